@@ -1,0 +1,3 @@
+//! The receiptd binary.
+
+fn main() {}
