@@ -1,2 +1,4 @@
 //! receiptd: submits batches of SMS and RCS and records what became of every single message.
-//! (The flow and the rank table of `design.md` follow here.)
+
+pub mod clock;
+pub mod domain;

@@ -1,0 +1,421 @@
+//! Batches: one text to a list of destinations.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{Msisdn, Timestamp};
+
+/// Our uuid of a batch, or of a group of batches.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BatchId(Uuid);
+
+impl BatchId {
+    /// A new one, that nobody has.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The id that always belongs to this name under this one (UUIDv5): asked twice, it is the same.
+    #[must_use]
+    pub fn derive(self, name: &str) -> Self {
+        Self(Uuid::new_v5(&self.0, name.as_bytes()))
+    }
+
+    /// The uuid itself.
+    pub fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl From<Uuid> for BatchId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+impl FromStr for BatchId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How far a batch has come (contract, "Batch states").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BatchState {
+    /// In the outbox; nothing of it has left.
+    Queued,
+    /// Being handed to the provider at this moment.
+    Submitting,
+    /// The provider has it and will send it at `send_at`.
+    Scheduled,
+    /// The provider has it; receipts are awaited.
+    Submitted,
+    /// Every destination is final.
+    Complete,
+    /// The provider refused it.
+    Rejected,
+    /// The provider may or may not have it. Never sent again by itself.
+    Unconfirmed,
+    /// Cancelled before it was sent, or given up by a person.
+    Cancelled,
+    /// A dry run that the provider accepted.
+    Validated,
+}
+
+impl BatchState {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Submitting,
+        Self::Scheduled,
+        Self::Submitted,
+        Self::Complete,
+        Self::Rejected,
+        Self::Unconfirmed,
+        Self::Cancelled,
+        Self::Validated,
+    ];
+
+    /// The word of the contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Submitting => "submitting",
+            Self::Scheduled => "scheduled",
+            Self::Submitted => "submitted",
+            Self::Complete => "complete",
+            Self::Rejected => "rejected",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Cancelled => "cancelled",
+            Self::Validated => "validated",
+        }
+    }
+
+    /// Whether nothing more is going to happen to it by itself.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Complete | Self::Rejected | Self::Cancelled | Self::Validated)
+    }
+
+    /// The state once receipts have come in.
+    ///
+    /// A receipt proves that the provider has the batch, whatever we believed: so it must not be sent
+    /// (again). While it is being submitted the answer will say; a cancelled or validated batch stays so.
+    #[must_use]
+    pub fn after_receipts(self, total: u64, is_final: u64) -> Self {
+        let with_provider = match self {
+            Self::Queued | Self::Unconfirmed | Self::Rejected | Self::Scheduled => Self::Submitted,
+            other => other,
+        };
+        with_provider.completed(total, is_final)
+    }
+
+    /// `complete` where it was `submitted` and every destination is final.
+    #[must_use]
+    pub fn completed(self, total: u64, is_final: u64) -> Self {
+        if self == Self::Submitted && is_final >= total { Self::Complete } else { self }
+    }
+
+    /// `scheduled` where it is `submitted` and will be sent later.
+    #[must_use]
+    pub fn at(self, send_at: Option<Timestamp>, now: Timestamp) -> Self {
+        match (self, send_at) {
+            (Self::Submitted, Some(at)) if at > now => Self::Scheduled,
+            (state, _) => state,
+        }
+    }
+}
+
+impl fmt::Display for BatchState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for BatchState {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
+    }
+}
+
+/// A way to reach a handset (provider.md, "Add Batch").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// Short message.
+    Sms,
+    /// Rich communication services.
+    Rcs,
+}
+
+impl Channel {
+    /// The word of the provider.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Rcs => "rcs",
+        }
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Channel {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "sms" => Ok(Self::Sms),
+            "rcs" => Ok(Self::Rcs),
+            _ => Err(()),
+        }
+    }
+}
+
+/// What is asked of the provider, apart from the destinations.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Sender ID: a word or an owned number.
+    pub from: String,
+    /// The text.
+    pub message: String,
+    /// SMS parts of the text.
+    pub parts: u32,
+    /// First channel; the provider's own choice where it is not given.
+    pub channel: Option<Channel>,
+    /// Channels tried in this order when the one before fails.
+    pub fallback_channels: Vec<Channel>,
+    /// When the provider is to send; at once where it is not given.
+    pub send_at: Option<Timestamp>,
+    /// A text of several parts is meant to be one.
+    pub allow_multi: bool,
+    /// The provider checks it and sends nothing.
+    pub dry_run: bool,
+}
+
+/// A batch as it was asked for, checked.
+#[derive(Clone)]
+pub struct NewBatch {
+    /// Its id.
+    pub id: BatchId,
+    /// The group it is part of.
+    pub group: Option<BatchId>,
+    /// The batch whose destinations it sends to again.
+    pub resend_of: Option<BatchId>,
+    /// The caller's own word for it.
+    pub reference: Option<String>,
+    /// What is sent.
+    pub content: Content,
+    /// Sorted, without repetitions.
+    pub destinations: Vec<Msisdn>,
+    /// How many were dropped because they were the same number again.
+    pub merged: u64,
+}
+
+impl NewBatch {
+    /// SHA-256 of all that was asked for: tells the same batch, asked for twice, from another one
+    /// under the same id.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let c = &self.content;
+        let channels: Vec<&str> = c.fallback_channels.iter().map(|channel| channel.as_str()).collect();
+        let words = serde_json::json!([
+            self.group,
+            self.reference,
+            c.from,
+            c.message,
+            c.channel,
+            channels,
+            c.send_at.map(Timestamp::as_millis),
+            c.allow_multi,
+            c.dry_run,
+        ]);
+        let mut hash = Sha256::new();
+        hash.update(words.to_string());
+        for destination in &self.destinations {
+            hash.update(destination.digits().to_be_bytes());
+        }
+        hash.finalize().into()
+    }
+}
+
+/// A batch as everybody sees it (contract §4, "Batch").
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Our uuid.
+    pub id: BatchId,
+    /// What the provider calls it, as soon as it has said so.
+    pub provider_id: Option<String>,
+    /// The group it is part of.
+    pub group: Option<BatchId>,
+    /// The batch whose destinations it sends to again.
+    pub resend_of: Option<BatchId>,
+    /// The caller's own word for it.
+    pub reference: Option<String>,
+    /// How far it has come.
+    pub state: BatchState,
+    /// Sender ID.
+    pub from: String,
+    /// The text; null once it was erased by retention.
+    pub message: Option<String>,
+    /// SMS parts of the text.
+    pub parts: u32,
+    /// First channel.
+    pub channel: Option<Channel>,
+    /// Channels tried after it.
+    pub fallback_channels: Vec<Channel>,
+    /// When the provider is to send.
+    pub send_at: Option<Timestamp>,
+    /// A text of several parts is meant to be one.
+    pub allow_multi: bool,
+    /// The provider checks it and sends nothing.
+    pub dry_run: bool,
+    /// Its destinations by state.
+    pub counts: Counts,
+    /// How many times it was handed to the provider.
+    pub attempts: u64,
+    /// What went wrong last.
+    pub last_error: Option<LastError>,
+    /// When it was accepted here.
+    pub created_at: Timestamp,
+    /// When the provider had it.
+    pub submitted_at: Option<Timestamp>,
+    /// When its last destination became final.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// Destinations by state; `total` is their sum. `merged` and `conflict` count on their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// All destinations.
+    pub total: u64,
+    /// Dropped on the way in: the same number again.
+    pub merged: u64,
+    /// Not (known to be) with the provider.
+    pub queued: u64,
+    /// With the provider, no receipt yet.
+    pub submitted: u64,
+    /// Delivered.
+    pub delivered: u64,
+    /// Failed.
+    pub failed: u64,
+    /// No receipt in time.
+    pub expired: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+    /// Rejected.
+    pub rejected: u64,
+    /// Dry run, accepted.
+    pub validated: u64,
+    /// Delivered, and reported as failed after that.
+    pub conflict: u64,
+}
+
+impl Counts {
+    /// The counts of a batch: those without a receipt are what its state says.
+    pub fn of(state: BatchState, total: u64, merged: u64, delivered: u64, failed: u64, conflict: u64) -> Self {
+        let mut counts = Self { total, merged, delivered, failed, conflict, ..Self::default() };
+        let silent = total.saturating_sub(delivered).saturating_sub(failed);
+        match super::DestinationState::of(super::Said::Nothing, state) {
+            super::DestinationState::Queued => counts.queued = silent,
+            super::DestinationState::Submitted => counts.submitted = silent,
+            super::DestinationState::Expired => counts.expired = silent,
+            super::DestinationState::Cancelled => counts.cancelled = silent,
+            super::DestinationState::Rejected => counts.rejected = silent,
+            super::DestinationState::Validated => counts.validated = silent,
+            super::DestinationState::Delivered | super::DestinationState::Failed => {}
+        }
+        counts
+    }
+
+    /// Adds those of another batch.
+    pub fn add(&mut self, other: &Self) {
+        self.total += other.total;
+        self.merged += other.merged;
+        self.queued += other.queued;
+        self.submitted += other.submitted;
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.expired += other.expired;
+        self.cancelled += other.cancelled;
+        self.rejected += other.rejected;
+        self.validated += other.validated;
+        self.conflict += other.conflict;
+    }
+
+    /// Destinations whose state can still change by itself.
+    pub fn pending(&self) -> u64 {
+        self.queued + self.submitted
+    }
+}
+
+/// What went wrong with a submission, bounded and masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastError {
+    /// When.
+    pub at: Timestamp,
+    /// A word for the kind, such as `refused`, `timeout`, `unauthorized`.
+    pub kind: String,
+    /// The status the provider answered with.
+    pub status: Option<u16>,
+    /// What the provider answered, or what happened.
+    pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_proves_that_the_provider_has_the_batch() {
+        for state in [BatchState::Queued, BatchState::Unconfirmed, BatchState::Rejected] {
+            assert_eq!(state.after_receipts(2, 1), BatchState::Submitted);
+            assert_eq!(state.after_receipts(2, 2), BatchState::Complete);
+        }
+        for state in [BatchState::Submitting, BatchState::Cancelled, BatchState::Validated, BatchState::Complete] {
+            assert_eq!(state.after_receipts(2, 2), state);
+        }
+    }
+
+    #[test]
+    fn a_submitted_batch_is_scheduled_until_its_time_has_come() {
+        let (now, later) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
+        assert_eq!(BatchState::Submitted.at(Some(later), now), BatchState::Scheduled);
+        assert_eq!(BatchState::Submitted.at(Some(later), later), BatchState::Submitted);
+        assert_eq!(BatchState::Complete.at(Some(later), now), BatchState::Complete);
+        assert_eq!(BatchState::Submitted.at(None, now), BatchState::Submitted);
+    }
+
+    #[test]
+    fn the_states_of_the_destinations_always_add_up_to_the_total() {
+        for state in BatchState::ALL {
+            let c = Counts::of(state, 10, 1, 3, 2, 1);
+            assert_eq!(c.queued + c.submitted + c.delivered + c.failed + c.expired + c.cancelled + c.rejected + c.validated, c.total);
+        }
+    }
+}

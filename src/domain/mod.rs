@@ -1,0 +1,17 @@
+//! The words of the trade as types, parsed once at the edge, and the rules as pure functions.
+//!
+//! Nothing here knows of HTTP, SQL, files or the clock.
+
+mod batch;
+mod callback;
+mod destination;
+mod message;
+mod receipt;
+mod timestamp;
+
+pub use batch::{Batch, BatchId, BatchState, Channel, Content, Counts, LastError, NewBatch};
+pub use callback::{CallbackSecrets, CallbackToken};
+pub use destination::{DestinationState, Msisdn, NumberError, NumberReader, Said, fold};
+pub use message::parts;
+pub use receipt::{Identifier, Outcome, Receipt, ReceiptCode, Source};
+pub use timestamp::Timestamp;

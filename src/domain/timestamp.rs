@@ -1,0 +1,119 @@
+//! Points in time, to the millisecond.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A point in time: milliseconds since 1970-01-01 UTC.
+///
+/// Shown as RFC 3339 UTC with milliseconds. Read as ISO 8601 with `Z` or an offset, seconds optional.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// Latest time that is read or shown: what the library can show, at the end of the year 9999.
+const LATEST: i64 = 253_402_207_200_000;
+
+impl Timestamp {
+    /// From milliseconds since 1970 UTC; clamped to the years 1970 to 9999.
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.clamp(0, LATEST))
+    }
+
+    /// Milliseconds since 1970 UTC.
+    pub fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// How long ago `earlier` was; zero if it lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+    }
+
+    /// This time and so much later, at most the end of the year 9999.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        let by = i64::try_from(by.as_millis()).unwrap_or(LATEST);
+        Self::from_millis(self.0.saturating_add(by))
+    }
+
+    /// This time and so much earlier, at the least 1970.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        let by = i64::try_from(by.as_millis()).unwrap_or(LATEST);
+        Self::from_millis(self.0.saturating_sub(by))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(at) => write!(f, "{at:.3}"),
+            Err(_) => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is no time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a time; write it as ISO 8601 with Z or an offset, for instance 2026-12-24T09:00Z")]
+pub struct NotATime;
+
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        let at: jiff::Timestamp = text.trim().parse().map_err(|_| NotATime)?;
+        let millis = at.as_millisecond();
+        (0..=LATEST).contains(&millis).then_some(Self(millis)).ok_or(NotATime)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_or_without_seconds_and_with_any_offset() {
+        let nine: Timestamp = "2026-01-01T09:00:00Z".parse().expect("a time");
+        for text in ["2026-01-01T09:00Z", "2026-01-01T09:00:00+00:00", "2026-01-01T10:00+01:00", " 2026-01-01T09:00:00.000Z "] {
+            assert_eq!(text.parse(), Ok(nine), "{text}");
+        }
+        assert_eq!(nine.to_string(), "2026-01-01T09:00:00.000Z");
+    }
+
+    #[test]
+    fn a_local_time_without_an_offset_is_refused() {
+        for text in ["2026-01-01T09:00", "2026-01-01", "tomorrow", "", "1969-12-31T23:59:59Z"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATime), "{text}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_never_leaves_the_years_that_can_be_shown() {
+        let now = Timestamp::from_millis(1_000);
+        assert_eq!(now.minus(Duration::from_secs(10)), Timestamp::from_millis(0));
+        assert_eq!(now.plus(Duration::MAX).to_string(), "9999-12-30T22:00:00.000Z");
+        assert_eq!(now.since(now.plus(Duration::from_secs(1))), Duration::ZERO);
+    }
+}
