@@ -1,0 +1,333 @@
+//! The JSON shapes of the REST API (contract §4): one definition, spoken by the daemon and by the client.
+//!
+//! [`Batch`], [`Counts`] and [`LastError`] are the domain's own and only shown again here.
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::domain::{
+    Batch, BatchId, BatchState, Channel, Counts, DestinationState, Identifier, LastError, Msisdn, ReceiptCode, Timestamp,
+};
+use crate::domain::{Outcome, Source};
+
+/// Items in a page where the caller does not say (`limit`).
+pub const DEFAULT_LIMIT: u32 = 100;
+/// Items in a page at most.
+pub const MAX_LIMIT: u32 = 1000;
+
+/// `POST /v1/batches`, as a client writes it. The daemon reads it field by field, to name every mistake.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchRequest {
+    /// Sender ID: a word or an owned number.
+    pub from: String,
+    /// The text.
+    pub message: String,
+    /// Numbers, with or without a plus.
+    pub destinations: Vec<String>,
+    /// Makes the request repeatable: the same id with the same content is the same batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<BatchId>,
+    /// The group it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<BatchId>,
+    /// ISO 8601 with `Z` or an offset, at least 6 minutes ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_at: Option<String>,
+    /// First channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// Channels tried after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback_channels: Vec<Channel>,
+    /// A text of several parts is meant to be one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_multi: bool,
+    /// The provider checks it and sends nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Your own word for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Hand this in as `cursor` (for receipts: `after`) for the next page; null at the end.
+    pub next: Option<String>,
+}
+
+/// `GET /v1/groups/{id}`: its batches, oldest first, and their counts added up.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The group's id.
+    pub id: BatchId,
+    /// All counts added up.
+    pub counts: Counts,
+    /// Its batches.
+    pub batches: Vec<Batch>,
+}
+
+/// One number of one batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Destination {
+    /// The number, or `forgotten`.
+    pub destination: String,
+    /// What became of it.
+    pub state: DestinationState,
+    /// Code of the deciding receipt, as it came.
+    pub code: Option<ReceiptCode>,
+    /// What the code means.
+    pub description: Option<String>,
+    /// `messageuuid` of the deciding receipt. Several messages may share one.
+    pub message_id: Option<Identifier>,
+    /// How many distinct receipts there are.
+    pub receipts: u64,
+    /// When the first one came.
+    pub first_receipt_at: Option<Timestamp>,
+    /// When the last one came.
+    pub last_receipt_at: Option<Timestamp>,
+    /// A failure came after a delivery.
+    pub conflict: bool,
+    /// Its receipts, where one destination alone was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<Receipt>>,
+}
+
+/// One line of the receipt log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Strictly rising, never reused.
+    pub id: i64,
+    /// Our uuid of the batch.
+    pub batch: BatchId,
+    /// The number, or `forgotten`.
+    pub destination: String,
+    /// Delivered, or failed.
+    pub delivered: bool,
+    /// As it came.
+    pub code: Option<ReceiptCode>,
+    /// What the code means.
+    pub description: Option<String>,
+    /// `messageuuid`.
+    pub message_id: Option<Identifier>,
+    /// How it reached us.
+    pub source: Source,
+    /// What it did on arrival.
+    pub outcome: Outcome,
+    /// When it reached us: the provider tells no time.
+    pub received_at: Timestamp,
+}
+
+/// `GET /v1/destinations/{number}`: everything known of a number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NumberReport {
+    /// The number.
+    pub destination: String,
+    /// What became of it in each batch, the newest batch first.
+    pub items: Vec<NumberInBatch>,
+    /// Receipts for it in batches that do not have it.
+    pub unexpected: Vec<Receipt>,
+    /// Cursor of the next page of `items`.
+    pub next: Option<String>,
+}
+
+/// A destination, and the batch it belongs to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NumberInBatch {
+    /// Our uuid of the batch.
+    pub batch: BatchId,
+    /// What became of the number there, with its receipts.
+    #[serde(flatten)]
+    pub destination: Destination,
+}
+
+/// `DELETE /v1/destinations/{number}`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// In how many batches the number stood.
+    pub batches: u64,
+    /// How many receipts it had.
+    pub receipts: u64,
+}
+
+/// The answer to a callback that was recorded (contract §3).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// New in the log.
+    pub recorded: u64,
+    /// Already there.
+    pub duplicates: u64,
+    /// Kept in the quarantine under these ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<i64>,
+}
+
+/// A callback that was authentic but not understood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// Its id.
+    pub id: i64,
+    /// The uuid in the URL; the batch may be unknown.
+    pub batch: BatchId,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Why it was not understood.
+    pub reason: String,
+    /// `waiting`, `replayed` or `dropped`.
+    pub state: String,
+    /// Length of the body.
+    pub bytes: u64,
+    /// The body, where one alone was asked for; bytes that are no text are replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// `GET /v1/stats`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Batches by state.
+    pub batches: std::collections::BTreeMap<String, u64>,
+    /// Destinations by state, `total` and `conflict` among them.
+    pub destinations: Counts,
+    /// Receipts in the log.
+    pub receipts: u64,
+    /// Items in the quarantine by state.
+    pub quarantine: std::collections::BTreeMap<String, u64>,
+    /// Nothing is handed to the provider.
+    pub paused: bool,
+}
+
+/// A receipt code with its meaning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Code {
+    /// As the provider lists it.
+    pub code: ReceiptCode,
+    /// What it means.
+    pub description: String,
+}
+
+/// `POST /v1/pause` and `/v1/resume`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Nothing is handed to the provider.
+    pub paused: bool,
+}
+
+/// `POST /v1/check`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Nothing was found.
+    pub ok: bool,
+    /// What was found.
+    pub problems: Vec<String>,
+}
+
+/// `POST /v1/rotate-secret`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rotated {
+    /// How many secrets callback tokens are accepted under now.
+    pub accepted: usize,
+}
+
+/// `POST /v1/backup` asks with it, and is answered with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Absolute path of the copy, on the daemon's machine.
+    pub file: String,
+}
+
+/// `POST /v1/prune`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PruneRequest {
+    /// Batches settled longer ago than this go, for instance `90d`.
+    pub older_than: String,
+    /// Only say what would go.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What `prune` removed, or would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// Batches.
+    pub batches: u64,
+    /// Their destinations.
+    pub destinations: u64,
+    /// Their receipts.
+    pub receipts: u64,
+}
+
+/// `POST /v1/batches/{id}/reconcile`: what asking the provider brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reconciled {
+    /// New receipts.
+    pub recorded: u64,
+    /// Known already.
+    pub duplicates: u64,
+    /// Destinations of which the provider knows nothing yet.
+    pub pending: u64,
+}
+
+/// `POST /v1/batches/{id}/resolve`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resolution {
+    /// The provider has it: await receipts.
+    Accepted,
+    /// The provider does not have it: hand it over again. A person answers for that.
+    Resubmit,
+    /// Give it up.
+    Abandoned,
+}
+
+/// `GET /readyz`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Receipts can be recorded.
+    pub ready: bool,
+    /// Why they cannot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// What else is wrong, though receipts are taken.
+    #[serde(default)]
+    pub degraded: Vec<String>,
+}
+
+/// An error as RFC 9457 has it, `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A URI for the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// This case in words, with the way out.
+    pub detail: String,
+    /// Fields of the request that are wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// The batch that a failed commit may have stored all the same: repeat the request with this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// JSON pointer into the body (`/destinations/3`), or the name of a query parameter.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// An error at a place.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
