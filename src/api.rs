@@ -145,7 +145,7 @@ pub struct NumberInBatch {
 }
 
 /// `DELETE /v1/destinations/{number}`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forgotten {
     /// In how many batches the number stood.
     pub batches: u64,

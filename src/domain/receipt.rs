@@ -26,6 +26,19 @@ pub struct Receipt {
     pub body: Option<String>,
 }
 
+impl Receipt {
+    /// In the form in which the provider posts it.
+    pub fn to_callback(&self) -> String {
+        let info = (self.code.is_some() || self.description.is_some())
+            .then(|| serde_json::json!({"code": self.code, "description": self.description}));
+        serde_json::json!({
+            "destination": self.destination, "delivered": self.delivered, "batchuuid": self.batchuuid,
+            "messageuuid": self.message_id, "receiptInfo": info,
+        })
+        .to_string()
+    }
+}
+
 /// An identifier made by the provider: any text, usually a uuid.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Identifier {

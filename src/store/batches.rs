@@ -1,0 +1,286 @@
+//! Batches: taking them in, showing them, and what people decide about them.
+
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, named_params};
+
+use super::db::Store;
+use super::error::{JobError, StoreError};
+use super::receipts::optional;
+use super::rows::{BATCH_COLUMNS, batch, find_batch, key};
+use super::writer::Writing;
+use crate::api::Resolution;
+use crate::domain::{Batch, BatchId, BatchState, NewBatch, Timestamp};
+
+/// What became of a batch that was handed in.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is in the outbox now.
+    New(Batch),
+    /// The same was handed in before: this is how far it has come.
+    Same(Batch),
+    /// Its id belongs to a batch with other content.
+    Different,
+    /// Its id belongs to a batch that was pruned.
+    Pruned,
+}
+
+/// Which batches are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct BatchFilter {
+    /// In this state.
+    pub state: Option<BatchState>,
+    /// Of this group.
+    pub group: Option<BatchId>,
+    /// With this reference.
+    pub reference: Option<String>,
+    /// Accepted at or after this time.
+    pub created_after: Option<Timestamp>,
+    /// Accepted before this time.
+    pub created_before: Option<Timestamp>,
+}
+
+/// What became of the wish to cancel a batch.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Cancel {
+    /// It is cancelled; nothing of it had left.
+    Done(Batch),
+    /// The provider has it and sends it later: the provider must be asked, under this name.
+    AtProvider(String),
+    /// It can no longer be cancelled.
+    TooLate(BatchState),
+    /// There is no such batch.
+    Unknown,
+}
+
+/// What became of a decision about an unconfirmed batch.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// It is decided.
+    Done(Batch),
+    /// There is nothing to decide: it is not unconfirmed.
+    NotUnconfirmed(BatchState),
+    /// There is no such batch.
+    Unknown,
+}
+
+impl Store {
+    /// Takes a batch into the outbox, with all its destinations, in one transaction.
+    ///
+    /// # Errors
+    /// Nothing was written, or (`CommitUnknown`) perhaps all of it: hand it in again under the same id.
+    pub async fn enqueue(&self, new: NewBatch) -> Result<Enqueued, StoreError> {
+        let fingerprint = new.fingerprint();
+        let rows = new.destinations.len() / 64; // sorted rows cost a fraction of what a receipt does
+        self.write(rows.max(1), move |w| {
+            let uuid = new.id.to_string();
+            let known: Option<Vec<u8>> = optional(
+                w.conn
+                    .prepare_cached("select content from batch where uuid = :uuid")?
+                    .query_row(named_params! {":uuid": uuid}, |row| row.get(0)),
+            )?;
+            if let Some(content) = known {
+                // Erased with a forgotten number: then only the id can tell, and it says "the same".
+                return Ok(if content.is_empty() || content == fingerprint {
+                    Enqueued::Same(shown(w, new.id)?)
+                } else {
+                    Enqueued::Different
+                });
+            }
+            let pruned = w
+                .conn
+                .prepare_cached("select exists (select 1 from pruned where uuid = :uuid)")?
+                .query_row(named_params! {":uuid": uuid}, |row| row.get(0))?;
+            if pruned {
+                return Ok(Enqueued::Pruned);
+            }
+            insert(w, &new, &fingerprint)?;
+            w.memory.outbox_changed = true;
+            Ok(Enqueued::New(shown(w, new.id)?))
+        })
+        .await
+    }
+
+    /// One batch.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn batch(&self, id: BatchId) -> Result<Option<Batch>, StoreError> {
+        let now = self.shared.clock.now();
+        self.read(move |conn| Ok(find_batch(conn, id, now)?.map(|(_, batch)| batch))).await
+    }
+
+    /// Batches, newest first: a page, and the cursor of the next (`None` at the end).
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn batches(&self, filter: BatchFilter, before: Option<i64>, limit: u32) -> Result<(Vec<Batch>, Option<i64>), StoreError> {
+        let now = self.shared.clock.now();
+        self.read(move |conn| page(conn, &filter, before, limit, now)).await
+    }
+
+    /// All batches of a group, in order of arrival; empty where there is no such group.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn group(&self, group: BatchId) -> Result<Vec<Batch>, StoreError> {
+        let now = self.shared.clock.now();
+        self.read(move |conn| {
+            conn.prepare_cached(&format!("select {BATCH_COLUMNS} from batch where group_uuid = :group order by id"))?
+                .query_map(named_params! {":group": group.to_string()}, |row| batch(row, now))?
+                .collect()
+        })
+        .await
+    }
+
+    /// Cancels a batch that is queued; says what is to be done about one that is not.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn cancel(&self, id: BatchId) -> Result<Cancel, StoreError> {
+        self.write(1, move |w| {
+            w.flush()?;
+            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(Cancel::Unknown) };
+            match batch.state {
+                BatchState::Queued => {
+                    move_to(w, key, BatchState::Cancelled)?;
+                    Ok(Cancel::Done(shown(w, id)?))
+                }
+                BatchState::Scheduled => Ok(Cancel::AtProvider(batch.provider_id.unwrap_or_else(|| id.to_string()))),
+                state => Ok(Cancel::TooLate(state)),
+            }
+        })
+        .await
+    }
+
+    /// Marks a batch as cancelled once the provider has cancelled it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn cancelled_at_provider(&self, id: BatchId) -> Result<Option<Batch>, StoreError> {
+        self.write(1, move |w| {
+            w.flush()?;
+            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
+            if matches!(batch.state, BatchState::Scheduled | BatchState::Submitted) {
+                move_to(w, key, BatchState::Cancelled)?;
+            }
+            Ok(Some(shown(w, id)?))
+        })
+        .await
+    }
+
+    /// Decides an unconfirmed batch, as a person says.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn resolve(&self, id: BatchId, resolution: Resolution) -> Result<Resolved, StoreError> {
+        self.write(1, move |w| {
+            w.flush()?;
+            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(Resolved::Unknown) };
+            if batch.state != BatchState::Unconfirmed {
+                return Ok(Resolved::NotUnconfirmed(batch.state));
+            }
+            let state = match resolution {
+                Resolution::Accepted => BatchState::Submitted.completed(batch.counts.total, batch.counts.delivered + batch.counts.failed),
+                Resolution::Resubmit => BatchState::Queued,
+                Resolution::Abandoned => BatchState::Cancelled,
+            };
+            move_to(w, key, state)?;
+            w.memory.outbox_changed = true;
+            Ok(Resolved::Done(shown(w, id)?))
+        })
+        .await
+    }
+}
+
+/// Moves a batch to a state, with the times that go with it.
+fn move_to(w: &Writing<'_>, key: i64, state: BatchState) -> rusqlite::Result<()> {
+    w.conn
+        .prepare_cached(
+            "update batch set state = :state,
+                 submitted_at = case when :state in ('submitted', 'complete') then coalesce(submitted_at, :now) else submitted_at end,
+                 completed_at = case when :settled then coalesce(completed_at, :now) end
+             where id = :id",
+        )?
+        .execute(named_params! {":state": state.as_str(), ":settled": state.is_settled(), ":now": w.now.as_millis(), ":id": key})?;
+    Ok(())
+}
+
+/// The batch as it is now, within the transaction.
+fn shown(w: &mut Writing<'_>, id: BatchId) -> Result<Batch, JobError> {
+    w.flush()?;
+    Ok(find_batch(w.conn, id, w.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.1)
+}
+
+fn insert(w: &Writing<'_>, new: &NewBatch, fingerprint: &[u8]) -> rusqlite::Result<()> {
+    let content = &new.content;
+    let channels: Vec<&str> = content.fallback_channels.iter().map(|channel| channel.as_str()).collect();
+    w.conn
+        .prepare_cached(
+            "insert into batch (uuid, group_uuid, resend_of, reference, state, sender, message, parts, channel, fallback_channels,
+                 send_at, allow_multi, dry_run, content, total, merged, created_at)
+             values (:uuid, :group, :resend_of, :reference, 'queued', :sender, :message, :parts, :channel, :fallback_channels,
+                 :send_at, :allow_multi, :dry_run, :content, :total, :merged, :now)",
+        )?
+        .execute(named_params! {
+            ":uuid": new.id.to_string(), ":group": new.group.map(|id| id.to_string()),
+            ":resend_of": new.resend_of.map(|id| id.to_string()), ":reference": new.reference,
+            ":sender": content.from, ":message": content.message, ":parts": content.parts,
+            ":channel": content.channel.map(|channel| channel.as_str()),
+            ":fallback_channels": serde_json::to_string(&channels).unwrap_or_else(|_| "[]".into()),
+            ":send_at": content.send_at.map(Timestamp::as_millis), ":allow_multi": content.allow_multi, ":dry_run": content.dry_run,
+            ":content": fingerprint, ":total": new.destinations.len() as i64, ":merged": new.merged as i64, ":now": w.now.as_millis(),
+        })?;
+    let batch = w.conn.last_insert_rowid();
+    let mut statement = w.conn.prepare_cached("insert into destination (batch, number) values (?1, ?2)")?;
+    for destination in &new.destinations {
+        statement.execute((batch, key(*destination)))?;
+    }
+    Ok(())
+}
+
+fn page(
+    conn: &Connection,
+    filter: &BatchFilter,
+    before: Option<i64>,
+    limit: u32,
+    now: Timestamp,
+) -> rusqlite::Result<(Vec<Batch>, Option<i64>)> {
+    // Only the conditions that are asked for: each has its index, and a general query would use none.
+    let mut conditions = Vec::new();
+    let mut values: Vec<(&str, Box<dyn ToSql>)> = Vec::new();
+    let mut and = |condition, name, value: Box<dyn ToSql>| {
+        conditions.push(condition);
+        values.push((name, value));
+    };
+    if let Some(before) = before {
+        and("id < :before", ":before", Box::new(before));
+    }
+    match filter.state {
+        Some(BatchState::Scheduled) => and("state = 'submitted' and send_at > :now", ":now", Box::new(now.as_millis())),
+        Some(BatchState::Submitted) => {
+            and("state = 'submitted' and coalesce(send_at, 0) <= :now", ":now", Box::new(now.as_millis()));
+        }
+        Some(state) => and("state = :state", ":state", Box::new(state.as_str())),
+        None => {}
+    }
+    if let Some(group) = filter.group {
+        and("group_uuid = :group", ":group", Box::new(group.to_string()));
+    }
+    if let Some(reference) = &filter.reference {
+        and("reference = :reference", ":reference", Box::new(reference.clone()));
+    }
+    if let Some(after) = filter.created_after {
+        and("created_at >= :after", ":after", Box::new(after.as_millis()));
+    }
+    if let Some(until) = filter.created_before {
+        and("created_at < :until", ":until", Box::new(until.as_millis()));
+    }
+    and("1", ":limit", Box::new(limit));
+    let sql = format!("select {BATCH_COLUMNS} from batch where {} order by id desc limit :limit", conditions.join(" and "));
+    let parameters: Vec<(&str, &dyn ToSql)> = values.iter().map(|(name, value)| (*name, &**value)).collect();
+    let mut statement = conn.prepare_cached(&sql)?;
+    let found =
+        statement.query_map(&*parameters, |row| Ok((row.get::<_, i64>("id")?, batch(row, now)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let next = found.last().filter(|_| found.len() == limit as usize).map(|(id, _)| *id);
+    Ok((found.into_iter().map(|(_, batch)| batch).collect(), next))
+}

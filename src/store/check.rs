@@ -1,0 +1,105 @@
+//! Is the file whole, and do its books balance? SQLite's own check, and the promises of ours.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::db::{OpenError, Store, take_lock};
+use super::error::StoreError;
+
+/// Each query finds rows that must not be; it returns the text that says so.
+const INVARIANTS: &[&str] = &[
+    "select 'batch ' || b.uuid || ': ' || b.total || ' destinations by its counter, ' || count(d.number) || ' in the table'
+     from batch b left join destination d on d.batch = b.id group by b.id having b.total <> count(d.number)",
+    "select 'batch ' || b.uuid || ': ' || b.delivered || ' delivered and ' || b.failed || ' failed by its counters, '
+         || ifnull(sum(d.said = 2), 0) || ' and ' || ifnull(sum(d.said = 1), 0) || ' in the table'
+     from batch b left join destination d on d.batch = b.id group by b.id
+     having b.delivered <> ifnull(sum(d.said = 2), 0) or b.failed <> ifnull(sum(d.said = 1), 0)",
+    "select 'batch ' || b.uuid || ': ' || b.receipts || ' receipts by its counter, ' || count(r.id) || ' in the log'
+     from batch b left join receipt r on r.batch = b.id group by b.id having b.receipts <> count(r.id)",
+    "select 'batch ' || b.uuid || ': ' || b.conflict || ' conflicts by its counter, ' || count(distinct r.number) || ' in the log'
+     from batch b left join receipt r on r.batch = b.id and r.outcome = 2 group by b.id having b.conflict <> count(distinct r.number)",
+    "select 'batch ' || uuid || ': is submitted though every destination is final'
+     from batch where state = 'submitted' and delivered + failed >= total",
+    // The stored state is the fold of the receipts.
+    "select 'batch ' || b.uuid || ': a destination ending in ' || substr(d.number, -3) || ' is in a state that its receipts do not say'
+     from batch b join destination d on d.batch = b.id left join receipt f on f.id = d.first_receipt
+     where d.said <> max(
+         case when f.id is null then 0 when f.delivered = 1 then 2 else 1 end,
+         ifnull((select max(case when a.delivered = 1 then 2 else 1 end) from receipt a
+             where a.again = 1 and a.batch = d.batch and a.number = d.number and a.outcome <> 3), 0))",
+    "select 'batch ' || b.uuid || ': the first receipt of a destination ending in ' || substr(d.number, -3) || ' is missing or another''s'
+     from batch b join destination d on d.batch = b.id left join receipt f on f.id = d.first_receipt
+     where d.first_receipt is not null and (f.id is null or f.batch <> d.batch or f.number <> d.number or f.again <> 0)",
+    "select 'receipt ' || r.id || ': belongs to no batch' from receipt r left join batch b on b.id = r.batch where b.id is null",
+    "select 'receipt ' || r.id || ': is the first of a destination that does not know it'
+     from receipt r left join destination d on d.batch = r.batch and d.number = r.number and d.first_receipt = r.id
+     where r.again = 0 and d.batch is null",
+    "select 'receipt ' || r.id || ': its code is missing' from receipt r left join receipt_info i on i.id = r.info
+     where r.info is not null and i.id is null",
+    "select 'the totals of ' || t.state || ' batches do not add up'
+     from tally t left join batch b on b.state = t.state group by t.state
+     having t.batches <> count(b.id) or t.total <> ifnull(sum(b.total), 0) or t.delivered <> ifnull(sum(b.delivered), 0)
+         or t.failed <> ifnull(sum(b.failed), 0) or t.conflict <> ifnull(sum(b.conflict), 0) or t.receipts <> ifnull(sum(b.receipts), 0)",
+    "select 'the totals of ' || t.state || ' quarantined callbacks do not add up'
+     from quarantine_tally t left join quarantine q on q.state = t.state group by t.state
+     having t.items <> count(q.id) or t.bytes <> ifnull(sum(length(q.body)), 0)",
+];
+
+/// Findings of one kind that are named; of the rest only the number.
+const NAMED: usize = 20;
+
+impl Store {
+    /// SQLite's integrity check and all invariants of ours, on one snapshot. Empty: all is well.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.read(problems).await
+    }
+}
+
+/// The same for a file that no daemon has open.
+///
+/// # Errors
+/// When a daemon has it open, or it cannot be opened.
+pub fn check_file(path: &Path) -> Result<Vec<String>, OpenError> {
+    let path = path.canonicalize().map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+    let _lock = take_lock(&path)?;
+    let conn = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(problems(&conn)?)
+}
+
+fn problems(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let snapshot = conn.unchecked_transaction()?;
+    let mut problems: Vec<String> = Vec::new();
+    let mut integrity = conn.prepare("pragma integrity_check(20)")?;
+    for line in integrity.query_map([], |row| row.get::<_, String>(0))? {
+        let line = line?;
+        if line != "ok" {
+            problems.push(format!("SQLite: {line}"));
+        }
+    }
+    if problems.is_empty() {
+        for query in INVARIANTS {
+            let mut statement = conn.prepare(query)?;
+            let mut more = 0usize;
+            let mut named = 0usize;
+            for line in statement.query_map([], |row| row.get::<_, String>(0))? {
+                let line = line?;
+                if named < NAMED {
+                    problems.push(line);
+                    named += 1;
+                } else {
+                    more += 1;
+                }
+            }
+            if more > 0 {
+                problems.push(format!("and {more} more of this kind"));
+            }
+        }
+    }
+    snapshot.rollback()?;
+    Ok(problems)
+}

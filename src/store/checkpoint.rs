@@ -1,0 +1,99 @@
+//! Moving what is committed from the WAL into the database file, off the path that acknowledges.
+//!
+//! A thread with a connection of its own does the bulk as soon as the WAL has grown. It can never
+//! quite finish while commits go on, and only a finished checkpoint lets the WAL start again from its
+//! beginning, so the writer completes the little that is left between two commits; above a limit it
+//! does so whatever it costs.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+/// WAL size, in pages of 4 KiB, from which the bulk is moved: 4 MiB.
+const BULK_PAGES: i32 = 1_000;
+/// WAL size from which the writer itself moves everything: 48 MiB.
+const LIMIT_PAGES: i32 = 12_000;
+
+thread_local! {
+    /// Pages in the WAL after the last commit of this thread's connection.
+    static WAL_PAGES: Cell<i32> = const { Cell::new(0) };
+}
+
+/// The writer's end.
+pub(super) struct Checkpointer {
+    /// `None` once the thread could not go on.
+    wake: Option<SyncSender<()>>,
+    bulk_done: Arc<AtomicBool>,
+    /// At which size the next move is due: after one that readers kept from finishing, not at every commit.
+    next_at: Cell<i32>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Has the connection report the size of the WAL after each commit, to this thread.
+pub(super) fn watch_wal(conn: &Connection) {
+    conn.wal_hook(Some(|_, pages| {
+        WAL_PAGES.set(pages);
+        Ok(())
+    }));
+}
+
+/// One checkpoint. Returns whether all of the WAL was moved.
+pub(super) fn checkpoint(conn: &Connection, mode: &str) -> rusqlite::Result<bool> {
+    conn.query_row(&format!("pragma wal_checkpoint({mode})"), [], |row| {
+        let (busy, in_wal, moved): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(busy == 0 && in_wal == moved)
+    })
+}
+
+impl Checkpointer {
+    /// Starts the thread.
+    pub fn start(path: &Path) -> std::io::Result<Self> {
+        let (wake, woken) = sync_channel::<()>(1);
+        let bulk_done = Arc::new(AtomicBool::new(false));
+        let done = bulk_done.clone();
+        let path = path.to_owned();
+        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
+            while woken.recv().is_ok() {
+                // Opened anew each time: what a failing disk left in a connection does not outlive it.
+                match super::db::open_for_writing(&path).and_then(|conn| checkpoint(&conn, "passive")) {
+                    Ok(_) => {}
+                    Err(error) => log::debug!("the WAL was not moved: {error}"),
+                }
+                done.store(true, Ordering::Release);
+            }
+        })?;
+        Ok(Self { wake: Some(wake), bulk_done, next_at: Cell::new(BULK_PAGES), thread: Some(thread) })
+    }
+
+    /// Called by the writer between two commits.
+    pub fn after_commit(&self, conn: &Connection) {
+        let pages = WAL_PAGES.get();
+        if self.bulk_done.swap(false, Ordering::Acquire) || pages > LIMIT_PAGES.max(self.next_at.get()) {
+            let finished = checkpoint(conn, "passive").unwrap_or_else(|error| {
+                log::debug!("the WAL was not moved: {error}");
+                false
+            });
+            // A reader that stays keeps the WAL from starting anew: try again when it has grown some more.
+            self.next_at.set(if finished { BULK_PAGES } else { pages.saturating_add(BULK_PAGES) });
+        } else if pages > self.next_at.get()
+            && let Some(wake) = &self.wake
+        {
+            self.next_at.set(i32::MAX); // until this one is done
+            let _ = wake.try_send(()); // one waits already
+        }
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! Opening a database: one daemon a file, the right file, and nothing in it that could be sent twice.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, OpenFlags, named_params};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::checkpoint::{Checkpointer, watch_wal};
+use super::error::{JobError, StoreError};
+use super::identity::{Identity, beside};
+use super::quarantine::QuarantineBounds;
+use super::schema;
+use super::writer::{self, Queue, Writer, Writing};
+use crate::clock::Clock;
+use crate::domain::{CallbackSecrets, LastError, Timestamp};
+
+/// Connections for reading.
+const READERS: u32 = 8;
+/// Readers that may wait for a connection; more are told to come back.
+const READERS_WAITING: usize = 256;
+/// How long a reader waits for a connection.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the store needs to know.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// The database file; its folder must exist.
+    pub path: PathBuf,
+    /// How much the quarantine may hold.
+    pub quarantine: QuarantineBounds,
+}
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub queue: Arc<Queue>,
+    pub identity: Arc<Mutex<Identity>>,
+    pub identity_path: PathBuf,
+    pub path: PathBuf,
+    pub quarantine: QuarantineBounds,
+    pub clock: Clock,
+    readers: r2d2::Pool<SqliteConnectionManager>,
+    turns: Semaphore,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// Held until the store is closed: one daemon a database.
+    _lock: File,
+}
+
+/// What was found on opening, for the log and for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The file was made just now.
+    pub created: bool,
+    /// Batches that were being submitted when the last run ended: unconfirmed now.
+    pub interrupted: u64,
+    /// Batches held as unconfirmed because this may be an older copy, and why.
+    pub held: Option<(u64, String)>,
+    /// The secrets of the callback tokens were lost: URLs given out so far lead nowhere.
+    pub secrets_lost: bool,
+}
+
+/// Why a database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another daemon has it.
+    #[error(
+        "{path} is in use by another receiptd (process {holder}); stop that one first, or give this one a database of its own (`database = …`)"
+    )]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// Its process id, as it wrote it down.
+        holder: String,
+    },
+    /// It is no database of ours.
+    #[error("{0} is an SQLite database, but not one of receiptd; write another path to `database`")]
+    Foreign(PathBuf),
+    /// It was written by a newer receiptd.
+    #[error(
+        "{path} has schema version {found}, and this receiptd knows versions up to {known}; install the newer receiptd again, or restore the copy it made before upgrading"
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The copy before an upgrade cannot be made.
+    #[error("the schema of the database must be upgraded, and the copy {path} that is made before cannot be written: {reason}")]
+    NoBackup {
+        /// The copy.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// An upgrade failed; nothing was changed.
+    #[error("the schema cannot be upgraded, nothing was changed: {0}")]
+    Migration(String),
+    /// A file beside the database.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// SQLite.
+    #[error("the database cannot be opened: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The pool of readers.
+    #[error("the database cannot be opened for reading: {0}")]
+    Readers(#[from] r2d2::Error),
+}
+
+impl Store {
+    /// Opens the database, makes it where there is none, and starts the writer. Whatever might be submitted
+    /// a second time is held: see [`Found`].
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing was changed.
+    pub fn open(settings: &StoreSettings, clock: &Clock) -> Result<(Self, Found), OpenError> {
+        let path = real_path(&settings.path).map_err(|source| OpenError::File { path: settings.path.clone(), source })?;
+        let lock = take_lock(&path)?;
+        let mut conn = open_or_create(&path)?;
+        let created = schema::migrate(&mut conn, &path)?;
+        let identity_path = beside(&path, ".identity");
+        let file_error = |source| OpenError::File { path: identity_path.clone(), source };
+        let mut found = Found { created, ..Found::default() };
+        let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found).map_err(|error| match error {
+            Recognition::File(source) => file_error(source),
+            Recognition::Sqlite(error) => OpenError::Sqlite(error),
+        })?;
+
+        let queue = Arc::new(Queue::new());
+        let identity = Arc::new(Mutex::new(identity));
+        let checkpointer = Checkpointer::start(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+        drop(conn);
+        let conn = open_for_writing(&path)?;
+        let writer = Writer::new(&path, conn, clock.clone(), queue.clone(), identity.clone(), checkpointer)?;
+        let readers =
+            r2d2::Pool::builder().max_size(READERS).min_idle(Some(1)).connection_timeout(READER_PATIENCE).build(readers_of(&path))?;
+        let thread = writer::spawn(writer).map_err(|source| OpenError::File { path: path.clone(), source })?;
+        let shared = Shared {
+            queue,
+            identity,
+            identity_path,
+            path,
+            quarantine: settings.quarantine,
+            clock: clock.clone(),
+            readers,
+            turns: Semaphore::new(READERS_WAITING),
+            thread: Mutex::new(Some(thread)),
+            _lock: lock,
+        };
+        Ok((Self { shared: Arc::new(shared) }, found))
+    }
+
+    /// Takes nothing more, writes what waits, and ends the writer. Blocks until that is done.
+    pub fn close(&self) {
+        self.shared.queue.close();
+        let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the writer ended with a panic");
+        }
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// The secrets that callback tokens are made and checked with.
+    pub fn callback_secrets(&self) -> Option<CallbackSecrets> {
+        self.identity().callback_secrets()
+    }
+
+    /// A new secret for the tokens of batches to come; with `revoke`, those given out so far are refused.
+    /// Returns how many secrets are accepted now.
+    ///
+    /// # Errors
+    /// When the identity file cannot be written; then nothing changes.
+    pub async fn rotate_secret(&self, revoke: bool) -> Result<usize, StoreError> {
+        let store = self.clone();
+        blocking(move || {
+            let mut identity = store.identity();
+            let mut rotated = identity.clone();
+            rotated
+                .rotate(revoke)
+                .and_then(|()| rotated.save(&store.shared.identity_path))
+                .map_err(|error| StoreError::Broken(format!("{}: {error}", store.shared.identity_path.display())))?;
+            *identity = rotated;
+            Ok(identity.accepted())
+        })
+        .await
+    }
+
+    /// Why receipts cannot be recorded at the moment; `None` when they can. Where the last commit failed, a
+    /// new one is tried, so that a daemon nobody writes to notices that the fault is gone.
+    pub async fn trouble(&self) -> Option<String> {
+        self.shared.queue.trouble()?;
+        let probe = self.write(1, |w| Ok(w.conn.execute("update instance set paused = paused", [])?)).await;
+        match probe {
+            Ok(_) => None,
+            Err(error) => self.shared.queue.trouble().or(Some(error.to_string())),
+        }
+    }
+
+    /// Rows that wait for the writer.
+    pub fn queue_depth(&self) -> usize {
+        self.shared.queue.depth()
+    }
+
+    /// Completes when something may be waiting in the outbox. Made before looking, awaited after.
+    pub fn outbox_changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.shared.queue.outbox.notified()
+    }
+
+    /// Follows the id of the newest committed receipt.
+    pub fn newest_receipt(&self) -> tokio::sync::watch::Receiver<i64> {
+        self.shared.queue.newest_receipt.subscribe()
+    }
+
+    /// Whether nothing is handed to the provider.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn is_paused(&self) -> Result<bool, StoreError> {
+        self.read(|conn| conn.query_row("select paused from instance", [], |row| row.get(0))).await
+    }
+
+    /// Stops, or goes on, handing batches to the provider. Durable.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn set_paused(&self, paused: bool) -> Result<(), StoreError> {
+        self.write(1, move |w| {
+            w.conn.execute("update instance set paused = :paused", named_params! {":paused": paused})?;
+            w.memory.outbox_changed = true;
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) fn identity(&self) -> std::sync::MutexGuard<'_, Identity> {
+        self.shared.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn write<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send + 'static,
+    {
+        self.shared.queue.write(rows, run).await
+    }
+
+    /// Runs one short read on a connection of the pool, away from the threads that serve.
+    pub(super) async fn read<T, F>(&self, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let _turn = self.shared.turns.try_acquire().map_err(|_| StoreError::Busy)?;
+        let readers = self.shared.readers.clone();
+        blocking(move || {
+            let conn = readers.get().map_err(|_| StoreError::Busy)?;
+            run(&conn).map_err(StoreError::from)
+        })
+        .await
+    }
+}
+
+pub(super) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(run).await.unwrap_or(Err(StoreError::Closing))
+}
+
+/// The path with all links followed, so that the lock is one lock whatever name was used.
+fn real_path(path: &Path) -> io::Result<PathBuf> {
+    if let Ok(real) = path.canonicalize() {
+        return Ok(real);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "names no file"))?;
+    Ok(folder.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("the folder {}: {error}", folder.display())))?.join(name))
+}
+
+/// `<database>.lock`, locked as long as the file is open.
+pub(super) fn take_lock(path: &Path) -> Result<File, OpenError> {
+    let lock_path = beside(path, ".lock");
+    let file_error = |source| OpenError::File { path: lock_path.clone(), source };
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path).map_err(file_error)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder); // only for the message
+            let holder = if holder.trim().is_empty() { "unknown".to_owned() } else { holder.trim().to_owned() };
+            return Err(OpenError::InUse { path: path.to_owned(), holder });
+        }
+        Err(TryLockError::Error(source)) => return Err(file_error(source)),
+    }
+    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id())).map_err(file_error)?;
+    Ok(file)
+}
+
+fn open_or_create(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    for_writing(conn)
+}
+
+/// A connection that writes. The file must be there.
+pub(super) fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
+    for_writing(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
+}
+
+fn for_writing(conn: Connection) -> rusqlite::Result<Connection> {
+    conn.busy_timeout(writer::lock_patience())?;
+    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "full")?;
+    // The checkpoints are ours: see `checkpoint`.
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    conn.pragma_update(None, "cache_size", -16_384)?;
+    conn.pragma_update(None, "temp_store", "memory")?;
+    // What is erased leaves no trace in free space either.
+    conn.pragma_update(None, "secure_delete", true)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    watch_wal(&conn);
+    Ok(conn)
+}
+
+fn readers_of(path: &Path) -> SqliteConnectionManager {
+    SqliteConnectionManager::file(path).with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).with_init(|conn| {
+        conn.busy_timeout(Duration::from_secs(2))?;
+        conn.pragma_update(None, "query_only", true)?;
+        conn.pragma_update(None, "temp_store", "memory")?;
+        conn.set_prepared_statement_cache_capacity(32);
+        Ok(())
+    })
+}
+
+enum Recognition {
+    File(io::Error),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Recognition {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<io::Error> for Recognition {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+/// Is this the database that the identity file knows, and the newest state of it? What might be submitted
+/// again is held before anything else can happen.
+fn recognise(conn: &Connection, path: &Path, created: bool, now: Timestamp, found: &mut Found) -> Result<Identity, Recognition> {
+    let known = Identity::load(path)?;
+    if created {
+        let id = Uuid::new_v4().to_string();
+        conn.execute(
+            "insert into instance (id, database_id, created_at) values (1, :id, :now)",
+            named_params! {":id": id, ":now": now.as_millis()},
+        )?;
+    }
+    let (id, submissions, is_copy): (String, i64, bool) =
+        conn.query_row("select database_id, submissions, is_copy from instance", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+
+    let suspicion = match &known {
+        // An identity without its database: the tokens given out stay good, and what comes is quarantined.
+        _ if created => None,
+        None => Some("its identity file is missing"),
+        Some(_) if is_copy => Some("it is a backup"),
+        Some(known) if known.database != id => Some("its identity file belongs to another database"),
+        Some(known) if known.submissions > submissions => Some("it is older than its identity file"),
+        Some(_) => None,
+    };
+    found.secrets_lost = known.is_none() && !created;
+    let mut identity = match known {
+        Some(known) => known,
+        None => Identity::new(id.clone())?,
+    };
+    let transaction = conn.unchecked_transaction()?;
+    found.interrupted = settle_interrupted(&transaction, now)?;
+    if let Some(why) = suspicion {
+        let held = hold_queued(&transaction, now, why)?;
+        found.held = Some((held, why.to_owned()));
+    }
+    let counter = submissions.max(identity.submissions);
+    transaction.execute("update instance set submissions = :counter, is_copy = 0", named_params! {":counter": counter})?;
+    transaction.commit()?;
+    let changed = identity.database != id || identity.submissions != counter || !path.exists();
+    identity.database = id;
+    identity.submissions = counter;
+    if changed {
+        identity.save(path)?;
+    }
+    Ok(identity)
+}
+
+/// What was `submitting` when the last run ended may have reached the provider.
+fn settle_interrupted(conn: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
+    let error = LastError {
+        at: now,
+        kind: "interrupted".into(),
+        status: None,
+        detail: "receiptd ended while this batch was being submitted: the provider may or may not have it".into(),
+    };
+    let interrupted = conn.execute(
+        "update batch set last_error = :error,
+             state = case when receipts = 0 then 'unconfirmed' when delivered + failed >= total then 'complete' else 'submitted' end,
+             submitted_at = case when receipts > 0 then :now end,
+             completed_at = case when receipts > 0 and delivered + failed >= total then :now end
+         where state = 'submitting'",
+        named_params! {":error": json(&error), ":now": now.as_millis()},
+    )?;
+    Ok(interrupted as u64)
+}
+
+/// What is queued in an older copy may have been submitted since by its original.
+fn hold_queued(conn: &Connection, now: Timestamp, why: &str) -> rusqlite::Result<u64> {
+    let error = LastError {
+        at: now,
+        kind: "held".into(),
+        status: None,
+        detail: format!("this database may be an older copy ({why}): the batch may have been submitted already"),
+    };
+    let held = conn.execute(
+        "update batch set state = 'unconfirmed', last_error = :error where state = 'queued'",
+        named_params! {":error": json(&error)},
+    )?;
+    Ok(held as u64)
+}
+
+pub(super) fn json(error: &LastError) -> String {
+    serde_json::to_string(error).unwrap_or_default()
+}

@@ -1,0 +1,178 @@
+//! Destinations of a batch: what became of each number.
+
+use rusqlite::{Connection, Row, named_params};
+
+use super::db::Store;
+use super::error::StoreError;
+use super::receipts::{LOG_COLUMNS, LOG_TABLES, log_entry, said_of};
+use super::rows::{StoredIdentifier, find_batch, key, shown, time_or_none};
+use crate::api;
+use crate::domain::{Batch, BatchId, BatchState, DestinationState, Msisdn, ReceiptCode, Said};
+
+/// Which destinations are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct DestinationFilter {
+    /// In this state.
+    pub state: Option<DestinationState>,
+    /// With this code as the deciding one (compared as a hexadecimal number).
+    pub code: Option<ReceiptCode>,
+    /// With, or without, a failure after a delivery.
+    pub conflict: Option<bool>,
+}
+
+/// The columns of one destination, with its deciding receipt.
+///
+/// The deciding receipt is the last one that says what the state says: nearly always the first and only one,
+/// else it is found through the index over repeats.
+pub(super) const DESTINATION_COLUMNS: &str =
+    "d.number, d.said, i.code, coalesce(i.description, c.description) as description, r.message_id,
+    (d.first_receipt is not null)
+        + (select count(*) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number) as receipts,
+    f.received_at as first_receipt_at,
+    coalesce((select max(a.received_at) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number), f.received_at)
+        as last_receipt_at,
+    exists (select 1 from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.outcome = 2) as conflict";
+/// What they are read from, after `destination d`.
+pub(super) const DESTINATION_JOINS: &str = "left join receipt f on f.id = d.first_receipt
+    left join receipt r on r.id = coalesce(
+        (select max(a.id) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.delivered = (d.said = 2)),
+        d.first_receipt)
+    left join receipt_info i on i.id = r.info
+    left join code c on c.code_key = i.code_key";
+
+impl Store {
+    /// Destinations of a batch in order of their numbers: the batch, a page, and the cursor of the next. `None`:
+    /// there is no such batch.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn destinations(
+        &self,
+        id: BatchId,
+        filter: DestinationFilter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Option<(Batch, Vec<api::Destination>, Option<i64>)>, StoreError> {
+        let now = self.shared.clock.now();
+        self.read(move |conn| {
+            let Some((batch_key, batch)) = find_batch(conn, id, now)? else { return Ok(None) };
+            let (found, next) = page(conn, batch_key, batch.state, &filter, after, limit)?;
+            Ok(Some((batch, found, next)))
+        })
+        .await
+    }
+
+    /// One destination with its receipts.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn destination(&self, id: BatchId, number: Msisdn) -> Result<Option<api::Destination>, StoreError> {
+        let now = self.shared.clock.now();
+        self.read(move |conn| {
+            let Some((batch_key, batch)) = find_batch(conn, id, now)? else { return Ok(None) };
+            one(conn, batch_key, batch.state, key(number))
+        })
+        .await
+    }
+
+    /// The numbers of a batch in a state, in order.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn numbers_in_state(&self, id: BatchId, state: DestinationState) -> Result<Vec<Msisdn>, StoreError> {
+        let now = self.shared.clock.now();
+        self.read(move |conn| {
+            let Some((batch_key, batch)) = find_batch(conn, id, now)? else { return Ok(Vec::new()) };
+            let Some(said) = said_in(state, batch.state) else { return Ok(Vec::new()) };
+            conn.prepare_cached("select number from destination where batch = :batch and said = :said and number > 0 order by number")?
+                .query_map(named_params! {":batch": batch_key, ":said": said}, |row| row.get::<_, i64>(0))?
+                .filter_map(|number| number.map(|number| Msisdn::from_digits(number.unsigned_abs())).transpose())
+                .collect()
+        })
+        .await
+    }
+}
+
+/// What receipts must have said for a destination to be in this state; `None`: none of this batch is.
+fn said_in(state: DestinationState, batch: BatchState) -> Option<i64> {
+    match state {
+        DestinationState::Delivered => Some(2),
+        DestinationState::Failed => Some(1),
+        other => (DestinationState::of(Said::Nothing, batch) == other).then_some(0),
+    }
+}
+
+fn page(
+    conn: &Connection,
+    batch: i64,
+    state: BatchState,
+    filter: &DestinationFilter,
+    after: i64,
+    limit: u32,
+) -> rusqlite::Result<(Vec<api::Destination>, Option<i64>)> {
+    let said = match filter.state {
+        None => None,
+        Some(wanted) => match said_in(wanted, state) {
+            None => return Ok((Vec::new(), None)),
+            some => some,
+        },
+    };
+    let sql = format!(
+        "select {DESTINATION_COLUMNS} from destination d {DESTINATION_JOINS}
+         where d.batch = :batch and d.number > :after and (:said is null or d.said = :said)
+             and (:code is null or i.code_key = :code) and (:conflict is null or conflict = :conflict)
+         order by d.number limit :limit"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let code = filter.code.as_ref().map(ReceiptCode::key);
+    let mut rows = statement.query(named_params! {
+        ":batch": batch, ":after": after, ":said": said, ":code": code, ":conflict": filter.conflict, ":limit": limit,
+    })?;
+    let mut found = Vec::new();
+    let mut last = after;
+    while let Some(row) = rows.next()? {
+        last = row.get("number")?;
+        found.push(destination(row, state)?);
+    }
+    let next = (found.len() == limit as usize).then_some(last);
+    Ok((found, next))
+}
+
+/// One destination by its stored number, with its receipts.
+pub(super) fn one(conn: &Connection, batch: i64, state: BatchState, number: i64) -> rusqlite::Result<Option<api::Destination>> {
+    let sql = format!("select {DESTINATION_COLUMNS} from destination d {DESTINATION_JOINS} where d.batch = :batch and d.number = :number");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(named_params! {":batch": batch, ":number": number})?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut found = destination(row, state)?;
+    found.history = Some(history(conn, batch, number)?);
+    Ok(Some(found))
+}
+
+/// The receipts of one destination, in order: the first, then the others.
+pub(super) fn history(conn: &Connection, batch: i64, number: i64) -> rusqlite::Result<Vec<api::Receipt>> {
+    conn.prepare_cached(&format!(
+        "select {LOG_COLUMNS} from {LOG_TABLES}
+         where r.id in (select first_receipt from destination where batch = :batch and number = :number
+             union all select id from receipt where again = 1 and batch = :batch and number = :number)
+         order by r.id"
+    ))?
+    .query_map(named_params! {":batch": batch, ":number": number}, log_entry)?
+    .collect()
+}
+
+/// A row of [`DESTINATION_COLUMNS`].
+pub(super) fn destination(row: &Row<'_>, batch: BatchState) -> rusqlite::Result<api::Destination> {
+    Ok(api::Destination {
+        destination: shown(row.get("number")?),
+        state: DestinationState::of(said_of(row.get("said")?), batch),
+        code: row.get::<_, Option<String>>("code")?.map(ReceiptCode::new),
+        description: row.get("description")?,
+        message_id: row.get::<_, Option<StoredIdentifier>>("message_id")?.map(|id| id.0),
+        receipts: row.get::<_, i64>("receipts")?.unsigned_abs(),
+        first_receipt_at: time_or_none(row, "first_receipt_at")?,
+        last_receipt_at: time_or_none(row, "last_receipt_at")?,
+        conflict: row.get("conflict")?,
+        history: None,
+    })
+}

@@ -1,0 +1,138 @@
+//! `<database>.identity`: what must be kept beside the database and never in it.
+//!
+//! The secrets of the callback tokens (whoever may read the database must not be able to forge a
+//! receipt), and the counter of submissions that tells a restored copy from the original.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::domain::{CallbackSecrets, Msisdn};
+
+/// Bytes of a secret.
+const SECRET_BYTES: usize = 32;
+
+/// The content of the file.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Identity {
+    /// The database it belongs to.
+    pub database: String,
+    /// Submissions begun: never behind what the provider may have seen.
+    pub submissions: i64,
+    /// Secrets of the callback tokens, the newest first, in base64.
+    secrets: Vec<String>,
+    /// Key of the hashes that stand for forgotten numbers, in base64.
+    number_key: String,
+}
+
+impl Identity {
+    /// A new one, for a new database.
+    pub fn new(database: String) -> io::Result<Self> {
+        Ok(Self { database, submissions: 0, secrets: vec![random_secret()?], number_key: random_secret()? })
+    }
+
+    /// Reads the file; `None` when there is none.
+    pub fn load(path: &Path) -> io::Result<Option<Self>> {
+        let text = match std::fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let identity: Self = serde_json::from_slice(&text)
+            // The parser's message could quote a secret.
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not an identity file of receiptd (restore it from a backup)"))?;
+        identity.callback_secrets().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it holds no readable secret"))?;
+        Ok(Some(identity))
+    }
+
+    /// Writes it so that a crash leaves either the old or the new one, mode 0600, durable on return.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".new");
+        let beside = PathBuf::from(name);
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(serde_json::to_string_pretty(self).map_err(io::Error::other)?.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
+    }
+
+    /// The secrets, ready for use; `None` when not one is readable.
+    pub fn callback_secrets(&self) -> Option<CallbackSecrets> {
+        let decoded: Vec<Vec<u8>> = self.secrets.iter().filter_map(|secret| STANDARD_NO_PAD.decode(secret).ok()).collect();
+        CallbackSecrets::new(decoded.iter().map(Vec::as_slice))
+    }
+
+    /// How many secrets tokens are accepted under.
+    pub fn accepted(&self) -> usize {
+        self.secrets.len()
+    }
+
+    /// A new secret for new tokens; those made so far stay good, unless they are revoked.
+    pub fn rotate(&mut self, revoke: bool) -> io::Result<()> {
+        if revoke {
+            self.secrets.clear();
+        }
+        self.secrets.insert(0, random_secret()?);
+        Ok(())
+    }
+
+    /// The hash that stands for a forgotten number.
+    pub fn number_hash(&self, number: Msisdn) -> [u8; 32] {
+        let key = STANDARD_NO_PAD.decode(&self.number_key).unwrap_or_default();
+        match Hmac::<Sha256>::new_from_slice(&key) {
+            Ok(mac) => mac.chain_update(number.digits().to_be_bytes()).finalize().into_bytes().into(),
+            Err(_) => [0; 32], // HMAC takes keys of any length
+        }
+    }
+}
+
+fn random_secret() -> io::Result<String> {
+    let mut secret = [0u8; SECRET_BYTES];
+    getrandom::fill(&mut secret).map_err(io::Error::other)?;
+    Ok(STANDARD_NO_PAD.encode(secret))
+}
+
+/// `<database>` with something appended to its name.
+pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_file_is_for_its_owner_alone_and_comes_back_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r.db.identity");
+        assert!(Identity::load(&path).expect("readable").is_none());
+        let mut identity = Identity::new("d".into()).expect("made");
+        identity.submissions = 7;
+        identity.save(&path).expect("saved");
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        let again = Identity::load(&path).expect("readable").expect("there");
+        assert_eq!((again.submissions, again.secrets), (7, identity.secrets));
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_that_quotes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r.db.identity");
+        std::fs::write(&path, "{\"secrets\":\"hush\"}").expect("written");
+        let error = Identity::load(&path).err().expect("an error").to_string();
+        assert!(!error.contains("hush"), "{error}");
+    }
+}

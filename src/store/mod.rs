@@ -1,0 +1,31 @@
+//! The store: all the SQL there is, behind async methods in the words of the domain.
+//!
+//! One writer thread owns the only writing connection and commits in groups; readers come from a
+//! pool of read-only connections. Nothing in a signature says SQLite.
+
+mod batches;
+mod check;
+mod checkpoint;
+mod codes;
+mod db;
+mod destinations;
+mod error;
+mod identity;
+mod numbers;
+mod outbox;
+mod quarantine;
+mod receipts;
+mod rows;
+mod schema;
+mod stats;
+mod writer;
+
+pub use batches::{BatchFilter, Cancel, Enqueued, Resolved};
+pub use check::check_file;
+pub use db::{Found, OpenError, Store, StoreSettings};
+pub use destinations::DestinationFilter;
+pub use error::StoreError;
+pub use numbers::Forget;
+pub use outbox::{Claimed, Settlement};
+pub use quarantine::QuarantineBounds;
+pub use receipts::{Incoming, Item, ReceiptFilter, Recorded};

@@ -1,0 +1,173 @@
+//! The outbox: batches on their way to the provider. Each step is durable before the next is taken.
+
+use rusqlite::named_params;
+
+use super::db::{Store, blocking, json};
+use super::error::StoreError;
+use super::receipts::optional;
+use super::rows::find_batch;
+use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
+
+/// A batch that is marked as submitting, durably: it may be handed over once.
+#[derive(Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub id: BatchId,
+    /// What to send.
+    pub content: Content,
+    /// To whom.
+    pub destinations: Vec<Msisdn>,
+}
+
+/// How handing it over ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// The provider has it, and calls it so.
+    Accepted(Identifier),
+    /// It provably was not taken: it goes back into the outbox.
+    NotTaken(LastError),
+    /// The provider refused it.
+    Rejected(LastError),
+    /// Nobody knows: a receipt, a question that is answered, or a person decides.
+    Unconfirmed(LastError),
+}
+
+impl Store {
+    /// Takes the next batch out of the outbox, marks it as submitting and raises the counter of submissions,
+    /// in the database and then in the identity file, all durable on return. `None`: nothing waits.
+    ///
+    /// A batch for which `check` finds a reason is rejected with it instead, and the next one is looked at.
+    ///
+    /// # Errors
+    /// Nothing may be handed over.
+    pub async fn claim<F>(&self, check: F) -> Result<Option<Claimed>, StoreError>
+    where
+        F: Fn(&Batch) -> Option<LastError> + Send + 'static,
+    {
+        let claimed = self
+            .write(1, move |w| {
+                w.flush()?;
+                loop {
+                    let next: Option<String> = optional(
+                        w.conn
+                            .prepare_cached("select uuid from batch where state = 'queued' order by id limit 1")?
+                            .query_row([], |row| row.get(0)),
+                    )?;
+                    let Some(id) = next.and_then(|uuid| uuid.parse().ok()) else { return Ok(None) };
+                    let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
+                    if let Some(error) = check(&batch) {
+                        settle_row(w.conn, key, BatchState::Rejected, None, Some(&error), w.now.as_millis())?;
+                        continue;
+                    }
+                    w.conn
+                        .prepare_cached("update batch set state = 'submitting', attempts = attempts + 1 where id = :id")?
+                        .execute(named_params! {":id": key})?;
+                    let submissions: i64 = w
+                        .conn
+                        .prepare_cached("update instance set submissions = submissions + 1 returning submissions")?
+                        .query_row([], |row| row.get(0))?;
+                    return Ok(Some((key, batch, submissions)));
+                }
+            })
+            .await?;
+        let Some((key, batch, submissions)) = claimed else { return Ok(None) };
+        match self.prepare(key, &batch, submissions).await {
+            Ok(claimed) => Ok(Some(claimed)),
+            Err(error) => {
+                // Nothing has left: back into the outbox. If even that fails, it is found as submitting at the
+                // next start, and then it is unconfirmed: too careful, and never twice.
+                let why = LastError { at: self.shared.clock.now(), kind: "storage".into(), status: None, detail: error.to_string() };
+                self.settle(batch.id, Settlement::NotTaken(why)).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn prepare(&self, key: i64, batch: &Batch, submissions: i64) -> Result<Claimed, StoreError> {
+        let store = self.clone();
+        blocking(move || {
+            let mut identity = store.identity();
+            if submissions > identity.submissions {
+                let mut raised = identity.clone();
+                raised.submissions = submissions;
+                raised
+                    .save(&store.shared.identity_path)
+                    .map_err(|error| StoreError::Broken(format!("{}: {error}", store.shared.identity_path.display())))?;
+                *identity = raised;
+            }
+            Ok(())
+        })
+        .await?;
+        let destinations = self
+            .read(move |conn| {
+                conn.prepare_cached("select number from destination where batch = :batch and number > 0 order by number")?
+                    .query_map(named_params! {":batch": key}, |row| row.get::<_, i64>(0))?
+                    .collect::<rusqlite::Result<Vec<i64>>>()
+            })
+            .await?;
+        let Some(message) = batch.message.clone() else { return Err(StoreError::Broken("the text of a queued batch is gone".into())) };
+        Ok(Claimed {
+            id: batch.id,
+            content: Content {
+                from: batch.from.clone(),
+                message,
+                parts: batch.parts,
+                channel: batch.channel,
+                fallback_channels: batch.fallback_channels.clone(),
+                send_at: batch.send_at,
+                allow_multi: batch.allow_multi,
+                dry_run: batch.dry_run,
+            },
+            destinations: destinations.into_iter().filter_map(|number| Msisdn::from_digits(number.unsigned_abs())).collect(),
+        })
+    }
+
+    /// Writes down how handing a batch over ended. A receipt that came meanwhile proves that the provider has it.
+    ///
+    /// # Errors
+    /// When it cannot be written: the batch stays `submitting`, and is unconfirmed at the next start.
+    pub async fn settle(&self, id: BatchId, settlement: Settlement) -> Result<Batch, StoreError> {
+        self.write(1, move |w| {
+            w.flush()?;
+            let (key, batch) = find_batch(w.conn, id, w.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            if batch.state != BatchState::Submitting {
+                return Ok(batch);
+            }
+            let any_receipt: bool =
+                w.conn.query_row("select receipts > 0 from batch where id = :id", named_params! {":id": key}, |row| row.get(0))?;
+            let (state, name, error) = match &settlement {
+                Settlement::Accepted(name) if batch.dry_run => (BatchState::Validated, Some(name), None),
+                Settlement::Accepted(name) => (BatchState::Submitted, Some(name), None),
+                Settlement::NotTaken(error) => (BatchState::Queued, None, Some(error)),
+                Settlement::Rejected(error) => (BatchState::Rejected, None, Some(error)),
+                Settlement::Unconfirmed(error) => (BatchState::Unconfirmed, None, Some(error)),
+            };
+            let is_final = batch.counts.delivered + batch.counts.failed;
+            let state = if any_receipt { state.after_receipts(batch.counts.total, is_final) } else { state };
+            settle_row(w.conn, key, state, name, error, w.now.as_millis())?;
+            Ok(find_batch(w.conn, id, w.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.1)
+        })
+        .await
+    }
+}
+
+fn settle_row(
+    conn: &rusqlite::Connection,
+    key: i64,
+    state: BatchState,
+    name: Option<&Identifier>,
+    error: Option<&LastError>,
+    now: i64,
+) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "update batch set state = :state, provider_id = coalesce(:name, provider_id), last_error = coalesce(:error, last_error),
+             submitted_at = case when :state in ('submitted', 'complete', 'validated') then coalesce(submitted_at, :now) end,
+             completed_at = case when :settled then :now end
+         where id = :id",
+    )?
+    .execute(named_params! {
+        ":state": state.as_str(), ":name": name.map(ToString::to_string), ":error": error.map(json),
+        ":settled": state.is_settled(), ":now": now, ":id": key,
+    })?;
+    Ok(())
+}

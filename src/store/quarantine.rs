@@ -1,0 +1,124 @@
+//! Callbacks that were authentic but not understood: kept whole, within bounds.
+
+use rusqlite::{Connection, Row, named_params};
+
+use super::db::Store;
+use super::error::{JobError, StoreError};
+use super::receipts::{Incoming, Recorded, optional, record};
+use super::rows::uuid;
+use super::writer::Writing;
+use crate::api;
+use crate::domain::{BatchId, Timestamp};
+
+/// How much the quarantine may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuarantineBounds {
+    /// Items.
+    pub max_count: u64,
+    /// Bytes of their bodies.
+    pub max_bytes: u64,
+}
+
+/// Keeps a body. At the bound the oldest that is done with goes first; where all are waiting, it is refused.
+pub(super) fn keep(w: &mut Writing<'_>, bounds: QuarantineBounds, batch: BatchId, reason: &str, body: &[u8]) -> Result<i64, JobError> {
+    loop {
+        let (items, bytes): (u64, u64) = w
+            .conn
+            .prepare_cached("select sum(items), sum(bytes) from quarantine_tally")?
+            .query_row([], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())))?;
+        if items < bounds.max_count && bytes + body.len() as u64 <= bounds.max_bytes {
+            break;
+        }
+        let gone = w
+            .conn
+            .prepare_cached("delete from quarantine where id = (select min(id) from quarantine where state <> 'waiting')")?
+            .execute([])?;
+        if gone == 0 {
+            return Err(JobError::Refused(StoreError::QuarantineFull));
+        }
+    }
+    Ok(w.conn
+        .prepare_cached("insert into quarantine (batch, received_at, reason, body) values (:batch, :now, :reason, :body) returning id")?
+        .query_row(named_params! {":batch": batch.to_string(), ":now": w.now.as_millis(), ":reason": reason, ":body": body}, |row| {
+            row.get(0)
+        })?)
+}
+
+impl Store {
+    /// The quarantine, newest first; `before` is the id of the last item of the page before.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn quarantine(&self, state: Option<String>, before: Option<i64>, limit: u32) -> Result<Vec<api::Quarantined>, StoreError> {
+        self.read(move |conn| {
+            conn.prepare_cached(
+                "select id, batch, received_at, reason, state, length(body) as bytes from quarantine
+                 where id < :before and (:state is null or state = :state) order by id desc limit :limit",
+            )?
+            .query_map(named_params! {":before": before.unwrap_or(i64::MAX), ":state": state, ":limit": limit}, item)?
+            .collect()
+        })
+        .await
+    }
+
+    /// One item with its body, as text and as it came.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn quarantined(&self, id: i64) -> Result<Option<(api::Quarantined, Vec<u8>)>, StoreError> {
+        self.read(move |conn| find(conn, id)).await
+    }
+
+    /// Marks an item as dropped; it goes when the room is needed. `false`: there is none, or it is done with.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn drop_quarantined(&self, id: i64) -> Result<bool, StoreError> {
+        self.write(1, move |w| {
+            let dropped = w
+                .conn
+                .execute("update quarantine set state = 'dropped' where id = :id and state = 'waiting'", named_params! {":id": id})?;
+            Ok(dropped == 1)
+        })
+        .await
+    }
+
+    /// Records what was read out of an item, and marks it as replayed, in one transaction. What is still not
+    /// understood leaves the item waiting, and nothing of it recorded: `None`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn replay(&self, id: i64, incoming: Incoming) -> Result<Option<Recorded>, StoreError> {
+        let bounds = QuarantineBounds { max_count: 0, max_bytes: 0 }; // what is in the quarantine is not quarantined anew
+        let outcome = self
+            .write(incoming.items.len().max(1), move |w| {
+                let recorded = record(w, &incoming, bounds)?;
+                w.conn.execute("update quarantine set state = 'replayed' where id = :id", named_params! {":id": id})?;
+                Ok(recorded)
+            })
+            .await;
+        match outcome {
+            Err(StoreError::QuarantineFull) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+}
+
+fn item(row: &Row<'_>) -> rusqlite::Result<api::Quarantined> {
+    Ok(api::Quarantined {
+        id: row.get("id")?,
+        batch: uuid(row, "batch")?,
+        received_at: Timestamp::from_millis(row.get("received_at")?),
+        reason: row.get("reason")?,
+        state: row.get("state")?,
+        bytes: row.get::<_, i64>("bytes")?.unsigned_abs(),
+        body: None,
+    })
+}
+
+fn find(conn: &Connection, id: i64) -> rusqlite::Result<Option<(api::Quarantined, Vec<u8>)>> {
+    optional(
+        conn.prepare_cached("select id, batch, received_at, reason, state, length(body) as bytes, body from quarantine where id = :id")?
+            .query_row(named_params! {":id": id}, |row| Ok((item(row)?, row.get::<_, Vec<u8>>("body")?))),
+    )
+}

@@ -1,0 +1,458 @@
+//! Recording receipts, and reading their log.
+//!
+//! This is the hot path. For the usual receipt, the first of its destination, it is one update by
+//! primary key and one append to the log; counters are summed up per batch and commit.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rusqlite::{Connection, Row, named_params};
+
+use super::db::Store;
+use super::error::{JobError, StoreError};
+use super::quarantine;
+use super::rows::{AsIdentifier, Stored, StoredIdentifier, key, outcome_number, outcome_of, shown, source_number, source_of};
+use super::writer::Writing;
+use crate::api;
+use crate::domain::{BatchId, BatchState, Identifier, Msisdn, Outcome, Receipt, ReceiptCode, Said, Source, Timestamp};
+
+/// Distinct receipts that one destination takes; more are quarantined.
+const RECEIPTS_PER_DESTINATION: i64 = 1_000;
+/// Rows of the log that one filtered page reads.
+const LOG_ROWS_PER_PAGE: i64 = 20_000;
+
+/// What came in one callback, or was found by one question.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The batch, by the URL.
+    pub batch: BatchId,
+    /// The way it came.
+    pub source: Source,
+    /// What it says, in the order in which it stood there.
+    pub items: Vec<Item>,
+    /// All of it as it came: kept where the batch is unknown.
+    pub body: Vec<u8>,
+}
+
+/// One thing that came.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A receipt.
+    Understood(Receipt),
+    /// Something else.
+    NotUnderstood {
+        /// What is missing or wrong.
+        reason: String,
+        /// As it came.
+        body: Vec<u8>,
+    },
+}
+
+/// What became of what came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// New in the log.
+    pub recorded: u64,
+    /// There already.
+    pub duplicates: u64,
+    /// Kept in the quarantine under these ids.
+    pub quarantined: Vec<i64>,
+    /// What the recorded ones did.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Which receipts of the log are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct ReceiptFilter {
+    /// Only of this batch.
+    pub batch: Option<BatchId>,
+    /// Only deliveries, or only failures.
+    pub delivered: Option<bool>,
+}
+
+/// Batches that got receipts in this transaction, with what their rows do not know yet.
+#[derive(Default)]
+pub(super) struct Tallying(HashMap<BatchId, Tally>);
+
+struct Tally {
+    uuid: BatchId,
+    batch: i64,
+    state: BatchState,
+    provider_id: Option<String>,
+    learned: bool,
+    total: i64,
+    delivered: i64,
+    failed: i64,
+    conflict: i64,
+    receipts: i64,
+}
+
+impl Store {
+    /// Records what came. When this returns, it is durable.
+    ///
+    /// # Errors
+    /// Nothing of it was recorded, or (`CommitUnknown`) perhaps all of it; repeating it does no harm.
+    pub async fn record(&self, incoming: Incoming) -> Result<Recorded, StoreError> {
+        let bounds = self.shared.quarantine;
+        self.write(incoming.items.len().max(1), move |w| record(w, &incoming, bounds)).await
+    }
+
+    /// The log after an id, oldest first: a page, and the id to go on from (`None` at the end). With a filter
+    /// the page may be short, or empty, and still not be the last.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn receipts(&self, after: i64, filter: ReceiptFilter, limit: u32) -> Result<(Vec<api::Receipt>, Option<i64>), StoreError> {
+        self.read(move |conn| page_of_log(conn, after, &filter, limit)).await
+    }
+}
+
+pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: quarantine::QuarantineBounds) -> Result<Recorded, JobError> {
+    let mut done = Recorded::default();
+    if !is_tallied(w, incoming.batch)? {
+        if is_pruned(w.conn, incoming.batch)? {
+            return Ok(done);
+        }
+        let id = quarantine::keep(w, bounds, incoming.batch, "there is no such batch in this database", &incoming.body)?;
+        done.quarantined.push(id);
+        return Ok(done);
+    }
+    for item in &incoming.items {
+        match item {
+            Item::Understood(receipt) => match record_one(w, incoming.batch, incoming.source, receipt)? {
+                One::New(outcome) => {
+                    done.recorded += 1;
+                    done.outcomes.push(outcome);
+                }
+                One::Duplicate => done.duplicates += 1,
+                One::OneTooMany => {
+                    let reason = format!("the destination has {RECEIPTS_PER_DESTINATION} distinct receipts already");
+                    let body = receipt.body.clone().unwrap_or_else(|| receipt.to_callback());
+                    done.quarantined.push(quarantine::keep(w, bounds, incoming.batch, &reason, body.as_bytes())?);
+                }
+            },
+            Item::NotUnderstood { reason, body } => {
+                done.quarantined.push(quarantine::keep(w, bounds, incoming.batch, reason, body)?);
+            }
+        }
+    }
+    Ok(done)
+}
+
+enum One {
+    New(Outcome),
+    Duplicate,
+    OneTooMany,
+}
+
+fn record_one(w: &mut Writing<'_>, id: BatchId, source: Source, receipt: &Receipt) -> Result<One, JobError> {
+    let info = info_of(w, receipt)?;
+    let log_id = w.memory.next_receipt;
+    let Some(tally) = w.memory.tallying.0.get_mut(&id) else {
+        return Err(JobError::Refused(StoreError::Broken("a batch was not tallied".into())));
+    };
+    let new = New { id: log_id, batch: tally.batch, now: w.now, source, info, receipt, tally };
+
+    // The usual case first: nothing was said of this destination so far.
+    let says = said_number(Said::Nothing.after(receipt.delivered));
+    let first = w
+        .conn
+        .prepare_cached(
+            "update destination set said = :says, first_receipt = :receipt
+             where batch = :batch and number = :number and first_receipt is null",
+        )?
+        .execute(named_params! {":says": says, ":receipt": log_id, ":batch": new.batch, ":number": key(receipt.destination)})?;
+    let one = if first == 1 {
+        if receipt.delivered {
+            new.tally.delivered += 1;
+        } else {
+            new.tally.failed += 1;
+        }
+        new.append(w.conn, key(receipt.destination), false, Outcome::Applied)?
+    } else {
+        let forgotten = if w.memory.any_forgotten { stand_in(w.conn, w.identity, receipt.destination)? } else { None };
+        let number = forgotten.unwrap_or(key(receipt.destination));
+        new.not_the_first(w.conn, number)?
+    };
+    if matches!(one, One::New(_)) {
+        w.memory.next_receipt += 1;
+    }
+    Ok(one)
+}
+
+/// A receipt on its way into the log.
+struct New<'a> {
+    id: i64,
+    batch: i64,
+    now: Timestamp,
+    source: Source,
+    info: Option<i64>,
+    receipt: &'a Receipt,
+    tally: &'a mut Tally,
+}
+
+impl New<'_> {
+    /// The destination has receipts already, or was forgotten, or is not one of the batch's.
+    fn not_the_first(self, conn: &Connection, number: i64) -> Result<One, JobError> {
+        let known: Option<(i64, Option<i64>)> = optional(
+            conn.prepare_cached("select said, first_receipt from destination where batch = :batch and number = :number")?
+                .query_row(named_params! {":batch": self.batch, ":number": number}, |row| Ok((row.get(0)?, row.get(1)?))),
+        )?;
+        let first_receipt = known.and_then(|(_, first)| first);
+        let said = known.map_or(Said::Nothing, |(said, _)| said_of(said));
+        let next = said.after(self.receipt.delivered);
+        if self.is_known(conn, number, first_receipt)? || (self.source == Source::Poll && next == said) {
+            return Ok(One::Duplicate);
+        }
+        let others: i64 = conn
+            .prepare_cached("select count(*) from receipt where again = 1 and batch = :batch and number = :number")?
+            .query_row(named_params! {":batch": self.batch, ":number": number}, |row| row.get(0))?;
+        if others + i64::from(first_receipt.is_some()) >= RECEIPTS_PER_DESTINATION {
+            return Ok(One::OneTooMany);
+        }
+        if known.is_none() {
+            return self.append(conn, number, true, Outcome::UnexpectedDestination);
+        }
+        let is_first = first_receipt.is_none(); // of a number that was forgotten since
+        if next != said {
+            conn.prepare_cached(
+                "update destination set said = :says, first_receipt = coalesce(first_receipt, :receipt)
+                 where batch = :batch and number = :number",
+            )?
+            .execute(named_params! {":says": said_number(next), ":receipt": self.id, ":batch": self.batch, ":number": number})?;
+            self.tally.delivered += i64::from(next == Said::Delivered);
+            self.tally.failed += i64::from(next == Said::Failed) - i64::from(said == Said::Failed);
+            return self.append(conn, number, !is_first, Outcome::Applied);
+        }
+        if said == Said::Delivered && !self.receipt.delivered {
+            let before: bool = conn
+                .prepare_cached(
+                    "select exists (select 1 from receipt where again = 1 and batch = :batch and number = :number and outcome = 2)",
+                )?
+                .query_row(named_params! {":batch": self.batch, ":number": number}, |row| row.get(0))?;
+            self.tally.conflict += i64::from(!before);
+            return self.append(conn, number, true, Outcome::Conflict);
+        }
+        self.append(conn, number, true, Outcome::Repeated)
+    }
+
+    /// Whether the same was recorded before: `delivered`, code (as a number) and message id.
+    fn is_known(&self, conn: &Connection, number: i64, first: Option<i64>) -> rusqlite::Result<bool> {
+        conn.prepare_cached(
+            "select exists (
+                 select 1 from receipt r left join receipt_info i on i.id = r.info
+                 where r.id = :first and r.delivered = :delivered and r.message_id is :message and i.code_key is :code
+                 union all
+                 select 1 from receipt r left join receipt_info i on i.id = r.info
+                 where r.again = 1 and r.batch = :batch and r.number = :number
+                     and r.delivered = :delivered and r.message_id is :message and i.code_key is :code)",
+        )?
+        .query_row(
+            named_params! {
+                ":first": first, ":batch": self.batch, ":number": number, ":delivered": self.receipt.delivered,
+                ":message": self.receipt.message_id.as_ref().map(AsIdentifier),
+                ":code": self.receipt.code.as_ref().map(ReceiptCode::key),
+            },
+            |row| row.get(0),
+        )
+    }
+
+    fn append(self, conn: &Connection, number: i64, again: bool, outcome: Outcome) -> Result<One, JobError> {
+        let Self { id, batch, now, source, info, receipt, tally } = self;
+        let named = receipt.batchuuid.as_ref().map(AsIdentifier);
+        let batchuuid: Option<&dyn rusqlite::ToSql> = match &named {
+            Some(AsIdentifier(Identifier::Uuid(uuid))) if uuid == tally.uuid.as_uuid() => Some(&1i64),
+            Some(named) => Some(named),
+            None => None,
+        };
+        let mut insert = conn.prepare_cached(
+            "insert into receipt (id, batch, number, received_at, again, delivered, source, outcome, info, message_id, batchuuid)
+             values (:id, :batch, :number, :at, :again, :delivered, :source, :outcome, :info, :message, :batchuuid)",
+        )?;
+        insert.execute(named_params! {
+            ":id": id, ":batch": batch, ":number": number, ":at": now.as_millis(), ":again": again,
+            ":delivered": receipt.delivered, ":source": source_number(source), ":outcome": outcome_number(outcome), ":info": info,
+            ":message": receipt.message_id.as_ref().map(AsIdentifier), ":batchuuid": batchuuid,
+        })?;
+        if let Some(body) = receipt.body.as_deref().filter(|_| number >= 0) {
+            conn.prepare_cached("insert into receipt_body (receipt, body) values (:id, :body)")?
+                .execute(named_params! {":id": id, ":body": body})?;
+        }
+        tally.receipts += 1;
+        if let (None, Some(identifier)) = (&tally.provider_id, &receipt.batchuuid) {
+            tally.provider_id = Some(identifier.to_string());
+            tally.learned = true;
+        }
+        Ok(One::New(outcome))
+    }
+}
+
+/// Makes sure that the batch's counters are at hand. `false`: there is no such batch.
+fn is_tallied(w: &mut Writing<'_>, id: BatchId) -> rusqlite::Result<bool> {
+    let Entry::Vacant(place) = w.memory.tallying.0.entry(id) else { return Ok(true) };
+    let tally = optional(
+        w.conn
+            .prepare_cached("select id, state, provider_id, total, delivered, failed, conflict, receipts from batch where uuid = :uuid")?
+            .query_row(named_params! {":uuid": id.to_string()}, |row| {
+                Ok(Tally {
+                    uuid: id,
+                    batch: row.get(0)?,
+                    state: row.get::<_, Stored<BatchState>>(1)?.0,
+                    provider_id: row.get(2)?,
+                    learned: false,
+                    total: row.get(3)?,
+                    delivered: row.get(4)?,
+                    failed: row.get(5)?,
+                    conflict: row.get(6)?,
+                    receipts: row.get(7)?,
+                })
+            }),
+    )?;
+    Ok(tally.map(|tally| place.insert(tally)).is_some())
+}
+
+/// Writes the counters of all batches that got receipts, and moves those on that they concern.
+pub(super) fn flush(w: &mut Writing<'_>) -> rusqlite::Result<()> {
+    for tally in std::mem::take(&mut w.memory.tallying).0.into_values() {
+        let as_count = |number: i64| u64::try_from(number).unwrap_or(0);
+        let state = if tally.receipts > 0 {
+            tally.state.after_receipts(as_count(tally.total), as_count(tally.delivered + tally.failed))
+        } else {
+            tally.state
+        };
+        w.conn
+            .prepare_cached(
+                "update batch set state = :state, delivered = :delivered, failed = :failed, conflict = :conflict,
+                     receipts = :receipts, provider_id = :provider_id,
+                     last_receipt_at = case when receipts = :receipts then last_receipt_at else :now end,
+                     submitted_at = case when :state in ('submitted', 'complete') then coalesce(submitted_at, :now) else submitted_at end,
+                     completed_at = case when :state = 'complete' then coalesce(completed_at, :now) else completed_at end
+                 where id = :batch",
+            )?
+            .execute(named_params! {
+                ":state": state.as_str(), ":delivered": tally.delivered, ":failed": tally.failed, ":conflict": tally.conflict,
+                ":receipts": tally.receipts, ":provider_id": tally.provider_id, ":now": w.now.as_millis(), ":batch": tally.batch,
+            })?;
+    }
+    Ok(())
+}
+
+fn is_pruned(conn: &Connection, id: BatchId) -> rusqlite::Result<bool> {
+    conn.prepare_cached("select exists (select 1 from pruned where uuid = :uuid)")?
+        .query_row(named_params! {":uuid": id.to_string()}, |row| row.get(0))
+}
+
+/// The row that holds code and description: nearly always one of a few that are known already.
+fn info_of(w: &mut Writing<'_>, receipt: &Receipt) -> rusqlite::Result<Option<i64>> {
+    if receipt.code.is_none() && receipt.description.is_none() {
+        return Ok(None);
+    }
+    let content = (receipt.code.as_ref().map(|code| code.as_str().to_owned()), receipt.description.clone());
+    if let Some(id) = w.memory.infos.get(&content) {
+        return Ok(Some(*id));
+    }
+    let found = optional(
+        w.conn
+            .prepare_cached("select id from receipt_info where code is :code and description is :description")?
+            .query_row(named_params! {":code": content.0, ":description": content.1}, |row| row.get(0)),
+    )?;
+    let id = match found {
+        Some(id) => id,
+        None => w
+            .conn
+            .prepare_cached("insert into receipt_info (code, code_key, description) values (:code, :key, :description) returning id")?
+            .query_row(
+                named_params! {":code": content.0, ":key": receipt.code.as_ref().map(ReceiptCode::key), ":description": content.1},
+                |row| row.get(0),
+            )?,
+    };
+    if w.memory.infos.len() >= 4_096 {
+        w.memory.infos.clear(); // a provider that describes each receipt in words of its own
+    }
+    w.memory.infos.insert(content, id);
+    Ok(Some(id))
+}
+
+/// What stands in the place of a forgotten number.
+pub(super) fn stand_in(
+    conn: &Connection,
+    identity: &std::sync::Mutex<super::identity::Identity>,
+    number: Msisdn,
+) -> rusqlite::Result<Option<i64>> {
+    let hash = identity.lock().unwrap_or_else(std::sync::PoisonError::into_inner).number_hash(number);
+    optional(
+        conn.prepare_cached("select stand_in from forgotten where number_hash = :hash")?
+            .query_row(named_params! {":hash": hash}, |row| row.get(0)),
+    )
+}
+
+fn said_number(said: Said) -> i64 {
+    match said {
+        Said::Nothing => 0,
+        Said::Failed => 1,
+        Said::Delivered => 2,
+    }
+}
+
+pub(super) fn said_of(number: i64) -> Said {
+    match number {
+        2 => Said::Delivered,
+        1 => Said::Failed,
+        _ => Said::Nothing,
+    }
+}
+
+pub(super) fn optional<T>(result: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The columns that [`log_entry`] reads.
+pub(super) const LOG_COLUMNS: &str = "r.id, b.uuid, r.number, r.delivered, i.code, coalesce(i.description, c.description) as description,
+    r.message_id, r.source, r.outcome, r.received_at";
+/// And where they come from.
+pub(super) const LOG_TABLES: &str = "receipt r join batch b on b.id = r.batch
+    left join receipt_info i on i.id = r.info left join code c on c.code_key = i.code_key";
+
+pub(super) fn log_entry(row: &Row<'_>) -> rusqlite::Result<api::Receipt> {
+    Ok(api::Receipt {
+        id: row.get("id")?,
+        batch: super::rows::uuid(row, "uuid")?,
+        destination: shown(row.get("number")?),
+        delivered: row.get("delivered")?,
+        code: row.get::<_, Option<String>>("code")?.map(ReceiptCode::new),
+        description: row.get("description")?,
+        message_id: row.get::<_, Option<StoredIdentifier>>("message_id")?.map(|id| id.0),
+        source: source_of(row.get("source")?),
+        outcome: outcome_of(row.get("outcome")?),
+        received_at: Timestamp::from_millis(row.get("received_at")?),
+    })
+}
+
+fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32) -> rusqlite::Result<(Vec<api::Receipt>, Option<i64>)> {
+    let newest: i64 = conn.query_row("select coalesce(max(id), 0) from receipt", [], |row| row.get(0))?;
+    // A filter must not turn one page into a walk through the whole log.
+    let until =
+        if filter.batch.is_none() && filter.delivered.is_none() { newest } else { newest.min(after.saturating_add(LOG_ROWS_PER_PAGE)) };
+    let mut statement = conn.prepare_cached(&format!(
+        "select {LOG_COLUMNS} from {LOG_TABLES}
+         where r.id > :after and r.id <= :until and (:batch is null or b.uuid = :batch) and (:delivered is null or r.delivered = :delivered)
+         order by r.id limit :limit"
+    ))?;
+    let batch = filter.batch.map(|id| id.to_string());
+    let found = statement
+        .query_map(
+            named_params! {":after": after, ":until": until, ":batch": batch, ":delivered": filter.delivered, ":limit": limit},
+            log_entry,
+        )?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let next = match found.last() {
+        Some(last) if found.len() == limit as usize => Some(last.id),
+        _ if until < newest => Some(until),
+        _ => None,
+    };
+    Ok((found, next))
+}

@@ -1,0 +1,99 @@
+//! The schema and its versions. `schema.sql` at the top of the repository is the one definition.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+
+use super::db::OpenError;
+
+/// `schema.sql`, whole.
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// "rcpt": tells our files from other SQLite files, to `file` and to us.
+const APPLICATION_ID: i32 = 0x7263_7074;
+
+/// Version 1 is `schema.sql`. When it changes, today's text is frozen here as the first step, the change
+/// follows as the next, and a test compares the outcome with the new `schema.sql`.
+const STEPS: &[M<'_>] = &[M::up(SCHEMA)];
+
+/// Brings the file to the newest schema, in one transaction. A file with an older one is copied first,
+/// to `<database>.v<version>.backup`. Returns whether the file was new.
+pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<bool, OpenError> {
+    migrate_by(conn, path, STEPS)
+}
+
+fn migrate_by(conn: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<bool, OpenError> {
+    let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = conn.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    let is_new = tables == 0 && version == 0;
+    if !is_new && application != APPLICATION_ID {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    if version > newest {
+        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: newest });
+    }
+    if !is_new && version < newest {
+        let copy = backup_name(path, version);
+        log::info!("upgrading the schema of {} from version {version} to {newest}; the copy is {}", path.display(), copy.display());
+        // Through SQLite: a copy by other means would drop the locks of our own process.
+        conn.execute("vacuum into ?1", [copy.to_string_lossy()])
+            .map_err(|source| OpenError::NoBackup { path: copy, reason: source.to_string() })?;
+    }
+    Migrations::from_slice(steps).to_latest(conn).map_err(|source| OpenError::Migration(source.to_string()))?;
+    if is_new {
+        conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    Ok(is_new)
+}
+
+fn backup_name(path: &Path, version: i64) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".v{version}.backup"));
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_file_is_copied_and_then_upgraded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r.db");
+        let mut conn = Connection::open(&path).expect("a database");
+        assert!(migrate(&mut conn, &path).expect("new"));
+        let next = [M::up(SCHEMA), M::up("create table extra (id integer primary key)")];
+        assert!(!migrate_by(&mut conn, &path, &next).expect("upgraded"));
+        let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
+        assert_eq!(version, 2);
+        let copy = Connection::open(backup_name(&path, 1)).expect("the copy");
+        let version: i64 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
+        assert_eq!(version, 1);
+        // and what is newer than the program is left alone
+        assert!(matches!(migrate(&mut conn, &path), Err(OpenError::Newer { found: 2, known: 1, .. })));
+    }
+
+    #[test]
+    fn a_failed_upgrade_changes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r.db");
+        let mut conn = Connection::open(&path).expect("a database");
+        migrate(&mut conn, &path).expect("new");
+        let broken = [M::up(SCHEMA), M::up("create table extra (id); insert into nowhere values (1)")];
+        assert!(matches!(migrate_by(&mut conn, &path, &broken), Err(OpenError::Migration(_))));
+        let extra: i64 = conn.query_row("select count(*) from sqlite_schema where name = 'extra'", [], |r| r.get(0)).expect("count");
+        assert_eq!(extra, 0);
+    }
+
+    #[test]
+    fn somebody_elses_database_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r.db");
+        let mut conn = Connection::open(&path).expect("a database");
+        conn.execute_batch("create table theirs (id)").expect("created");
+        assert!(matches!(migrate(&mut conn, &path), Err(OpenError::Foreign(_))));
+    }
+}

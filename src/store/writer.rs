@@ -1,0 +1,367 @@
+//! The writer thread: takes whatever waits, writes it in one transaction, commits durably, then answers.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::checkpoint::Checkpointer;
+use super::error::{JobError, StoreError, is_storage_failure};
+use super::identity::Identity;
+use super::receipts::Tallying;
+use crate::clock::Clock;
+use crate::domain::Timestamp;
+
+/// Rows that may wait for the writer: about a fifth of a second of its work. More is refused at once,
+/// so that whoever waits, waits for a bounded time.
+const QUEUE_ROWS: usize = 8_192;
+/// How long another process may hold the write lock before those who wait are told to come back.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What happens inside one transaction.
+pub(super) struct Writing<'c> {
+    pub conn: &'c Connection,
+    /// One time for all of the transaction.
+    pub now: Timestamp,
+    /// What the writer remembers; forgotten when a transaction fails.
+    pub memory: &'c mut Memory,
+    pub identity: &'c Mutex<Identity>,
+}
+
+/// What the writer remembers between statements, and between transactions.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// Batches whose counters changed in this transaction.
+    pub tallying: Tallying,
+    /// `receipt_info` rows by content.
+    pub infos: HashMap<(Option<String>, Option<String>), i64>,
+    /// The id of the next receipt.
+    pub next_receipt: i64,
+    /// Whether any number was ever forgotten.
+    pub any_forgotten: bool,
+    /// Something new is in the outbox.
+    pub outbox_changed: bool,
+}
+
+/// A piece of work. It may be run more than once: after a failed commit each is run again alone.
+pub(super) trait Job: Send {
+    fn rows(&self) -> usize;
+    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError>;
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+struct Work<T, F> {
+    rows: usize,
+    run: F,
+    done: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send> Job for Work<T, F> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError> {
+        self.done = Some((self.run)(writing)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Self { done, reply, .. } = *self;
+        // Whoever asked may have gone; what was written stays written.
+        let _ = reply.send(outcome.and_then(|()| done.ok_or(StoreError::Closing)));
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: Vec<Box<dyn Job>>,
+    rows: usize,
+    closing: bool,
+}
+
+/// The way to the writer, shared by all who write.
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    /// Why the last commit failed; `None` when it did not.
+    trouble: Mutex<Option<String>>,
+    /// Wakes those who hand batches to the provider.
+    pub outbox: Notify,
+    /// The newest receipt that is committed.
+    pub newest_receipt: watch::Sender<i64>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while one of these is held; if it did, the data would still be whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    pub fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            trouble: Mutex::default(),
+            outbox: Notify::new(),
+            newest_receipt: watch::Sender::new(0),
+        }
+    }
+
+    /// Hands a piece of work to the writer and waits until it is durable.
+    pub async fn write<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.waiting);
+            if waiting.closing {
+                return Err(StoreError::Closing);
+            }
+            // A single piece larger than the bound still gets its turn, alone.
+            if waiting.rows > 0 && waiting.rows + rows > QUEUE_ROWS {
+                return Err(StoreError::Busy);
+            }
+            waiting.rows += rows;
+            waiting.jobs.push(Box::new(Work { rows, run, done: None, reply }));
+        }
+        self.arrived.notify_one();
+        answer.await.unwrap_or(Err(StoreError::Closing))
+    }
+
+    /// Rows that wait at this moment.
+    pub fn depth(&self) -> usize {
+        lock(&self.waiting).rows
+    }
+
+    /// Why receipts cannot be recorded; `None` when they can.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
+    }
+
+    /// Takes nothing more; the writer finishes what waits and ends.
+    pub fn close(&self) {
+        lock(&self.waiting).closing = true;
+        self.arrived.notify_one();
+    }
+
+    fn take(&self) -> Option<Vec<Box<dyn Job>>> {
+        let mut waiting = lock(&self.waiting);
+        loop {
+            if !waiting.jobs.is_empty() {
+                waiting.rows = 0;
+                return Some(std::mem::take(&mut waiting.jobs));
+            }
+            if waiting.closing {
+                return None;
+            }
+            waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// The thread's own things.
+pub(super) struct Writer {
+    path: PathBuf,
+    conn: Connection,
+    inode: (u64, u64),
+    clock: Clock,
+    memory: Memory,
+    queue: Arc<Queue>,
+    identity: Arc<Mutex<Identity>>,
+    checkpointer: Checkpointer,
+}
+
+impl Writer {
+    pub fn new(
+        path: &Path,
+        conn: Connection,
+        clock: Clock,
+        queue: Arc<Queue>,
+        identity: Arc<Mutex<Identity>>,
+        checkpointer: Checkpointer,
+    ) -> rusqlite::Result<Self> {
+        let memory = recollect(&conn)?;
+        queue.newest_receipt.send_replace(memory.next_receipt - 1);
+        let inode = inode(path).unwrap_or_default();
+        Ok(Self { path: path.to_owned(), conn, inode, clock, memory, queue, identity, checkpointer })
+    }
+
+    /// Works until the queue is closed and empty.
+    pub fn run(mut self) {
+        while let Some(jobs) = self.queue.clone().take() {
+            self.commit(jobs);
+        }
+        // A last checkpoint leaves one file instead of three. If it fails, the next start makes up for it.
+        if let Err(error) = super::checkpoint::checkpoint(&self.conn, "truncate") {
+            log::debug!("no checkpoint at the end: {error}");
+        }
+    }
+
+    /// One transaction for all; if one of them spoils it, each again on its own.
+    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let outcome = self.attempt(&mut jobs);
+        match outcome {
+            Ok(()) => self.answer(jobs, &Ok(())),
+            Err(Failure::OfTheStorage(error)) => self.answer(jobs, &Err(error)),
+            Err(Failure::OfAJob(error)) if jobs.len() == 1 => self.answer(jobs, &Err(error)),
+            Err(Failure::OfAJob(_)) => {
+                for job in jobs {
+                    self.commit(vec![job]);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, jobs: Vec<Box<dyn Job>>, outcome: &Result<(), StoreError>) {
+        let trouble = match outcome {
+            Ok(()) => None,
+            Err(StoreError::Busy) => Some("another process holds the write lock of the database".to_owned()),
+            Err(StoreError::QuarantineFull | StoreError::Closing) => self.queue.trouble(),
+            Err(error) => Some(error.to_string()),
+        };
+        {
+            let mut shown = lock(&self.queue.trouble);
+            match (&*shown, &trouble) {
+                (None, Some(why)) => log::error!("receipts cannot be recorded: {why}"),
+                (Some(_), None) => log::info!("receipts are recorded again"),
+                _ => {}
+            }
+            *shown = trouble;
+        }
+        if outcome.is_ok() {
+            if std::mem::take(&mut self.memory.outbox_changed) {
+                self.queue.outbox.notify_waiters();
+            }
+            let newest = self.memory.next_receipt - 1;
+            self.queue.newest_receipt.send_if_modified(|shown| std::mem::replace(shown, newest) != newest);
+        }
+        for job in jobs {
+            job.answer(outcome.clone());
+        }
+        self.checkpointer.after_commit(&self.conn);
+    }
+
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        if let Err(failure) = self.in_transaction(jobs) {
+            // What was remembered belongs to a transaction that did not happen.
+            self.memory = Memory { next_receipt: self.memory.next_receipt, any_forgotten: self.memory.any_forgotten, ..Memory::default() };
+            if matches!(failure, Failure::OfTheStorage(StoreError::Broken(_) | StoreError::CommitUnknown)) {
+                self.reopen();
+            }
+            return Err(failure);
+        }
+        // The file we hold open may not be the file any more: then the commit went nowhere.
+        if inode(&self.path) == Some(self.inode) {
+            return Ok(());
+        }
+        let why = format!("{} was moved, deleted or replaced; put it back, or restart receiptd", self.path.display());
+        Err(Failure::OfTheStorage(StoreError::Broken(why)))
+    }
+
+    fn in_transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let transaction = rusqlite::Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate).map_err(Failure::storage)?;
+        let mut writing = Writing { conn: &transaction, now, memory: &mut self.memory, identity: &self.identity };
+        for job in jobs {
+            job.run(&mut writing).map_err(Failure::from_job)?;
+        }
+        writing.flush().map_err(Failure::storage)?;
+        transaction.commit().map_err(|error| match error.sqlite_error_code() {
+            // These say for certain that nothing was committed.
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ReadOnly) => Failure::storage(error),
+            _ => {
+                log::error!("a commit failed, and may have happened all the same: {error}");
+                Failure::OfTheStorage(StoreError::CommitUnknown)
+            }
+        })
+    }
+
+    /// After an error of the disk, what the connection believes of the file is not to be trusted.
+    fn reopen(&mut self) {
+        if inode(&self.path) != Some(self.inode) {
+            return; // another file: receipts must not go into that one
+        }
+        match super::db::open_for_writing(&self.path).and_then(|conn| Ok((recollect(&conn)?, conn))) {
+            Ok((memory, conn)) => {
+                self.memory = memory;
+                self.conn = conn;
+            }
+            Err(error) => log::debug!("the database cannot be reopened yet: {error}"),
+        }
+    }
+}
+
+impl Writing<'_> {
+    /// Brings the batches' rows in step with what was recorded. Whoever reads or changes batch rows
+    /// inside a transaction calls this first.
+    pub fn flush(&mut self) -> rusqlite::Result<()> {
+        super::receipts::flush(self)
+    }
+}
+
+enum Failure {
+    OfAJob(StoreError),
+    OfTheStorage(StoreError),
+}
+
+impl Failure {
+    fn storage(error: rusqlite::Error) -> Self {
+        Self::OfTheStorage(error.into())
+    }
+
+    fn from_job(error: JobError) -> Self {
+        match error {
+            JobError::Sqlite(error) if is_storage_failure(&error) => Self::storage(error),
+            JobError::Sqlite(error) => {
+                log::error!("a statement failed: {error}");
+                Self::OfAJob(error.into())
+            }
+            JobError::Refused(error) => Self::OfAJob(error),
+        }
+    }
+}
+
+/// What the writer has to know at the start.
+fn recollect(conn: &Connection) -> rusqlite::Result<Memory> {
+    let last: Option<i64> = conn.query_row(
+        "select max(coalesce((select seq from sqlite_sequence where name = 'receipt'), 0), coalesce((select max(id) from receipt), 0))",
+        [],
+        |row| row.get(0),
+    )?;
+    let any_forgotten = conn.query_row("select exists (select 1 from forgotten)", [], |row| row.get(0))?;
+    Ok(Memory { next_receipt: last.unwrap_or(0) + 1, any_forgotten, ..Memory::default() })
+}
+
+/// Device and inode of a path, without opening it: that would drop SQLite's locks.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// How long SQLite waits for a lock of another process.
+pub(super) const fn lock_patience() -> Duration {
+    LOCK_PATIENCE
+}
+
+/// Starts the thread. A panic in it ends the process: a receiver that cannot record must not stay up.
+pub(super) fn spawn(writer: Writer) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name("writer".into()).spawn(move || {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run()));
+        if let Err(panic) = outcome {
+            log::error!("the writer panicked and takes the process with it: {}", panic_text(&*panic));
+            std::process::abort();
+        }
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
