@@ -50,23 +50,17 @@ pub(super) struct Memory {
 
 /// A piece of work. It may be run more than once: after a failed commit each is run again alone.
 pub(super) trait Job: Send {
-    fn rows(&self) -> usize;
     fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
 struct Work<T, F> {
-    rows: usize,
     run: F,
     done: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T: Send, F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send> Job for Work<T, F> {
-    fn rows(&self) -> usize {
-        self.rows
-    }
-
     fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError> {
         self.done = Some((self.run)(writing)?);
         Ok(())
@@ -131,7 +125,7 @@ impl Queue {
                 return Err(StoreError::Busy);
             }
             waiting.rows += rows;
-            waiting.jobs.push(Box::new(Work { rows, run, done: None, reply }));
+            waiting.jobs.push(Box::new(Work { run, done: None, reply }));
         }
         self.arrived.notify_one();
         answer.await.unwrap_or(Err(StoreError::Closing))
