@@ -1,0 +1,123 @@
+//! What people decide about batches: cancelling, and sending again to those it did not reach.
+
+use crate::domain::{Batch, BatchId, BatchState, Content, DestinationState, NewBatch};
+use crate::provider::{CallError, Cancelled, Provider};
+use crate::store::{Cancel, Enqueued, Store, StoreError};
+
+/// What became of the wish to cancel.
+pub enum CancelOutcome {
+    /// It is cancelled.
+    Done(Batch),
+    /// It can no longer be, and why.
+    TooLate(String),
+    /// The provider gave no clear answer; the batch is unchanged.
+    Unclear(String),
+    /// There is no such batch.
+    Unknown,
+}
+
+/// Cancels a batch: here and now while it is queued, through the provider while it is scheduled.
+///
+/// # Errors
+/// When the store fails; a batch that the provider has cancelled is then cancelled by asking again.
+pub async fn cancel(store: &Store, provider: &Provider, id: BatchId) -> Result<CancelOutcome, StoreError> {
+    let name = match store.cancel(id).await? {
+        Cancel::Done(batch) => return Ok(CancelOutcome::Done(batch)),
+        Cancel::Unknown => return Ok(CancelOutcome::Unknown),
+        Cancel::TooLate(BatchState::Cancelled) => return Ok(CancelOutcome::TooLate("it is cancelled already".into())),
+        Cancel::TooLate(state) => {
+            return Ok(CancelOutcome::TooLate(format!("it is {state}; only a queued or a scheduled batch can be cancelled")));
+        }
+        Cancel::AtProvider(name) => name,
+    };
+    let refused = match provider.cancel(&name).await {
+        Ok(Cancelled::Yes) => None,
+        Ok(Cancelled::No(trouble)) => Some(trouble),
+        Err(error) => return Ok(CancelOutcome::Unclear(describe(&error))),
+    };
+    if let Some(trouble) = refused {
+        // An earlier cancellation whose answer was lost is refused now. What is not pending there is not going out.
+        let pending = match provider.pending().await {
+            Ok(pending) => pending,
+            Err(error) => return Ok(CancelOutcome::Unclear(describe(&error))),
+        };
+        let names = [name, id.to_string()];
+        if trouble.status != Some(404) || pending.iter().any(|batch| names.contains(&batch.identifier.to_string())) {
+            return Ok(CancelOutcome::TooLate(format!("the provider refused to cancel it: {}", trouble.detail)));
+        }
+    }
+    Ok(match store.cancelled_at_provider(id).await? {
+        Some(batch) if batch.state == BatchState::Cancelled => CancelOutcome::Done(batch),
+        Some(batch) => CancelOutcome::TooLate(format!("it became {} meanwhile", batch.state)),
+        None => CancelOutcome::Unknown,
+    })
+}
+
+fn describe(error: &CallError) -> String {
+    let trouble = error.trouble();
+    if trouble.detail.is_empty() { error.to_string() } else { format!("{error}: {}", trouble.detail) }
+}
+
+/// What became of the wish to send again.
+pub enum Resend {
+    /// The new batch is in the outbox.
+    New(Batch),
+    /// It was asked for before: this is the batch that was made then.
+    Same(Batch),
+    /// It cannot be, and why.
+    Refused(String),
+    /// There is no such batch.
+    Unknown,
+}
+
+/// Makes a new batch to those destinations of a settled batch that are in `state`. Its id is derived from
+/// both, so that asking twice makes one.
+///
+/// # Errors
+/// When the store fails; ask again.
+pub async fn resend(store: &Store, id: BatchId, state: DestinationState) -> Result<Resend, StoreError> {
+    let Some(batch) = store.batch(id).await? else { return Ok(Resend::Unknown) };
+    let new_id = id.derive(&format!("resend {state}"));
+    if let Some(made) = store.batch(new_id).await? {
+        return Ok(Resend::Same(made));
+    }
+    if !batch.state.is_settled() {
+        return Ok(Resend::Refused(format!("the batch is {}: what becomes of its destinations is not settled yet", batch.state)));
+    }
+    let allowed = [DestinationState::Failed, DestinationState::Expired, DestinationState::Rejected, DestinationState::Cancelled];
+    if !allowed.contains(&state) {
+        return Ok(Resend::Refused(format!("destinations that are {state} are not sent to again; only failed, expired, rejected or cancelled ones")));
+    }
+    let Some(message) = batch.message else {
+        return Ok(Resend::Refused("its text was erased ([retention] messages)".into()));
+    };
+    let destinations = store.numbers_in_state(id, state).await?;
+    if destinations.is_empty() {
+        return Ok(Resend::Refused(format!("the batch has no destination that is {state}")));
+    }
+    let new = NewBatch {
+        id: new_id,
+        group: None,
+        resend_of: Some(id),
+        reference: batch.reference,
+        content: Content {
+            from: batch.from,
+            message,
+            parts: batch.parts,
+            channel: batch.channel,
+            fallback_channels: batch.fallback_channels,
+            send_at: None,
+            allow_multi: batch.allow_multi,
+            dry_run: batch.dry_run,
+        },
+        destinations,
+        merged: 0,
+    };
+    Ok(match store.enqueue(new).await? {
+        Enqueued::New(batch) => Resend::New(batch),
+        Enqueued::Same(batch) => Resend::Same(batch),
+        // Asked for twice at the same moment, while a late receipt changed the list: one of them was made.
+        Enqueued::Different => store.batch(new_id).await?.map_or(Resend::Unknown, Resend::Same),
+        Enqueued::Pruned => Resend::Refused("it was sent again before, and that batch has been pruned".into()),
+    })
+}

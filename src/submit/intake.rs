@@ -1,0 +1,368 @@
+//! Reading and checking `POST /v1/batches`. Every mistake is named, and nothing is changed by one.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::api::FieldError;
+use crate::domain::{BatchId, Channel, Content, Msisdn, NewBatch, NumberReader, Timestamp, parts};
+
+/// Keys of the body, in the order in which they are documented.
+const KEYS: [&str; 11] = [
+    "from",
+    "message",
+    "destinations",
+    "id",
+    "group",
+    "send_at",
+    "channel",
+    "fallback_channels",
+    "allow_multi",
+    "dry_run",
+    "reference",
+];
+/// The provider sends at once what is less than 5 minutes ahead; one more for the way (contract §4).
+const SHORTEST_NOTICE: Duration = Duration::from_secs(6 * 60);
+/// Characters of a text, at most: 255 parts of an SMS, which no network exceeds.
+const LONGEST_MESSAGE: usize = 255 * 153;
+/// Characters of a sender, and of a reference.
+const LONGEST_NAME: usize = 200;
+/// Bad fields that are named; of the rest only the number.
+const NAMED: usize = 100;
+
+/// What a batch is checked against.
+#[derive(Debug, Clone, Copy)]
+pub struct Intake {
+    /// `provider.max_destinations`.
+    pub max_destinations: usize,
+    /// Reads the numbers.
+    pub numbers: NumberReader,
+}
+
+/// Why a batch is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// In a sentence.
+    pub detail: String,
+    /// Field by field.
+    pub errors: Vec<FieldError>,
+}
+
+impl Intake {
+    /// Reads the body of `POST /v1/batches`.
+    ///
+    /// # Errors
+    /// All that is wrong with it, at once.
+    pub fn read(&self, body: &[u8], now: Timestamp) -> Result<NewBatch, Refusal> {
+        let value: Value = serde_json::from_slice(body).map_err(|error| Refusal {
+            // The parser's own words may quote the text.
+            detail: format!("the body is not readable as JSON (line {}, column {})", error.line(), error.column()),
+            errors: Vec::new(),
+        })?;
+        let Value::Object(fields) = value else {
+            return Err(Refusal { detail: "the body must be a JSON object".into(), errors: Vec::new() });
+        };
+        let mut reader = Fields { fields, errors: Vec::new(), more: 0 };
+        let new = self.read_fields(&mut reader, now);
+        match new {
+            Some(new) if reader.errors.is_empty() => Ok(new),
+            _ => Err(reader.refusal()),
+        }
+    }
+
+    fn read_fields(&self, f: &mut Fields, now: Timestamp) -> Option<NewBatch> {
+        f.refuse_unknown();
+        let from = f.text("from", LONGEST_NAME, true);
+        let message = f.text("message", LONGEST_MESSAGE, true);
+        let id = f.uuid("id");
+        let group = f.uuid("group");
+        let reference = f.text("reference", LONGEST_NAME, false);
+        let send_at = f.send_at(now);
+        let channel = f.channel("channel");
+        let fallback_channels = f.channels("fallback_channels");
+        let allow_multi = f.flag("allow_multi");
+        let dry_run = f.flag("dry_run");
+        let (destinations, merged) = self.destinations(f);
+        let parts = message.as_deref().map_or(0, parts);
+        if parts > 1 && !allow_multi {
+            f.wrong("/message", format!("takes {parts} SMS parts a number; shorten it, or set `allow_multi` to true if that is meant"));
+        }
+        Some(NewBatch {
+            id: id.unwrap_or_else(BatchId::random),
+            group,
+            resend_of: None,
+            reference,
+            content: Content { from: from?, message: message?, parts, channel, fallback_channels, send_at, allow_multi, dry_run },
+            destinations,
+            merged,
+        })
+    }
+
+    fn destinations(&self, f: &mut Fields) -> (Vec<Msisdn>, u64) {
+        let list = match f.fields.remove("destinations") {
+            Some(Value::Array(list)) => list,
+            Some(other) => {
+                f.wrong("/destinations", format!("must be a list of telephone numbers, not {}", kind(&other)));
+                return (Vec::new(), 0);
+            }
+            None => {
+                f.wrong("/destinations", "is missing: the list of numbers to send to");
+                return (Vec::new(), 0);
+            }
+        };
+        if list.is_empty() {
+            f.wrong("/destinations", "is empty: name at least one number");
+        }
+        let given = list.len();
+        let mut destinations = Vec::with_capacity(given);
+        for (position, entry) in list.into_iter().enumerate() {
+            let read = match &entry {
+                Value::String(text) => self.numbers.read(text).map_err(|error| format!("{} {error}", quoted(text))),
+                Value::Number(number) => self.numbers.read(&number.to_string()).map_err(|error| format!("{number} {error}")),
+                other => Err(format!("must be a telephone number as text, not {}", kind(other))),
+            };
+            match read {
+                Ok(number) => destinations.push(number),
+                Err(why) => f.wrong(format!("/destinations/{position}"), why),
+            }
+        }
+        destinations.sort_unstable();
+        destinations.dedup();
+        if destinations.len() > self.max_destinations {
+            f.wrong(
+                "/destinations",
+                format!(
+                    "has {} different numbers, and a batch takes {} (provider.max_destinations): cut the list into batches of one `group`, as `receiptd send --to-file` does by itself",
+                    destinations.len(),
+                    self.max_destinations
+                ),
+            );
+        }
+        let merged = (given - destinations.len().min(given)) as u64;
+        (destinations, merged)
+    }
+}
+
+/// The fields that were not read yet, and what was wrong with those that were.
+struct Fields {
+    fields: Map<String, Value>,
+    errors: Vec<FieldError>,
+    more: usize,
+}
+
+impl Fields {
+    fn wrong(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        if self.errors.len() < NAMED {
+            self.errors.push(FieldError::new(pointer, detail));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn refusal(self) -> Refusal {
+        let fields = self.errors.len() + self.more;
+        let shown = if self.more > 0 { format!(", of which the first {NAMED} are named") } else { String::new() };
+        let plural = if fields == 1 { "field is" } else { "fields are" };
+        Refusal { detail: format!("{fields} {plural} wrong{shown}; nothing was changed"), errors: self.errors }
+    }
+
+    fn refuse_unknown(&mut self) {
+        let unknown: Vec<String> = self.fields.keys().filter(|key| !KEYS.contains(&key.as_str())).cloned().collect();
+        for key in unknown {
+            let nearest = KEYS.iter().max_by(|a, b| strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key)));
+            let hint = nearest.filter(|name| strsim::jaro_winkler(name, &key) > 0.75).map_or_else(
+                || format!("the fields are {}", KEYS.join(", ")),
+                |name| format!("did you mean `{name}`?"),
+            );
+            self.wrong(format!("/{}", key.replace('~', "~0").replace('/', "~1")), format!("is not a field of a batch; {hint}"));
+        }
+    }
+
+    /// The value; a null counts as absent.
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.fields.remove(key).filter(|value| !value.is_null())
+    }
+
+    fn text(&mut self, key: &str, longest: usize, required: bool) -> Option<String> {
+        let pointer = format!("/{key}");
+        match self.take(key) {
+            Some(Value::String(text)) if text.trim().is_empty() => self.wrong(pointer, "is empty"),
+            Some(Value::String(text)) if text.chars().count() > longest => {
+                self.wrong(pointer, format!("has {} characters, and {longest} is the most", text.chars().count()));
+            }
+            Some(Value::String(text)) => return Some(text),
+            Some(other) => self.wrong(pointer, format!("must be a text, not {}", kind(&other))),
+            None if required => self.wrong(pointer, "is missing"),
+            None => {}
+        }
+        None
+    }
+
+    fn uuid(&mut self, key: &str) -> Option<BatchId> {
+        let pointer = format!("/{key}");
+        match self.take(key)? {
+            Value::String(text) => match text.parse() {
+                Ok(id) => return Some(id),
+                Err(_) => self.wrong(pointer, format!("{} is not a UUID such as c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d", quoted(&text))),
+            },
+            other => self.wrong(pointer, format!("must be a UUID as text, not {}", kind(&other))),
+        }
+        None
+    }
+
+    fn flag(&mut self, key: &str) -> bool {
+        match self.take(key) {
+            Some(Value::Bool(flag)) => flag,
+            Some(other) => {
+                self.wrong(format!("/{key}"), format!("must be true or false, not {}", kind(&other)));
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn send_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        match self.take("send_at")? {
+            Value::String(text) => match text.parse::<Timestamp>() {
+                Ok(at) if at < now => self.wrong("/send_at", format!("{at} is in the past (it is {now} now)")),
+                Ok(at) if at < now.plus(SHORTEST_NOTICE) => self.wrong(
+                    "/send_at",
+                    format!("{at} is less than 6 minutes ahead: the provider would send at once; name a later time, or leave it out"),
+                ),
+                Ok(at) => return Some(at),
+                Err(error) => self.wrong("/send_at", format!("{} is {error}", quoted(&text))),
+            },
+            other => self.wrong("/send_at", format!("must be a time as text, not {}", kind(&other))),
+        }
+        None
+    }
+
+    fn channel(&mut self, key: &str) -> Option<Channel> {
+        let value = self.take(key)?;
+        self.one_channel(&format!("/{key}"), &value)
+    }
+
+    fn channels(&mut self, key: &str) -> Vec<Channel> {
+        match self.take(key) {
+            Some(Value::Array(list)) => list
+                .iter()
+                .enumerate()
+                .filter_map(|(position, value)| self.one_channel(&format!("/{key}/{position}"), value))
+                .collect(),
+            Some(other) => {
+                self.wrong(format!("/{key}"), format!("must be a list of `sms` and `rcs`, not {}", kind(&other)));
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn one_channel(&mut self, pointer: &str, value: &Value) -> Option<Channel> {
+        let channel = value.as_str().and_then(|text| text.parse().ok());
+        if channel.is_none() {
+            let what = value.as_str().map_or_else(|| kind(value).to_owned(), quoted);
+            self.wrong(pointer, format!("{what} is not a channel: `sms` or `rcs`"));
+        }
+        channel
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A value as it came, at most 40 characters of it.
+fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(40).collect();
+    if short.len() < text.len() { format!("`{short}…`") } else { format!("`{short}`") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<NewBatch, Refusal> {
+        let now = "2026-01-01T09:00:00Z".parse().expect("a time");
+        Intake { max_destinations: 3, numbers: NumberReader::default() }.read(body.as_bytes(), now)
+    }
+
+    fn pointers(body: &str) -> Vec<String> {
+        match read(body) {
+            Ok(_) => Vec::new(),
+            Err(refusal) => refusal.errors.into_iter().map(|error| error.pointer).collect(),
+        }
+    }
+
+    #[test]
+    fn the_smallest_batch_is_read() {
+        let new = read(r#"{"from":"mplus","message":"hi","destinations":["+441111111111"]}"#).expect("readable");
+        assert_eq!((new.destinations.len(), new.merged, new.content.parts), (1, 0, 1));
+    }
+
+    #[test]
+    fn the_same_number_twice_is_merged_and_counted() {
+        let new = read(r#"{"from":"m","message":"hi","destinations":["+441111111111","441111111111",441111111111,"442222222222"]}"#)
+            .expect("readable");
+        assert_eq!((new.destinations.len(), new.merged), (2, 2));
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_its_place() {
+        let body = r#"{"from":7,"destinations":["+441111111111","x",true],"sendat":"soon","fallback_channels":["fax"],"id":"no"}"#;
+        assert_eq!(pointers(body), ["/sendat", "/from", "/message", "/id", "/fallback_channels/0", "/destinations/1", "/destinations/2"]);
+        let refusal = read(body).err().expect("refused");
+        assert_eq!(refusal.errors[0].detail, "is not a field of a batch; did you mean `send_at`?");
+        assert_eq!(refusal.errors[5].detail, "`x` is not a telephone number: write it as +447700900123");
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for body in ["", "{", "[]", "null", "7", "\u{0}"] {
+            assert!(read(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn lists_that_are_empty_or_too_long_are_refused() {
+        assert_eq!(pointers(r#"{"from":"m","message":"hi","destinations":[]}"#), ["/destinations"]);
+        let four = r#"{"from":"m","message":"hi","destinations":["441111111111","442222222222","443333333333","444444444444"]}"#;
+        let refusal = read(four).err().expect("refused");
+        assert!(refusal.errors[0].detail.contains("`group`"), "{refusal:?}");
+    }
+
+    #[test]
+    fn a_time_in_the_past_or_too_near_is_refused() {
+        let at = |at: &str| pointers(&format!(r#"{{"from":"m","message":"hi","destinations":["441111111111"],"send_at":"{at}"}}"#));
+        for wrong in ["2025-12-31T09:00Z", "2026-01-01T09:05:59Z", "2026-01-01T10:05+01:00", "2026-01-01T10:00", "soon"] {
+            assert_eq!(at(wrong), ["/send_at"], "{wrong}");
+        }
+        for right in ["2026-01-01T09:06Z", "2026-01-01T10:06:00+01:00"] {
+            assert!(at(right).is_empty(), "{right}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_several_parts_must_be_meant() {
+        let body = |multi: bool| {
+            format!(r#"{{"from":"m","message":"{}","destinations":["441111111111"],"allow_multi":{multi}}}"#, "a".repeat(200))
+        };
+        let refusal = read(&body(false)).err().expect("refused");
+        assert!(refusal.errors[0].detail.starts_with("takes 2 SMS parts"), "{refusal:?}");
+        assert_eq!(read(&body(true)).expect("meant").content.parts, 2);
+    }
+
+    #[test]
+    fn of_very_many_mistakes_the_first_hundred_are_named() {
+        let list = vec!["\"x\""; 5_000].join(",");
+        let refusal = read(&format!(r#"{{"from":"m","message":"hi","destinations":[{list}]}}"#)).err().expect("refused");
+        assert_eq!(refusal.errors.len(), NAMED);
+        assert!(refusal.detail.starts_with("5000 fields"), "{}", refusal.detail);
+    }
+}

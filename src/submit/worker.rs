@@ -1,0 +1,264 @@
+//! Handing batches to the provider, each of them once.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::{Batch, BatchId, LastError, Timestamp};
+use crate::provider::{Order, Provider, SubmissionOutcome, Trouble};
+use crate::store::{Claimed, Settlement, Store, StoreError};
+
+/// The provider sends at once what is less than this ahead (provider.md, "Add Batch").
+const PROVIDERS_NOTICE: Duration = Duration::from_secs(5 * 60);
+/// The first wait after trouble, and the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
+/// How often a refused key is tried again.
+const KEY_WAIT: Duration = Duration::from_secs(60);
+
+/// What a step did, and when the next makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A batch was handed over, whatever came of it.
+    Submitted(BatchId),
+    /// Nothing waits, or everything is paused: wait for a change of the outbox.
+    Idle,
+    /// Not before this time.
+    Wait(Timestamp),
+}
+
+/// Trouble with the provider as others may see it: a line for `/readyz`.
+#[derive(Debug, Clone, Default)]
+pub struct Pace {
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl Pace {
+    /// What is wrong between us and the provider; `None`: nothing is known to be.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, trouble: Option<String>) {
+        let mut shown = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*shown, &trouble) {
+            (None, Some(why)) => log::warn!("the provider: {why}"),
+            (Some(_), None) => log::info!("the provider answers again"),
+            _ => {}
+        }
+        *shown = trouble;
+    }
+}
+
+/// Takes batches out of the outbox and hands them over. Several tasks may share one.
+pub struct Submitter {
+    store: Store,
+    provider: Rc<Provider>,
+    clock: Clock,
+    /// `{public_url}/callbacks`
+    callbacks: String,
+    /// Destinations a second; `None`: no limit.
+    rate: Option<u32>,
+    pace: Pace,
+    /// Nothing is handed over before this time.
+    until: Cell<Timestamp>,
+    /// Failures in a row.
+    failures: Cell<u32>,
+    /// `GET /batch` must answer before the next batch goes out, and whether it is being asked.
+    must_ask: Cell<bool>,
+    asking: Cell<bool>,
+    /// When the rate allows the next batch.
+    next_allowed: Cell<Timestamp>,
+    randomness: RefCell<u64>,
+}
+
+impl Submitter {
+    /// `callbacks`: `{public_url}/callbacks`; `rate`: destinations a second.
+    pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, callbacks: String, rate: Option<u32>, pace: Pace) -> Self {
+        let start = Timestamp::from_millis(0);
+        let seed = u64::from(std::process::id()) ^ clock.now().as_millis().unsigned_abs();
+        Self {
+            store,
+            provider,
+            clock,
+            callbacks,
+            rate,
+            pace,
+            until: Cell::new(start),
+            failures: Cell::new(0),
+            must_ask: Cell::new(false),
+            asking: Cell::new(false),
+            next_allowed: Cell::new(start),
+            randomness: RefCell::new(seed | 1),
+        }
+    }
+
+    /// Hands over one batch, if there is one and the time has come.
+    ///
+    /// # Errors
+    /// When the store fails; nothing is lost by trying again.
+    pub async fn step(&self) -> Result<Step, StoreError> {
+        let now = self.clock.now();
+        if self.until.get() > now {
+            return Ok(Step::Wait(self.until.get()));
+        }
+        if self.next_allowed.get() > now {
+            return Ok(Step::Wait(self.next_allowed.get()));
+        }
+        if self.store.is_paused().await? {
+            return Ok(Step::Idle);
+        }
+        if self.must_ask.get() {
+            return Ok(self.ask().await);
+        }
+        let check = move |batch: &Batch| too_late(batch, now);
+        let Some(claimed) = self.store.claim(check).await? else { return Ok(Step::Idle) };
+        if let Some(rate) = self.rate {
+            let takes = Duration::from_millis(claimed.destinations.len() as u64 * 1000 / u64::from(rate.max(1)));
+            self.next_allowed.set(self.next_allowed.get().max(now).plus(takes));
+        }
+        let id = claimed.id;
+        let settlement = self.hand_over(&claimed).await;
+        log_settlement(id, &settlement);
+        // The answer is known here alone: writing it down is worth some patience.
+        let mut attempts = 0;
+        while let Err(error) = self.store.settle(id, settlement.clone()).await {
+            attempts += 1;
+            if attempts > 30 || error == StoreError::Closing {
+                log::error!("batch {id}: the outcome of its submission could not be written; it will be unconfirmed: {error}");
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Ok(Step::Submitted(id))
+    }
+
+    async fn hand_over(&self, claimed: &Claimed) -> Settlement {
+        let Some(secrets) = self.store.callback_secrets() else {
+            return Settlement::NotTaken(self.error("identity", None, "the identity file holds no secret"));
+        };
+        let token = secrets.token(claimed.id);
+        let callback = format!("{}/{}/{}", self.callbacks, claimed.id, token.expose());
+        let order = Order { batch: claimed.id, content: &claimed.content, destinations: &claimed.destinations, callback: &callback };
+        match self.provider.submit(order).await {
+            SubmissionOutcome::Accepted { identifier } => {
+                self.all_is_well();
+                Settlement::Accepted(identifier)
+            }
+            SubmissionOutcome::NotTaken(trouble) => {
+                self.back_off(trouble.retry_after, format!("a batch was not taken ({})", trouble.kind));
+                Settlement::NotTaken(self.last_error(trouble))
+            }
+            SubmissionOutcome::Unauthorized(trouble) => {
+                self.key_refused(&trouble);
+                Settlement::NotTaken(self.last_error(trouble))
+            }
+            // Refused, and certainly not taken. Is it the batch, or the key, or the address?
+            SubmissionOutcome::Questionable(trouble) => match self.provider.pending().await {
+                Ok(_) => Settlement::Rejected(self.last_error(trouble)),
+                Err(_) => {
+                    self.key_refused(&trouble);
+                    Settlement::NotTaken(self.last_error(trouble))
+                }
+            },
+            SubmissionOutcome::Rejected(trouble) => Settlement::Rejected(self.last_error(trouble)),
+            SubmissionOutcome::Unconfirmed(trouble) => {
+                self.must_ask.set(true);
+                self.back_off(None, format!("nobody knows whether a batch was taken ({}); nothing goes out until it answers", trouble.kind));
+                Settlement::Unconfirmed(self.last_error(trouble))
+            }
+        }
+    }
+
+    /// After trouble: does the provider answer at all? One task asks for all.
+    async fn ask(&self) -> Step {
+        if self.asking.replace(true) {
+            return Step::Wait(self.clock.now().plus(FIRST_WAIT));
+        }
+        let answer = self.provider.pending().await;
+        self.asking.set(false);
+        match answer {
+            Ok(_) => {
+                self.must_ask.set(false);
+                self.all_is_well();
+                Step::Wait(self.clock.now())
+            }
+            Err(crate::provider::CallError::Unauthorized(trouble)) => {
+                self.key_refused(&trouble);
+                Step::Wait(self.until.get())
+            }
+            Err(error) => {
+                self.back_off(error.trouble().retry_after, error.to_string());
+                Step::Wait(self.until.get())
+            }
+        }
+    }
+
+    fn all_is_well(&self) {
+        self.failures.set(0);
+        if !self.must_ask.get() {
+            self.pace.note(None);
+        }
+    }
+
+    fn key_refused(&self, trouble: &Trouble) {
+        self.must_ask.set(true);
+        self.until.set(self.clock.now().plus(KEY_WAIT));
+        let status = trouble.status.map_or_else(String::new, |status| format!(" with status {status}"));
+        self.pace.note(Some(format!("it refuses our requests{status}: check provider.key_file and provider.base_url; batches wait in the outbox")));
+    }
+
+    /// `Retry-After`, else from at most a second doubling to five minutes; a random share of it is left out, so
+    /// that many who wait do not come back at the same moment.
+    fn back_off(&self, asked: Option<Duration>, why: String) {
+        let failures = self.failures.get();
+        self.failures.set(failures.saturating_add(1));
+        let doubled = FIRST_WAIT.saturating_mul(1 << failures.min(16)).min(LONGEST_WAIT);
+        let wait = asked.unwrap_or_else(|| doubled.mul_f64(0.5 + self.random() / 2.0));
+        self.until.set(self.until.get().max(self.clock.now().plus(wait)));
+        self.pace.note(Some(why));
+    }
+
+    /// Between 0 and 1, good enough to spread waits.
+    fn random(&self) -> f64 {
+        let mut state = self.randomness.borrow_mut();
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        (*state >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn last_error(&self, trouble: Trouble) -> LastError {
+        self.error(trouble.kind, trouble.status, &trouble.detail)
+    }
+
+    fn error(&self, kind: &str, status: Option<u16>, detail: &str) -> LastError {
+        LastError { at: self.clock.now(), kind: kind.to_owned(), status, detail: detail.to_owned() }
+    }
+}
+
+/// A batch that waited in the outbox until its time had come too close would be sent at once, in silence.
+fn too_late(batch: &Batch, now: Timestamp) -> Option<LastError> {
+    let at = batch.send_at.filter(|at| *at < now.plus(PROVIDERS_NOTICE))?;
+    Some(LastError {
+        at: now,
+        kind: "too_late".into(),
+        status: None,
+        detail: format!("its send_at, {at}, came closer than 5 minutes while it waited in the outbox: the provider would have sent it at once"),
+    })
+}
+
+fn log_settlement(id: BatchId, settlement: &Settlement) {
+    match settlement {
+        Settlement::Accepted(name) if name.to_string() == id.to_string() => log::info!("batch {id}: submitted"),
+        Settlement::Accepted(name) => log::info!("batch {id}: submitted; the provider calls it {name}"),
+        Settlement::NotTaken(error) => log::warn!("batch {id}: not taken ({}), stays queued", error.kind),
+        Settlement::Rejected(error) => log::warn!("batch {id}: rejected ({}, status {:?})", error.kind, error.status),
+        Settlement::Unconfirmed(error) => log::error!(
+            "batch {id}: unconfirmed ({}): the provider may or may not have it; decide with `receiptd resolve {id} --as …` once you know",
+            error.kind
+        ),
+    }
+}
