@@ -1,0 +1,281 @@
+//! From file, environment and flags to one merged figment, every unknown key found on the way.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{env, fmt, fs, io};
+
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+
+use super::keys::{KEYS, SECRET_KEY, is_key, is_section, key_of_variable, nearest_key, nearest_section, nearest_variable, variable};
+use super::{ConfigError, Origin, Problem};
+
+/// The configuration file that is read without being named, if it is in the working folder.
+pub const FILE_NAME: &str = "receiptd.toml";
+
+/// Names the configuration file where `--config` does not.
+const FILE_VARIABLE: &str = "RECEIPTD_CONFIG";
+const LOG_VARIABLE: &str = "RUST_LOG";
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+
+/// All that the configuration is made of, handed in, so that a test needs no process of its own.
+///
+/// Of the environment only `RECEIPTD_…`, `RUST_LOG` and `CREDENTIALS_DIRECTORY` are looked at; a
+/// variable that is empty or blank counts as not set.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The file of `--config`; it must exist.
+    pub file: Option<PathBuf>,
+    /// The environment, name and value.
+    pub env: Vec<(String, String)>,
+    /// What flags say, key (`provider.rate`) and value; the last of a key wins.
+    pub overrides: Vec<(String, String)>,
+    /// The working folder, a whole path.
+    pub cwd: PathBuf,
+}
+
+impl Sources {
+    /// The sources of this process, with what its flags say.
+    pub fn from_process(config_flag: Option<PathBuf>, overrides: Vec<(String, String)>) -> Result<Self, ConfigError> {
+        let text = |(name, value): (OsString, OsString)| {
+            let name = name.into_string().ok()?;
+            let ours = name.starts_with("RECEIPTD_") || [LOG_VARIABLE, CREDENTIALS_VARIABLE].contains(&name.as_str());
+            ours.then(|| match value.into_string() {
+                Ok(value) => Ok((name, value)),
+                Err(_) => Err(ConfigError::NotText(name)),
+            })
+        };
+        Ok(Self {
+            file: config_flag,
+            env: env::vars_os().filter_map(text).collect::<Result<_, _>>()?,
+            overrides,
+            cwd: env::current_dir().map_err(ConfigError::WorkingFolder)?,
+        })
+    }
+
+    /// What `RUST_LOG` says.
+    pub(super) fn rust_log(&self) -> Option<&str> {
+        self.variable(LOG_VARIABLE)
+    }
+
+    /// The key that systemd hands over (`LoadCredential=provider.key:…`).
+    pub(super) fn credential(&self) -> Option<PathBuf> {
+        let file = Path::new(self.variable(CREDENTIALS_VARIABLE)?).join(SECRET_KEY);
+        file.is_file().then_some(file)
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.env.iter().rev().find(|(known, _)| known == name)?;
+        Some(value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The configuration file, and who named it; nobody: it need not exist.
+    fn file(&self) -> (PathBuf, Option<&'static str>) {
+        let (file, named_by) = match (&self.file, self.variable(FILE_VARIABLE)) {
+            (Some(file), _) => (file.as_path(), Some("--config")),
+            (None, Some(file)) => (Path::new(file), Some(FILE_VARIABLE)),
+            (None, None) => (Path::new(FILE_NAME), None),
+        };
+        (self.cwd.join(file), named_by)
+    }
+
+    /// Everything in one, the later winning.
+    pub(super) fn merge(&self) -> Result<Merged, ConfigError> {
+        let (file, named_by) = self.file();
+        let mut merged = Merged::new(file);
+        for (key, default) in KEYS {
+            if let Some(default) = default {
+                merged.add(key, Value::from(*default), &Origin::Default);
+            }
+        }
+        if let Some(text) = read(&merged.file, named_by)? {
+            let content = parse(&merged.file, &text)?;
+            merged.file_found = true;
+            let origin = Origin::File(merged.file.clone());
+            merged.add_table("", content, &origin);
+        }
+        for (name, value) in &self.env {
+            merged.add_variable(name, value.trim());
+        }
+        for (key, value) in &self.overrides {
+            merged.add_flag(key, value);
+        }
+        Ok(merged)
+    }
+}
+
+/// Names only: among the values is the key.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |pairs: &[(String, String)]| -> Vec<String> { pairs.iter().map(|(name, _)| name.clone()).collect() };
+        f.debug_struct("Sources")
+            .field("file", &self.file)
+            .field("env", &names(&self.env))
+            .field("overrides", &names(&self.overrides))
+            .field("cwd", &self.cwd)
+            .finish()
+    }
+}
+
+/// All sources in one, and what was wrong with keys.
+pub(super) struct Merged {
+    /// Known keys only, each value with the origin in its metadata.
+    pub(super) figment: Figment,
+    /// The configuration file, or where it would be.
+    pub(super) file: PathBuf,
+    /// Is it there?
+    pub(super) file_found: bool,
+    /// Keys that can't be.
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Merged {
+    fn new(file: PathBuf) -> Self {
+        Self { figment: Figment::new(), file, file_found: false, problems: Vec::new() }
+    }
+
+    fn add(&mut self, key: &str, value: Value, origin: &Origin) {
+        let layer = Layer { key, value, origin };
+        self.figment = std::mem::take(&mut self.figment).merge(layer);
+    }
+
+    fn refuse(&mut self, key: &str, origin: Origin, text: String) {
+        let key = key.to_owned();
+        self.problems.push(Problem { key, origin, text });
+    }
+
+    /// A table of the file: the whole of it, or a section.
+    fn add_table(&mut self, section: &str, table: Dict, origin: &Origin) {
+        for (name, value) in table {
+            let key = match section {
+                "" => name,
+                section => format!("{section}.{name}"),
+            };
+            match value {
+                Value::Dict(_, table) if section.is_empty() && is_section(&key) => {
+                    self.add_table(&key, table, origin);
+                }
+                Value::Dict(..) | Value::Array(..) if is_key(&key) => {
+                    let text = format!("{key} {} must be a single value", origin.place());
+                    self.refuse(&key, origin.clone(), text);
+                }
+                _ if key == SECRET_KEY => {
+                    let text = format!(
+                        "{key} {} is refused: configuration files are shown around and committed. \
+                         Put the key alone into a file of its own (mode 0600) and name that with \
+                         `key_file = \"provider.key\"`, or set {}. If this file has left your \
+                         hands, ask the provider for a new key",
+                        origin.place(),
+                        variable(&key)
+                    );
+                    self.refuse(&key, origin.clone(), text);
+                }
+                value if is_key(&key) => self.add(&key, value, origin),
+                value => {
+                    let text = unknown(&key, matches!(value, Value::Dict(..)), origin);
+                    self.refuse(&key, origin.clone(), text);
+                }
+            }
+        }
+    }
+
+    fn add_variable(&mut self, name: &str, value: &str) {
+        let origin = Origin::Variable(name.to_owned());
+        if let Some(key) = key_of_variable(name) {
+            if !value.is_empty() {
+                self.add(key, Value::from(value), &origin);
+            }
+        } else if name.starts_with("RECEIPTD_") && name != FILE_VARIABLE && !is_service_link(name, value) {
+            let nearest = nearest_variable(name);
+            let text = format!(
+                "the environment variable {name} belongs to no key; the nearest is {nearest} \
+                 (two underscores between section and key)"
+            );
+            self.refuse(name, origin, text);
+        }
+    }
+
+    fn add_flag(&mut self, key: &str, value: &str) {
+        if key == SECRET_KEY {
+            let text = format!(
+                "{key} can't be given on the command line, where every user of this machine can \
+                 read it. Put the key into a file and name that with provider.key_file, or set {}",
+                variable(key)
+            );
+            self.refuse(key, Origin::Flag, text);
+        } else if is_key(key) {
+            self.add(key, Value::from(value.trim()), &Origin::Flag);
+        } else {
+            self.refuse(key, Origin::Flag, unknown(key, false, &Origin::Flag));
+        }
+    }
+}
+
+fn unknown(key: &str, is_table: bool, origin: &Origin) -> String {
+    let place = origin.place();
+    if is_section(key) {
+        let key_in_it = nearest_key(&format!("{key}."));
+        return format!("{key} {place} is a section, its keys are written like {key_in_it}");
+    }
+    if is_table && !key.contains('.') {
+        let nearest = nearest_section(key);
+        return format!("unknown section [{key}] {place}; the nearest is [{nearest}]");
+    }
+    format!("unknown key {key} {place}; the nearest is {}", nearest_key(key))
+}
+
+/// Kubernetes puts the addresses of services into the environment of every pod, and those of a
+/// service `receiptd` or `receiptd-api` look like ours: `RECEIPTD_SERVICE_HOST`,
+/// `RECEIPTD_SERVICE_PORT_HTTP`, `RECEIPTD_PORT_8080_TCP_ADDR`, `RECEIPTD_API_PORT=tcp://…`.
+fn is_service_link(name: &str, value: &str) -> bool {
+    let digits = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    let kind = name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || (name.ends_with("_PORT") && value.contains("://"))
+        || name.split("_PORT_").skip(1).any(digits);
+    kind && !name.contains("__")
+}
+
+/// The text of the file; None where there need not be one and is none.
+fn read(path: &Path, named_by: Option<&'static str>) -> Result<Option<String>, ConfigError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && named_by.is_none() => Ok(None),
+        Err(source) => Err(ConfigError::Read { path: path.to_owned(), named_by, source }),
+    }
+}
+
+/// The parser's own message would quote the line, which may hold a secret: place and reason do.
+fn parse(path: &Path, text: &str) -> Result<Dict, ConfigError> {
+    Toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let before = text.get(..at).unwrap_or_default();
+        let column = before.rsplit('\n').next().unwrap_or_default();
+        ConfigError::Syntax {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: column.chars().count() + 1,
+            message: error.message().replace('\n', ", "),
+        }
+    })
+}
+
+/// One value for figment, with the origin that it is to remember.
+struct Layer<'a> {
+    key: &'a str,
+    value: Value,
+    origin: &'a Origin,
+}
+
+impl Provider for Layer<'_> {
+    fn metadata(&self) -> Metadata {
+        self.origin.into()
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let nested = figment::util::nest(self.key, self.value.clone());
+        let dict = nested.into_dict().unwrap_or_default();
+        Ok(Profile::Default.collect(dict))
+    }
+}

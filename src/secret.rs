@@ -1,0 +1,245 @@
+//! The type for what must never show: the provider's key, the API token, callback tokens.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+use subtle::ConstantTimeEq;
+
+/// What stands wherever a secret would have shown.
+pub const HIDDEN: &str = "[hidden]";
+
+/// A text that shows as `[hidden]` in `Debug`, in `Display` and when serialized.
+///
+/// The text itself comes out through [`Secret::expose`] alone, so that a search for that word
+/// finds every place that handles it in the clear.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text in the clear: for the wire and for key derivation, never for a log or an error.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Is there nothing to hide?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Is `candidate` this secret? The time taken does not tell how much of it was right (only
+    /// its length shows).
+    pub fn matches(&self, candidate: &str) -> bool {
+        self.0.as_bytes().ct_eq(candidate.as_bytes()).into()
+    }
+
+    /// `text` with `[hidden]` in place of every occurrence of the secret, so that an answer
+    /// which echoes it can be kept.
+    ///
+    /// Found in whatever case, and written raw, percent-encoded (once or more often, `+` for a
+    /// blank too), with JSON's escapes, or in a mixture of these. Mask first and cut to length
+    /// afterwards: half a secret is not found.
+    pub fn mask(&self, text: &str) -> String {
+        let (secret, bytes) = (self.0.as_bytes(), text.as_bytes());
+        if secret.is_empty() {
+            return text.to_owned();
+        }
+        let mut masked = Vec::with_capacity(bytes.len());
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if let Some(length) = occurrence(&bytes[at..], secret) {
+                masked.extend_from_slice(HIDDEN.as_bytes());
+                at += length;
+            } else {
+                masked.push(byte);
+                at += 1;
+            }
+        }
+        String::from_utf8_lossy(&masked).into_owned()
+    }
+}
+
+/// How many bytes at the beginning of `text` spell `secret`, if they do.
+///
+/// One byte of the secret may be spelled in several ways of different length (`%` is itself the
+/// first byte of `%25`), so all the places one could have got to are followed side by side.
+fn occurrence(text: &[u8], secret: &[u8]) -> Option<usize> {
+    let (&first, rest) = secret.split_first()?;
+    let mut ends: Vec<usize> = spellings(text, first).collect();
+    for &byte in rest {
+        let mut next: Vec<usize> = Vec::new();
+        for &at in &ends {
+            for end in spellings(&text[at..], byte).map(|length| at + length) {
+                if !next.contains(&end) {
+                    next.push(end);
+                }
+            }
+        }
+        ends = next;
+        if ends.is_empty() {
+            break;
+        }
+    }
+    ends.into_iter().max()
+}
+
+/// The lengths of all spellings of `byte` that `text` begins with.
+fn spellings(text: &[u8], byte: u8) -> impl Iterator<Item = usize> {
+    let is_byte = |found: &u8| found.eq_ignore_ascii_case(&byte);
+    let raw = match text.first() {
+        Some(b'+') if byte == b' ' => Some(1),
+        Some(first) if is_byte(first) => Some(1),
+        _ => None,
+    };
+    let json = match text {
+        [b'\\', b'u' | b'U', b'0', b'0', high, low, ..] => hex(*high, *low).filter(is_byte).map(|_| 6),
+        [b'\\', escaped @ (b'"' | b'\\' | b'/'), ..] if is_byte(escaped) => Some(2),
+        _ => None,
+    };
+    // `%2F`, and encoded again `%252F`, `%25252F`.
+    let percent = text
+        .strip_prefix(b"%")
+        .into_iter()
+        .flat_map(move |code| {
+            let again = code.chunks(2).take_while(|pair| *pair == b"25").count();
+            (0..=again).filter_map(move |times| match code.get(2 * times..2 * times + 2) {
+                Some(&[high, low]) => hex(high, low).map(|found| (found, 3 + 2 * times)),
+                _ => None,
+            })
+        })
+        .filter_map(move |(found, length)| found.eq_ignore_ascii_case(&byte).then_some(length));
+    raw.into_iter().chain(json).chain(percent)
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |character: u8| char::from(character).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(&other.0)
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(HIDDEN)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(HIDDEN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_prints_a_secret_shows_it() {
+        let secret = Secret::from("s3cr3t");
+        let holder = Some(vec![secret.clone()]);
+        let json = serde_json::to_string(&holder).expect("serializes");
+        for shown in [format!("{secret}"), format!("{secret:?}"), format!("{holder:#?}"), format!("{secret:>20}"), json] {
+            assert!(!shown.contains("s3cr3t"), "{shown}");
+            assert!(shown.contains(HIDDEN), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_read_as_the_plain_text_it_is() {
+        let secret: Secret = serde_json::from_str("\"abc\"").expect("a string");
+        assert_eq!(secret.expose(), "abc");
+    }
+
+    #[test]
+    fn only_the_whole_secret_matches() {
+        let secret = Secret::from("abc");
+        assert!(secret.matches("abc"));
+        for wrong in ["", "ab", "abcd", "abC"] {
+            assert!(!secret.matches(wrong), "{wrong}");
+        }
+        assert_eq!(secret, Secret::from("abc"));
+        assert_ne!(secret, Secret::from("abd"));
+    }
+
+    #[test]
+    fn an_echoed_secret_is_masked_however_it_is_written() {
+        let secret = Secret::from("a/b+c d=é%\"");
+        for echo in [
+            "a/b+c d=é%\"",
+            "A/B+C D=é%\"",
+            "a%2Fb%2Bc%20d%3D%C3%A9%25%22",
+            "a%2fb%2bc+d%3d%c3%a9%25%22",
+            "a%252Fb%252Bc%2520d%253D%25C3%25A9%2525%2522",
+            "%61%2F%62%2B%63%20%64%3D%C3%A9%25%22",
+            "a\\/b+c d\\u003dé%\\\"",
+        ] {
+            let masked = secret.mask(&format!("ä key={echo}&x, again {echo} ö"));
+            assert_eq!(masked, "ä key=[hidden]&x, again [hidden] ö", "written as {echo}");
+        }
+    }
+
+    #[test]
+    fn a_secret_with_percent_signs_is_masked_raw_and_encoded() {
+        let secret = Secret::from("100%25x");
+        for echo in ["100%25x", "100%2525x", "100%252525x"] {
+            assert_eq!(secret.mask(echo), HIDDEN, "{echo}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays_as_it_was() {
+        let text = "Zahl 100 % – «key=» \u{1F512} %zz %";
+        assert_eq!(Secret::from("absent").mask(text), text);
+        assert_eq!(Secret::from("").mask(text), text);
+        assert_eq!(Secret::from("abcd").mask("abc"), "abc");
+    }
+
+    proptest! {
+        #[test]
+        fn a_masked_text_never_holds_the_secret(
+            secret in "[a-z0-9/+=%]{9,20}",
+            before in ".{0,20}",
+            after in ".{0,20}",
+        ) {
+            let encoded: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let masked = Secret::from(secret.as_str())
+                .mask(&format!("{before}{secret}|{encoded}{after}"));
+            prop_assert!(!masked.contains(&secret));
+            prop_assert!(!masked.contains(&encoded));
+        }
+
+        #[test]
+        fn masking_takes_any_text(secret in ".{0,5}", text in ".{0,60}") {
+            let masked = Secret::from(secret.as_str()).mask(&text);
+            prop_assert!(secret.is_empty() || masked == text || masked.contains(HIDDEN));
+        }
+    }
+}
