@@ -5,6 +5,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod provider;
 pub mod receive;
 pub mod secret;
 pub mod store;
+pub mod submit;

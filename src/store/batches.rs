@@ -9,7 +9,7 @@ use super::receipts::optional;
 use super::rows::{BATCH_COLUMNS, batch, find_batch, key};
 use super::writer::Writing;
 use crate::api::Resolution;
-use crate::domain::{Batch, BatchId, BatchState, NewBatch, Timestamp};
+use crate::domain::{Batch, BatchId, BatchState, Identifier, NewBatch, Timestamp};
 
 /// What became of a batch that was handed in.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum Cancel {
     /// It is cancelled; nothing of it had left.
     Done(Batch),
     /// The provider has it and sends it later: the provider must be asked, under this name.
-    AtProvider(String),
+    AtProvider(Identifier),
     /// It can no longer be cancelled.
     TooLate(BatchState),
     /// There is no such batch.
@@ -145,7 +145,7 @@ impl Store {
                     move_to(w, key, BatchState::Cancelled)?;
                     Ok(Cancel::Done(shown(w, id)?))
                 }
-                BatchState::Scheduled => Ok(Cancel::AtProvider(batch.provider_id.unwrap_or_else(|| id.to_string()))),
+                BatchState::Scheduled => Ok(Cancel::AtProvider(Identifier::from(&*batch.provider_id.unwrap_or_else(|| id.to_string())))),
                 state => Ok(Cancel::TooLate(state)),
             }
         })

@@ -41,7 +41,7 @@ pub async fn cancel(store: &Store, provider: &Provider, id: BatchId) -> Result<C
             Ok(pending) => pending,
             Err(error) => return Ok(CancelOutcome::Unclear(describe(&error))),
         };
-        let names = [name, id.to_string()];
+        let names = [name.to_string(), id.to_string()];
         if trouble.status != Some(404) || pending.iter().any(|batch| names.contains(&batch.identifier.to_string())) {
             return Ok(CancelOutcome::TooLate(format!("the provider refused to cancel it: {}", trouble.detail)));
         }
@@ -86,7 +86,9 @@ pub async fn resend(store: &Store, id: BatchId, state: DestinationState) -> Resu
     }
     let allowed = [DestinationState::Failed, DestinationState::Expired, DestinationState::Rejected, DestinationState::Cancelled];
     if !allowed.contains(&state) {
-        return Ok(Resend::Refused(format!("destinations that are {state} are not sent to again; only failed, expired, rejected or cancelled ones")));
+        return Ok(Resend::Refused(format!(
+            "destinations that are {state} are not sent to again; only failed, expired, rejected or cancelled ones"
+        )));
     }
     let Some(message) = batch.message else {
         return Ok(Resend::Refused("its text was erased ([retention] messages)".into()));

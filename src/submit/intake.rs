@@ -8,19 +8,8 @@ use crate::api::FieldError;
 use crate::domain::{BatchId, Channel, Content, Msisdn, NewBatch, NumberReader, Timestamp, parts};
 
 /// Keys of the body, in the order in which they are documented.
-const KEYS: [&str; 11] = [
-    "from",
-    "message",
-    "destinations",
-    "id",
-    "group",
-    "send_at",
-    "channel",
-    "fallback_channels",
-    "allow_multi",
-    "dry_run",
-    "reference",
-];
+const KEYS: [&str; 11] =
+    ["from", "message", "destinations", "id", "group", "send_at", "channel", "fallback_channels", "allow_multi", "dry_run", "reference"];
 /// The provider sends at once what is less than 5 minutes ahead; one more for the way (contract §4).
 const SHORTEST_NOTICE: Duration = Duration::from_secs(6 * 60);
 /// Characters of a text, at most: 255 parts of an SMS, which no network exceeds.
@@ -170,10 +159,9 @@ impl Fields {
         let unknown: Vec<String> = self.fields.keys().filter(|key| !KEYS.contains(&key.as_str())).cloned().collect();
         for key in unknown {
             let nearest = KEYS.iter().max_by(|a, b| strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key)));
-            let hint = nearest.filter(|name| strsim::jaro_winkler(name, &key) > 0.75).map_or_else(
-                || format!("the fields are {}", KEYS.join(", ")),
-                |name| format!("did you mean `{name}`?"),
-            );
+            let hint = nearest
+                .filter(|name| strsim::jaro_winkler(name, &key) > 0.75)
+                .map_or_else(|| format!("the fields are {}", KEYS.join(", ")), |name| format!("did you mean `{name}`?"));
             self.wrong(format!("/{}", key.replace('~', "~0").replace('/', "~1")), format!("is not a field of a batch; {hint}"));
         }
     }
@@ -244,11 +232,9 @@ impl Fields {
 
     fn channels(&mut self, key: &str) -> Vec<Channel> {
         match self.take(key) {
-            Some(Value::Array(list)) => list
-                .iter()
-                .enumerate()
-                .filter_map(|(position, value)| self.one_channel(&format!("/{key}/{position}"), value))
-                .collect(),
+            Some(Value::Array(list)) => {
+                list.iter().enumerate().filter_map(|(position, value)| self.one_channel(&format!("/{key}/{position}"), value)).collect()
+            }
             Some(other) => {
                 self.wrong(format!("/{key}"), format!("must be a list of `sms` and `rcs`, not {}", kind(&other)));
                 Vec::new()

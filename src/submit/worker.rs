@@ -166,7 +166,10 @@ impl Submitter {
             SubmissionOutcome::Rejected(trouble) => Settlement::Rejected(self.last_error(trouble)),
             SubmissionOutcome::Unconfirmed(trouble) => {
                 self.must_ask.set(true);
-                self.back_off(None, format!("nobody knows whether a batch was taken ({}); nothing goes out until it answers", trouble.kind));
+                self.back_off(
+                    None,
+                    format!("nobody knows whether a batch was taken ({}); nothing goes out until it answers", trouble.kind),
+                );
                 Settlement::Unconfirmed(self.last_error(trouble))
             }
         }
@@ -207,7 +210,9 @@ impl Submitter {
         self.must_ask.set(true);
         self.until.set(self.clock.now().plus(KEY_WAIT));
         let status = trouble.status.map_or_else(String::new, |status| format!(" with status {status}"));
-        self.pace.note(Some(format!("it refuses our requests{status}: check provider.key_file and provider.base_url; batches wait in the outbox")));
+        self.pace.note(Some(format!(
+            "it refuses our requests{status}: check provider.key_file and provider.base_url; batches wait in the outbox"
+        )));
     }
 
     /// `Retry-After`, else from at most a second doubling to five minutes; a random share of it is left out, so
@@ -246,7 +251,9 @@ fn too_late(batch: &Batch, now: Timestamp) -> Option<LastError> {
         at: now,
         kind: "too_late".into(),
         status: None,
-        detail: format!("its send_at, {at}, came closer than 5 minutes while it waited in the outbox: the provider would have sent it at once"),
+        detail: format!(
+            "its send_at, {at}, came closer than 5 minutes while it waited in the outbox: the provider would have sent it at once"
+        ),
     })
 }
 

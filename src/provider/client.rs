@@ -1,0 +1,305 @@
+//! One method per call of the provider's API.
+//!
+//! awc is set up so that one call is one request at most: no redirects, no connection that was used
+//! before, no HTTP/2. It repeats nothing by itself (pitfalls.md, "awc"). The key is in every URL, so
+//! nothing here logs, and errors carry no URL.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use awc::http::header::{self, HeaderMap, HttpDate};
+use awc::http::{Uri, Version};
+use awc::{Client, ClientRequest, ClientResponse, Connector};
+use futures_util::StreamExt;
+
+use super::outcome::{Answer, CallError, Cancelled, Exchange, SubmissionOutcome, Trouble};
+use super::shown::Hidden;
+use super::wire::{self, PendingBatch, Polled, Submission, WireNames};
+use crate::domain::{BatchId, Content, Identifier, Msisdn, ReceiptCode};
+use crate::secret::Secret;
+
+/// The most of an answer that is read: enough for any answer to a submission or a cancellation.
+const SMALL: usize = 64 << 10;
+
+/// The most of a list: pending batches, codes.
+const LIST: usize = 16 << 20;
+
+/// The most of the details of one batch; 50,000 take about 12 MiB.
+const DETAILS: usize = 64 << 20;
+
+/// How many times longer than other answers the details of a batch may take.
+const DETAILS_TAKE: u32 = 4;
+
+/// The longest that one phase of connecting may take, however patient the configuration is.
+const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+
+/// The bounds of what `Retry-After` is taken for.
+const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3600)];
+
+/// What a [`Provider`] needs to know.
+pub struct Settings {
+    /// Such as `https://mplus.instagiv.com`; a path prefix is allowed.
+    pub base_url: String,
+    /// The account's API key.
+    pub key: Secret,
+    /// The deadline of one call, answer included.
+    pub timeout: Duration,
+    /// Which spellings are sent.
+    pub wire_names: WireNames,
+}
+
+/// A base URL that no request can be made with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be an http or https URL with a host and without a query, such as https://mplus.instagiv.com")]
+pub struct BadBaseUrl;
+
+/// A batch to be submitted.
+pub struct Order<'a> {
+    /// Our uuid of it.
+    pub batch: BatchId,
+    /// What is sent.
+    pub content: &'a Content,
+    /// To whom.
+    pub destinations: &'a [Msisdn],
+    /// Where receipts are to be posted: the whole URL, token included.
+    pub callback: &'a str,
+}
+
+/// The provider's HTTP API. Belongs to the thread that it was made on.
+pub struct Provider {
+    client: Client,
+    base_url: String,
+    key: Secret,
+    timeout: Duration,
+    wire_names: WireNames,
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("wire_names", &self.wire_names).finish_non_exhaustive()
+    }
+}
+
+impl Provider {
+    /// A client; nothing is connected yet.
+    ///
+    /// # Errors
+    /// The base URL is none.
+    pub fn new(settings: Settings) -> Result<Self, BadBaseUrl> {
+        let Settings { base_url, key, timeout, wire_names } = settings;
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        let url: Uri = base_url.parse().map_err(|_| BadBaseUrl)?;
+        let web = matches!(url.scheme_str(), Some("http" | "https"));
+        if !web || url.host().is_none_or(str::is_empty) || url.query().is_some() || base_url.contains('#') {
+            return Err(BadBaseUrl);
+        }
+        Ok(Self { client: client(timeout), base_url, key, timeout, wire_names })
+    }
+
+    /// `POST /batch`: hands a batch over, once.
+    pub async fn submit(&self, order: Order<'_>) -> SubmissionOutcome {
+        let Order { batch, content, destinations, callback } = order;
+        let hidden = Hidden::order(&self.key, callback, content);
+        let exchange = match serde_json::to_vec(&Submission::new(self.wire_names, batch, content, destinations, callback)) {
+            Ok(body) => {
+                let request = self.client.post(self.url("/batch", &self.wire_names.query(content)));
+                self.exchange(request.content_type("application/json"), body, SMALL, self.timeout).await
+            }
+            Err(error) => Exchange::NotSent { kind: "unwritable", detail: error.to_string() },
+        };
+        exchange.into_outcome(|detail| hidden.show(detail))
+    }
+
+    /// `GET /batch`: the batches that the provider has yet to send. Also the way to find out whether
+    /// it answers at all, and takes the key.
+    ///
+    /// # Errors
+    /// There is no list.
+    pub async fn pending(&self) -> Result<Vec<PendingBatch>, CallError> {
+        let body = self.ask(&self.url("/batch", ""), LIST, self.timeout).await?;
+        wire::pending(&body).map_err(|error| self.unreadable(&error, &body))
+    }
+
+    /// `GET /batch/{id}?details=true`: what the provider knows of each message of a batch. `Ok` is an
+    /// answered poll.
+    ///
+    /// # Errors
+    /// There are no details.
+    pub async fn receipts(&self, id: &Identifier) -> Result<Polled, CallError> {
+        let url = self.url(&self.batch_path(id)?, "&details=true");
+        let body = self.ask(&url, DETAILS, self.timeout * DETAILS_TAKE).await?;
+        if body.len() <= SMALL {
+            return wire::details(&body).map_err(|error| self.unreadable(&error, &body));
+        }
+        // Megabytes of JSON take a while, and this thread has requests to answer.
+        let (body, read) = tokio::task::spawn_blocking(|| {
+            let read = wire::details(&body);
+            (body, read)
+        })
+        .await
+        .map_err(|_| self.unreadable(&"reading it failed", &[]))?;
+        read.map_err(|error| self.unreadable(&error, &body))
+    }
+
+    /// `DELETE /batch/{id}`: cancels a batch that is yet to be sent. Asked again it may well say no
+    /// because it was cancelled the first time.
+    ///
+    /// # Errors
+    /// The provider gave no clear answer.
+    pub async fn cancel(&self, id: &Identifier) -> Result<Cancelled, CallError> {
+        let request = self.client.delete(self.url(&self.batch_path(id)?, ""));
+        let exchange = self.exchange(request, Vec::new(), SMALL, self.timeout).await;
+        exchange.into_cancelled(|detail| Hidden::key(&self.key).show(detail))
+    }
+
+    /// `GET /dr-responses`: the receipt codes and what they mean.
+    ///
+    /// # Errors
+    /// There is no list.
+    pub async fn codes(&self) -> Result<Vec<(ReceiptCode, String)>, CallError> {
+        let body = self.ask(&self.url("/dr-responses", ""), LIST, self.timeout).await?;
+        wire::codes(&body).map_err(|error| self.unreadable(&error, &body))
+    }
+
+    async fn ask(&self, url: &str, most: usize, timeout: Duration) -> Result<Vec<u8>, CallError> {
+        let exchange = self.exchange(self.client.get(url), Vec::new(), most, timeout).await;
+        exchange.into_body(|detail| Hidden::key(&self.key).show(detail))
+    }
+
+    fn url(&self, path: &str, query: &str) -> String {
+        format!("{}{path}?key={}{query}", self.base_url, percent_encoded(self.key.expose()))
+    }
+
+    /// The path of one batch. A name that would lead to another path is one that no batch has.
+    fn batch_path(&self, id: &Identifier) -> Result<String, CallError> {
+        let id = id.to_string();
+        if !wire::usable(&id) {
+            let detail = "an identifier that no batch can have".to_owned();
+            return Err(CallError::NotFound(Trouble { kind: "not_found", status: None, detail, retry_after: None }));
+        }
+        Ok(format!("/batch/{}", percent_encoded(&id)))
+    }
+
+    fn unreadable(&self, error: &dyn fmt::Display, body: &[u8]) -> CallError {
+        let mut detail = format!("{error}: ").into_bytes();
+        detail.extend_from_slice(&body[..body.len().min(SMALL)]);
+        let detail = Hidden::key(&self.key).show(&detail);
+        CallError::Unclear(Trouble { kind: "unreadable", status: Some(200), detail, retry_after: None })
+    }
+
+    /// Sends one request and reads its whole answer, under one deadline.
+    async fn exchange(&self, request: ClientRequest, body: Vec<u8>, most: usize, timeout: Duration) -> Exchange {
+        let mut status = None;
+        let sent = async {
+            // Not only the answer's end: a request must not take a connection that another one left
+            // behind either, since the provider may be closing it. So all of them close theirs.
+            let request = request.force_close();
+            let response = if body.is_empty() { request.send().await } else { request.send_body(body).await };
+            match response {
+                Ok(response) => {
+                    status = Some(response.status().as_u16());
+                    read(response, most).await
+                }
+                Err(error) => error.into(),
+            }
+        };
+        match tokio::time::timeout(timeout, sent).await {
+            Ok(exchange) => exchange,
+            Err(_) => Exchange::lost("timeout", status, format!("no whole answer within {timeout:?}")),
+        }
+    }
+}
+
+/// An awc that does what it is told, once.
+fn client(timeout: Duration) -> Client {
+    // awc brings no cryptography and panics without one. It is an error only if there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Connecting (names included) and the TLS handshake together end before the deadline of the call:
+    // so a call that ends by the deadline has been sent, and one that was not says so.
+    let connect = (timeout / 3).min(LONGEST_CONNECT);
+    let connector = Connector::new()
+        .timeout(connect)
+        .handshake_timeout(connect)
+        // Nobody waits for a connection of somebody else, which would look like a slow answer.
+        .limit(1 << 16)
+        .conn_keep_alive(Duration::ZERO);
+    Client::builder()
+        .connector(connector)
+        .max_http_version(Version::HTTP_11)
+        .disable_redirects()
+        .disable_timeout()
+        .add_default_header((header::USER_AGENT, concat!("receiptd/", env!("CARGO_PKG_VERSION"))))
+        .add_default_header((header::ACCEPT, "application/json"))
+        .finish()
+}
+
+/// Reads an answer to its end, and makes sure that it is the end.
+async fn read(mut response: ClientResponse, most: usize) -> Exchange {
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    // An interim answer is all that awc hands out: the final one is lost.
+    if status < 200 {
+        return Exchange::Answered(Answer { status, retry_after, body: Vec::new() });
+    }
+    let announced = announced(status, response.headers());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.next().await {
+        match chunk {
+            Ok(chunk) if body.len() + chunk.len() > most => {
+                return Exchange::lost("too_long", Some(status), format!("the answer is longer than {most} bytes"));
+            }
+            Ok(chunk) => body.extend_from_slice(&chunk),
+            Err(error) => return Exchange::lost("cut_short", Some(status), error.to_string()),
+        }
+    }
+    // awc takes a connection that was closed in the middle for the end of the body.
+    match announced {
+        Some(length) if length != body.len() => {
+            let mut detail = format!("the answer was cut short, {} of {length} bytes: ", body.len()).into_bytes();
+            detail.append(&mut body);
+            Exchange::lost("cut_short", Some(status), detail)
+        }
+        _ => Exchange::Answered(Answer { status, retry_after, body }),
+    }
+}
+
+/// How long the body will be, where the head says so.
+fn announced(status: u16, headers: &HeaderMap) -> Option<usize> {
+    if matches!(status, 204 | 304) || headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// `Retry-After` in seconds or as a date, within bounds; `None` where it is neither.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let date = |text: &str| text.parse::<HttpDate>().ok().map(SystemTime::from);
+    let value = text(header::RETRY_AFTER)?;
+    let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        value.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        // By the provider's clock, if it tells the time: ours may be off.
+        let now = text(header::DATE).and_then(date).unwrap_or_else(SystemTime::now);
+        date(value)?.duration_since(now).unwrap_or_default()
+    };
+    let [shortest, longest] = RETRY_AFTER;
+    Some(wait.clamp(shortest, longest))
+}
+
+/// A text as it may stand anywhere in a URL: all but letters, digits and `-._~` is encoded.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => {
+                encoded.push('%');
+                for nibble in [byte >> 4, byte & 15] {
+                    encoded.push(char::from_digit(nibble.into(), 16).unwrap_or('0').to_ascii_uppercase());
+                }
+            }
+        }
+    }
+    encoded
+}

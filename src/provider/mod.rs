@@ -1,0 +1,13 @@
+//! The provider's HTTP API: its JSON as it is on the wire, and one method per call.
+//!
+//! What is known of it, what its documentation contradicts and what it leaves open is in provider.md.
+
+mod client;
+mod loose;
+mod outcome;
+mod shown;
+mod wire;
+
+pub use client::{BadBaseUrl, Order, Provider, Settings};
+pub use outcome::{CallError, Cancelled, SubmissionOutcome, Trouble};
+pub use wire::{PendingBatch, Polled, UnknownNames, WireNames};

@@ -1,0 +1,200 @@
+//! What a call led to. What must be known after a submission is one thing alone: whether it can be
+//! sent again without anybody being texted twice.
+
+use std::time::Duration;
+
+use awc::error::{ConnectError, SendRequestError};
+
+use super::wire;
+use crate::domain::Identifier;
+
+/// What went wrong, as it may be shown: bounded and masked. It becomes the batch's `last_error`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// A word for the kind, such as `refused`, `timeout`, `unauthorized`.
+    pub kind: &'static str,
+    /// The status, if an answer came that far.
+    pub status: Option<u16>,
+    /// What the provider answered, or what happened.
+    pub detail: String,
+    /// How long the provider asks to be left alone: one second to one hour.
+    pub retry_after: Option<Duration>,
+}
+
+/// What became of a `POST /batch` (contract §4, "What happens to a submission").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubmissionOutcome {
+    /// The provider has it, and calls it so.
+    Accepted {
+        /// What the provider calls it: ours, if it took that.
+        identifier: Identifier,
+    },
+    /// Provably not taken: it may be sent again.
+    NotTaken(Trouble),
+    /// The key is wrong: not taken, and nothing else will be either.
+    Unauthorized(Trouble),
+    /// 403, 404 or 405: refused, or the key or the address is wrong. [`Provider::pending`] tells:
+    /// refused too, then it is as `Unauthorized`; else `Rejected`.
+    ///
+    /// [`Provider::pending`]: super::Provider::pending
+    Questionable(Trouble),
+    /// The provider refuses it: never to be sent again.
+    Rejected(Trouble),
+    /// The provider may or may not have it: never to be sent again by itself.
+    Unconfirmed(Trouble),
+}
+
+/// Why a call that only asks, or cancels, has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// 401 or 403: the key is wrong.
+    #[error("the provider refuses the key ({})", .0.kind)]
+    Unauthorized(Trouble),
+    /// 404 or 405: the provider has no such batch, or the address is wrong.
+    #[error("the provider knows nothing of it ({})", .0.kind)]
+    NotFound(Trouble),
+    /// Nothing left this machine.
+    #[error("the provider cannot be reached ({})", .0.kind)]
+    Unreachable(Trouble),
+    /// Anything else: what the provider did or knows is not known. Ask again later.
+    #[error("no clear answer from the provider ({})", .0.kind)]
+    Unclear(Trouble),
+}
+
+impl CallError {
+    /// What went wrong.
+    pub fn trouble(&self) -> &Trouble {
+        match self {
+            Self::Unauthorized(trouble) | Self::NotFound(trouble) | Self::Unreachable(trouble) | Self::Unclear(trouble) => trouble,
+        }
+    }
+}
+
+/// What the provider said to a cancellation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It will not be sent.
+    Yes,
+    /// It can no longer be cancelled.
+    No(Trouble),
+}
+
+/// An answer that came whole.
+pub(super) struct Answer {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+/// How a call ended, as far as HTTP knows.
+pub(super) enum Exchange {
+    /// Not a byte of the request can have reached the provider.
+    NotSent { kind: &'static str, detail: String },
+    /// Some of it may have: no answer, or not a whole one.
+    Lost { kind: &'static str, status: Option<u16>, detail: Vec<u8> },
+    /// A whole answer, whatever it says.
+    Answered(Answer),
+}
+
+impl From<SendRequestError> for Exchange {
+    /// Which errors prove that nothing was sent (pitfalls.md, "awc"). `ConnectError::Disconnected` is
+    /// NOT one of them: a provider that took everything and closed shows as it. A TLS handshake that
+    /// fails is an `Io`, one that takes too long a `Timeout`; the request is written only after it,
+    /// since early data is off. A name with several addresses is an error only if all of them failed.
+    fn from(error: SendRequestError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SendRequestError::Connect(ConnectError::Resolver(_) | ConnectError::NoRecords | ConnectError::Unresolved) => {
+                Self::NotSent { kind: "dns", detail }
+            }
+            SendRequestError::Connect(ConnectError::Timeout) => Self::NotSent { kind: "connect_timeout", detail },
+            SendRequestError::Connect(ConnectError::SslIsNotSupported) => Self::NotSent { kind: "tls", detail },
+            SendRequestError::Connect(ConnectError::Io(error)) => {
+                let tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+                Self::NotSent { kind: if tls { "tls" } else { "connect" }, detail }
+            }
+            SendRequestError::Timeout => Self::lost("timeout", None, detail),
+            SendRequestError::Response(_) => Self::lost("unreadable", None, detail),
+            SendRequestError::Connect(ConnectError::Disconnected) => {
+                Self::lost("no_answer", None, "the connection was closed without an answer")
+            }
+            _ => Self::lost("no_answer", None, detail),
+        }
+    }
+}
+
+impl Exchange {
+    pub(super) fn lost(kind: &'static str, status: Option<u16>, detail: impl Into<Vec<u8>>) -> Self {
+        Self::Lost { kind, status, detail: detail.into() }
+    }
+
+    /// The table of the contract, in one place.
+    pub(super) fn into_outcome(self, show: impl Fn(&[u8]) -> String) -> SubmissionOutcome {
+        use SubmissionOutcome as S;
+        let answer = match self {
+            Self::NotSent { .. } => return S::NotTaken(self.trouble("not_sent", show)),
+            Self::Lost { .. } => return S::Unconfirmed(self.trouble("lost", show)),
+            Self::Answered(ref answer) => answer,
+        };
+        match answer.status {
+            200..=299 => match wire::identifier(&answer.body) {
+                Some(identifier) => S::Accepted { identifier },
+                None => S::Unconfirmed(self.trouble("no_identifier", show)),
+            },
+            401 => S::Unauthorized(self.trouble("unauthorized", show)),
+            403..=405 => S::Questionable(self.trouble("refused", show)),
+            409 => S::Unconfirmed(self.trouble("conflict", show)),
+            429 => S::NotTaken(self.trouble("busy", show)),
+            // 408 and 425 among them: rejected is never sent again, so no proxy can make this unsafe.
+            400..=499 => S::Rejected(self.trouble("refused", show)),
+            503 if answer.retry_after.is_some() => S::NotTaken(self.trouble("busy", show)),
+            status => S::Unconfirmed(self.trouble(by_class(status), show)),
+        }
+    }
+
+    /// The body of a plain 200, or why there is none.
+    pub(super) fn into_body(self, show: impl Fn(&[u8]) -> String) -> Result<Vec<u8>, CallError> {
+        match self {
+            Self::Answered(Answer { status: 200, body, .. }) => Ok(body),
+            Self::Answered(Answer { status: 401 | 403, .. }) => Err(CallError::Unauthorized(self.trouble("unauthorized", show))),
+            Self::Answered(Answer { status: 404 | 405, .. }) => Err(CallError::NotFound(self.trouble("not_found", show))),
+            Self::NotSent { .. } => Err(CallError::Unreachable(self.trouble("not_sent", show))),
+            Self::Answered(Answer { status, .. }) => Err(CallError::Unclear(self.trouble(by_class(status), show))),
+            Self::Lost { .. } => Err(CallError::Unclear(self.trouble("lost", show))),
+        }
+    }
+
+    /// What a cancellation came to. A 200 counts by its status alone, whatever became of its body.
+    pub(super) fn into_cancelled(self, show: impl Fn(&[u8]) -> String) -> Result<Cancelled, CallError> {
+        match self {
+            Self::Answered(Answer { status: 200 | 204, .. }) | Self::Lost { status: Some(200 | 204), .. } => Ok(Cancelled::Yes),
+            // "Not now" is not "no".
+            Self::Answered(Answer { status: 408 | 425 | 429, .. }) => Err(CallError::Unclear(self.trouble("busy", show))),
+            Self::Answered(Answer { status: 400 | 402 | 404..=499, .. }) => Ok(Cancelled::No(self.trouble("refused", show))),
+            other => other.into_body(show).map(|_| Cancelled::Yes),
+        }
+    }
+
+    /// The trouble, under this kind where there was an answer and under its own where there was none.
+    fn trouble(&self, kind: &'static str, show: impl Fn(&[u8]) -> String) -> Trouble {
+        match self {
+            Self::NotSent { kind, detail } => Trouble { kind, status: None, detail: show(detail.as_bytes()), retry_after: None },
+            Self::Lost { kind, status, detail } => Trouble { kind, status: *status, detail: show(detail), retry_after: None },
+            Self::Answered(Answer { status, retry_after, body }) => {
+                Trouble { kind, status: Some(*status), detail: show(body), retry_after: *retry_after }
+            }
+        }
+    }
+}
+
+/// A word for statuses that say nothing clear.
+fn by_class(status: u16) -> &'static str {
+    match status {
+        ..200 => "interim",
+        200..300 => "unexpected",
+        300..400 => "redirect",
+        429 | 503 => "busy",
+        400..500 => "refused",
+        _ => "server_error",
+    }
+}

@@ -1,0 +1,131 @@
+//! What of the provider's answers and of errors may be shown: bounded, and masked.
+
+use std::fmt::Write;
+
+use crate::domain::Content;
+use crate::secret::{HIDDEN, Secret};
+
+/// The most that is kept of an answer, in bytes.
+const MOST: usize = 1024;
+
+/// How much of an answer is looked at: more than is kept, since masking makes it shorter.
+const LOOKED_AT: usize = 8 * MOST;
+
+/// The shortest beginning of a secret that is taken for it at the end of a text, where the rest of it
+/// may have been cut off.
+const TELLING: usize = 4;
+
+/// Tokens and message texts shorter than this are not looked for: they would be found inside other words.
+const SHORTEST_ECHO: usize = 12;
+
+/// What is not to be shown in the details of one call.
+pub(super) struct Hidden(Vec<Secret>);
+
+impl Hidden {
+    /// The key alone.
+    pub(super) fn key(key: &Secret) -> Self {
+        Self(vec![key.clone()])
+    }
+
+    /// Key, callback URL and its token, and the text of the message: the answer may repeat all of the request.
+    pub(super) fn order(key: &Secret, callback: &str, content: &Content) -> Self {
+        let token = callback.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let mut hidden = vec![key.clone(), Secret::from(callback)];
+        if token.len() >= SHORTEST_ECHO {
+            hidden.push(Secret::from(token));
+        }
+        if content.message.len() >= SHORTEST_ECHO {
+            hidden.push(Secret::from(content.message.as_str()));
+        }
+        Self(hidden)
+    }
+
+    /// A text as it may be shown: at most [`MOST`] bytes.
+    pub(super) fn show(&self, text: &[u8]) -> String {
+        let text = String::from_utf8_lossy(&text[..text.len().min(LOOKED_AT)]);
+        let mut text = text.into_owned();
+        for secret in &self.0 {
+            text = secret.mask(&text);
+            hide_beginning(&mut text, secret.expose());
+        }
+        bounded(mask_numbers(&text))
+    }
+}
+
+/// Hides the beginning of a secret that a text ends with: an answer may be cut short anywhere.
+fn hide_beginning(text: &mut String, secret: &str) {
+    let ends_with = |end: &str| {
+        let at = text.len().checked_sub(end.len())?;
+        text.as_bytes()[at..].eq_ignore_ascii_case(end.as_bytes()).then_some(at)
+    };
+    let at = (TELLING..secret.len()).rev().filter_map(|length| secret.get(..length)).find_map(ends_with);
+    if let Some(at) = at.filter(|at| text.is_char_boundary(*at)) {
+        text.truncate(at);
+        text.push_str(HIDDEN);
+    }
+}
+
+/// Runs of seven digits and more are taken for telephone numbers: only the last three stay.
+fn mask_numbers(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, digits) = rest.split_at(start);
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        let (digits, after) = digits.split_at(end);
+        masked.push_str(before);
+        match digits.len() {
+            // Writing into a String does not fail.
+            7.. => _ = write!(masked, "…{}", &digits[digits.len() - 3..]),
+            _ => masked.push_str(digits),
+        }
+        rest = after;
+    }
+    masked.push_str(rest);
+    masked
+}
+
+fn bounded(mut text: String) -> String {
+    if text.len() > MOST {
+        let end = (0..=MOST - '…'.len_utf8()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden() -> Hidden {
+        Hidden::key(&Secret::from("aaaabbbbcccc111222333"))
+    }
+
+    #[test]
+    fn only_the_last_three_digits_of_a_number_stay() {
+        let shown = hidden().show("no route to +447700900123, 447700900124; code 22 at 2026-01-01".as_bytes());
+        assert_eq!(shown, "no route to +…123, …124; code 22 at 2026-01-01");
+    }
+
+    #[test]
+    fn the_beginning_of_a_key_that_was_cut_off_is_hidden_too() {
+        assert_eq!(hidden().show(b"no such page: /batch?key=aaaabbbbcc"), "no such page: /batch?key=[hidden]");
+        assert_eq!(hidden().show(b"aaa"), "aaa");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters_and_after_masking() {
+        let long = format!("{}aaaabbbbcccc111222333{}", "é".repeat(505), "ü".repeat(4000));
+        let shown = hidden().show(long.as_bytes());
+        assert!(shown.len() <= MOST && shown.ends_with('…'), "{}", shown.len());
+        assert!(shown.contains(HIDDEN) && !shown.contains("aaaab"), "{shown}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_can_be_shown(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..3000)) {
+            proptest::prop_assert!(hidden().show(&bytes).len() <= MOST);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The provider's JSON as it is on the wire (provider.md).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::ser::{SerializeSeq, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use super::loose::Loose;
+use crate::domain::{BatchId, Channel, Content, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
+
+/// Which of two spellings is sent where the documentation has both (provider.md, "Contradictions,
+/// and what we send").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WireNames {
+    /// Both: whichever the provider reads, it is there.
+    #[default]
+    Both,
+    /// Those of the table: `isDryrun`, `uuid`, `at`.
+    Table,
+    /// Those of the example: `dryRun`, `id`, `send_at`.
+    Example,
+}
+
+/// A word that is none of `both`, `table` and `example`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be both, table or example")]
+pub struct UnknownNames;
+
+impl FromStr for WireNames {
+    type Err = UnknownNames;
+
+    fn from_str(text: &str) -> Result<Self, UnknownNames> {
+        match text {
+            "both" => Ok(Self::Both),
+            "table" => Ok(Self::Table),
+            "example" => Ok(Self::Example),
+            _ => Err(UnknownNames),
+        }
+    }
+}
+
+impl WireNames {
+    fn table(self) -> bool {
+        self != Self::Example
+    }
+
+    fn example(self) -> bool {
+        self != Self::Table
+    }
+
+    /// What follows the key in the query of `POST /batch`. A dry run is spelled only where it is one.
+    pub(super) fn query(self, content: &Content) -> String {
+        let mut query = String::new();
+        if content.dry_run && self.table() {
+            query.push_str("&isDryrun=true");
+        }
+        if content.dry_run && self.example() {
+            query.push_str("&dryRun=true");
+        }
+        if content.allow_multi {
+            query.push_str("&allowMulti=true");
+        }
+        query
+    }
+}
+
+/// The body of `POST /batch`.
+#[derive(Serialize)]
+pub(super) struct Submission<'a> {
+    from: &'a str,
+    message: &'a str,
+    destinations: Destinations<'a>,
+    callback: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uuid: Option<BatchId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<BatchId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<GmtSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send_at: Option<GmtSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<Channel>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    fallback_channels: &'a [Channel],
+}
+
+impl<'a> Submission<'a> {
+    pub(super) fn new(names: WireNames, batch: BatchId, content: &'a Content, destinations: &'a [Msisdn], callback: &'a str) -> Self {
+        let send_at = content.send_at.map(GmtSeconds);
+        Self {
+            from: &content.from,
+            message: &content.message,
+            destinations: Destinations(destinations),
+            callback,
+            uuid: names.table().then_some(batch),
+            id: names.example().then_some(batch),
+            at: send_at.filter(|_| names.table()),
+            send_at: send_at.filter(|_| names.example()),
+            channel: content.channel,
+            fallback_channels: &content.fallback_channels,
+        }
+    }
+}
+
+/// Numbers without a plus, written straight from where they are: a batch may have 50,000.
+struct Destinations<'a>(&'a [Msisdn]);
+
+impl Serialize for Destinations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Digits(u64);
+
+        impl Serialize for Digits {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+
+        let mut numbers = serializer.serialize_seq(Some(self.0.len()))?;
+        for number in self.0 {
+            numbers.serialize_element(&Digits(number.digits()))?;
+        }
+        numbers.end()
+    }
+}
+
+/// A time in the one form that the documentation shows throughout: `2026-01-01T09:00:00Z`.
+#[derive(Clone, Copy)]
+struct GmtSeconds(Timestamp);
+
+impl Serialize for GmtSeconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // `Timestamp` shows milliseconds: `2026-01-01T09:00:00.000Z`.
+        let text = self.0.to_string();
+        let seconds = text.split('.').next().unwrap_or(&text);
+        serializer.collect_str(&format_args!("{}Z", seconds.trim_end_matches('Z')))
+    }
+}
+
+/// The longest identifier that is taken for one. A uuid has 36.
+const LONGEST_IDENTIFIER: usize = 1024;
+
+/// The identifier in the answer to `POST /batch`, if one can be read.
+pub(super) fn identifier(body: &[u8]) -> Option<Identifier> {
+    #[derive(Deserialize)]
+    struct Accepted {
+        identifier: String,
+    }
+
+    let Accepted { identifier } = serde_json::from_slice(body).ok()?;
+    usable(&identifier).then(|| Identifier::from(&*identifier))
+}
+
+/// Whether an identifier can stand in a path: an empty one would name the list of all batches, dots
+/// would name what lies above it.
+pub(super) fn usable(identifier: &str) -> bool {
+    !matches!(identifier.trim(), "" | "." | "..") && identifier.len() <= LONGEST_IDENTIFIER
+}
+
+/// A batch that the provider has yet to send (provider.md, "Scheduled batches").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingBatch {
+    /// What the provider calls it.
+    pub identifier: Identifier,
+    /// When it will be sent.
+    pub at: Option<Timestamp>,
+    /// Sender ID.
+    pub from: Option<String>,
+    /// How many messages.
+    pub messages: Option<u64>,
+    /// How many SMS parts in all.
+    pub units: Option<u64>,
+}
+
+/// The answer to `GET /batch`; an entry without an identifier is left out.
+pub(super) fn pending(body: &[u8]) -> Result<Vec<PendingBatch>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct List<'a> {
+        #[serde(borrow)]
+        batches: Vec<&'a RawValue>,
+    }
+
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Entry<'a> {
+        #[serde(borrow)]
+        identifier: Loose<'a>,
+        #[serde(borrow)]
+        at: Loose<'a>,
+        #[serde(borrow)]
+        from: Loose<'a>,
+        #[serde(borrow)]
+        messagecount: Loose<'a>,
+        #[serde(borrow)]
+        unitcount: Loose<'a>,
+    }
+
+    let List { batches } = serde_json::from_slice(body)?;
+    let read = |raw: &RawValue| {
+        let entry: Entry<'_> = serde_json::from_str(raw.get()).ok()?;
+        Some(PendingBatch {
+            identifier: Identifier::from(&*entry.identifier.text()?),
+            at: entry.at.text().and_then(|text| time(&text)),
+            from: entry.from.text().map(Into::into),
+            messages: entry.messagecount.number(),
+            units: entry.unitcount.number(),
+        })
+    };
+    Ok(batches.into_iter().filter_map(read).collect())
+}
+
+/// A time of the provider's; without an offset it is GMT (provider.md, "Add Batch").
+fn time(text: &str) -> Option<Timestamp> {
+    text.parse().or_else(|_| format!("{}Z", text.trim()).parse()).ok()
+}
+
+/// The answer to `GET /dr-responses`; entries without a code are left out.
+pub(super) fn codes(body: &[u8]) -> Result<Vec<(ReceiptCode, String)>, serde_json::Error> {
+    let entries: Vec<&RawValue> = serde_json::from_slice(body)?;
+    let read = |raw: &RawValue| {
+        let info: Info<'_> = serde_json::from_str(raw.get()).ok()?;
+        Some((ReceiptCode::new(info.code.text()?), info.description.text().unwrap_or_default().into_owned()))
+    };
+    Ok(entries.into_iter().filter_map(read).collect())
+}
+
+/// A code and what it means.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Info<'a> {
+    #[serde(borrow)]
+    code: Loose<'a>,
+    #[serde(borrow)]
+    description: Loose<'a>,
+}
+
+/// What the provider knows of a batch. Its `counts` are not believed: they contradict the details in
+/// its own examples (provider.md, "Pull receipts").
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Polled {
+    /// Details of what is delivered or failed.
+    pub receipts: Vec<Receipt>,
+    /// Details of what is neither yet.
+    pub pending: u64,
+    /// Details without a readable number, or with flags that are none.
+    pub unreadable: u64,
+}
+
+/// The most details that are taken from one answer: four for each destination of the largest batch.
+const MOST_DETAILS: usize = 200_000;
+
+/// The answer to `GET /batch/{id}?details=true`, without a tree of it in between.
+pub(super) fn details(body: &[u8]) -> Result<Polled, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(deserialize_with = "one_by_one")]
+        details: Polled,
+    }
+
+    fn one_by_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Polled, D::Error> {
+        deserializer.deserialize_seq(OneByOne)
+    }
+
+    // One byte that is no UTF-8 in one description must not cost all the others.
+    let text = String::from_utf8_lossy(body);
+    serde_json::from_str(&text).map(|Answer { details }| details)
+}
+
+struct OneByOne;
+
+impl<'de> Visitor<'de> for OneByOne {
+    type Value = Polled;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of details")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut details: A) -> Result<Polled, A::Error> {
+        let mut polled = Polled::default();
+        for read in 0.. {
+            // Taken as text first: what cannot be read in one of them is no matter to the others.
+            let Some(raw) = details.next_element::<&RawValue>()? else { break };
+            if read == MOST_DETAILS {
+                return Err(de::Error::custom("more details than any batch can have"));
+            }
+            match detail(raw.get()) {
+                Some(Some(receipt)) => polled.receipts.push(receipt),
+                Some(None) => polled.pending += 1,
+                None => polled.unreadable += 1,
+            }
+        }
+        Ok(polled)
+    }
+}
+
+/// One detail: a receipt, or still pending (`Some(None)`), or unreadable.
+fn detail(json: &str) -> Option<Option<Receipt>> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Detail<'a> {
+        #[serde(borrow)]
+        destination: Loose<'a>,
+        #[serde(borrow)]
+        delivered: Loose<'a>,
+        #[serde(borrow)]
+        failed: Loose<'a>,
+        #[serde(borrow)]
+        batchuuid: Loose<'a>,
+        #[serde(borrow)]
+        messageuuid: Loose<'a>,
+        #[serde(borrow)]
+        info: Option<&'a RawValue>,
+    }
+
+    let detail: Detail<'_> = serde_json::from_str(json).ok()?;
+    let destination = Msisdn::from_wire(detail.destination.text()?.trim())?;
+    let (delivered, failed) = (detail.delivered.flag()?, detail.failed.flag()?);
+    if !delivered && !failed {
+        return Some(None);
+    }
+    let info: Info<'_> = detail.info.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let identifier = |field: Loose<'_>| field.text().map(|text| Identifier::from(&*text));
+    Some(Some(Receipt {
+        destination,
+        // Both at once: a first channel failed and a fallback got through.
+        delivered,
+        code: info.code.text().map(ReceiptCode::new),
+        description: info.description.text().map(Into::into),
+        message_id: identifier(detail.messageuuid),
+        batchuuid: identifier(detail.batchuuid),
+        body: None,
+    }))
+}
