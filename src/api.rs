@@ -283,6 +283,15 @@ pub enum Resolution {
     Abandoned,
 }
 
+/// `POST /v1/probe`: does the public URL lead back to the daemon?
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// It does.
+    pub reachable: bool,
+    /// What was found.
+    pub detail: String,
+}
+
 /// `GET /readyz`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Readiness {

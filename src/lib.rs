@@ -3,10 +3,15 @@
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod codes;
 pub mod config;
 pub mod domain;
+pub mod http;
+pub mod probe;
 pub mod provider;
 pub mod receive;
+pub mod reconcile;
 pub mod secret;
+pub mod serve;
 pub mod store;
 pub mod submit;

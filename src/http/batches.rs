@@ -1,0 +1,204 @@
+//! Batches and groups.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+
+use super::error::ApiError;
+use super::page;
+use super::public::body;
+use super::query::Parameters;
+use super::state::ApiState;
+use crate::api::{Group, Resolution};
+use crate::domain::{Batch, BatchId, Counts, DestinationState, Msisdn};
+use crate::reconcile::{self, ReconcileError};
+use crate::store::{BatchFilter, DestinationFilter, Enqueued, Resolved};
+use crate::submit::{self, CancelOutcome, Resend};
+
+type Answer = Result<HttpResponse, ApiError>;
+
+/// 50,000 numbers with room to spare.
+const LARGEST_BODY: u64 = 8 << 20;
+/// Bodies of decisions.
+const SMALL_BODY: u64 = 64 << 10;
+
+/// `POST /v1/batches`
+pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
+    let body = body(&request, payload, LARGEST_BODY).await?;
+    let now = state.clock.now();
+    let intake = state.intake;
+    let new = actix_web::web::block(move || intake.read(&body, now))
+        .await
+        .map_err(|_| ApiError::Store(crate::store::StoreError::Closing, None))??;
+    let id = new.id;
+    match state.store.enqueue(new).await.map_err(|error| ApiError::Store(error, Some(id)))? {
+        Enqueued::New(batch) => Ok(accepted(&batch)),
+        Enqueued::Same(batch) => Ok(HttpResponse::Ok().json(batch)),
+        Enqueued::Different => {
+            Err(ApiError::Conflict(format!("there is a batch {id} with other content; nothing was changed. Use a new id for a new batch")))
+        }
+        Enqueued::Pruned => Err(ApiError::Pruned(id)),
+    }
+}
+
+fn accepted(batch: &Batch) -> HttpResponse {
+    HttpResponse::Accepted().insert_header((header::LOCATION, format!("/v1/batches/{}", batch.id))).json(batch)
+}
+
+/// `GET /v1/batches`
+pub(super) async fn list(request: HttpRequest, state: Data<ApiState>) -> Answer {
+    let mut query = Parameters::of(&request)?;
+    let filter = BatchFilter {
+        state: query
+            .parsed("state", "a state: queued, submitting, scheduled, submitted, complete, rejected, unconfirmed, cancelled or validated"),
+        group: query.parsed("group", "a UUID"),
+        reference: query.text("reference"),
+        created_after: query.parsed("created_after", "a time such as 2026-12-24T09:00Z"),
+        created_before: query.parsed("created_before", "a time such as 2026-12-24T09:00Z"),
+    };
+    let (limit, cursor) = (query.limit(), query.cursor("cursor"));
+    query.finish()?;
+    let (batches, next) = state.store.batches(filter, cursor, limit).await?;
+    Ok(page::answer(batches, next))
+}
+
+/// `GET /v1/batches/{id}`
+pub(super) async fn show(path: Path<String>, state: Data<ApiState>) -> Answer {
+    let id = batch_id(&path)?;
+    Ok(HttpResponse::Ok().json(state.store.batch(id).await?.ok_or_else(|| unknown(id))?))
+}
+
+/// `GET /v1/groups/{id}`
+pub(super) async fn group(path: Path<String>, state: Data<ApiState>) -> Answer {
+    let id = batch_id(&path)?;
+    let batches = state.store.group(id).await?;
+    if batches.is_empty() {
+        return Err(ApiError::NotFound(format!("there is no group {id}")));
+    }
+    let mut counts = Counts::default();
+    batches.iter().for_each(|batch| counts.add(&batch.counts));
+    Ok(HttpResponse::Ok().json(Group { id, counts, batches }))
+}
+
+/// `DELETE /v1/batches/{id}`
+pub(super) async fn cancel(path: Path<String>, state: Data<ApiState>) -> Answer {
+    let id = batch_id(&path)?;
+    match submit::cancel(&state.store, &state.provider, id).await? {
+        CancelOutcome::Done(batch) => Ok(HttpResponse::Ok().json(batch)),
+        CancelOutcome::TooLate(why) => Err(ApiError::Conflict(format!("batch {id} cannot be cancelled: {why}"))),
+        CancelOutcome::Unclear(why) => {
+            Err(ApiError::Provider(format!("the batch is unchanged, and the provider may have cancelled it: ask again. {why}")))
+        }
+        CancelOutcome::Unknown => Err(unknown(id)),
+    }
+}
+
+/// `POST /v1/batches/{id}/resend`
+pub(super) async fn resend(request: HttpRequest, path: Path<String>, payload: Payload, state: Data<ApiState>) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wish {
+        #[serde(default)]
+        state: Option<DestinationState>,
+    }
+    let id = batch_id(&path)?;
+    let wish: Option<Wish> = decision(&request, payload, r#"{"state":"failed"}"#).await?;
+    let wanted = wish.and_then(|wish| wish.state).unwrap_or(DestinationState::Failed);
+    match submit::resend(&state.store, id, wanted).await.map_err(|error| ApiError::Store(error, None))? {
+        Resend::New(batch) => Ok(accepted(&batch)),
+        Resend::Same(batch) => Ok(HttpResponse::Ok().json(batch)),
+        Resend::Refused(why) => Err(ApiError::Conflict(why)),
+        Resend::Unknown => Err(unknown(id)),
+    }
+}
+
+/// `POST /v1/batches/{id}/resolve`
+pub(super) async fn resolve(request: HttpRequest, path: Path<String>, payload: Payload, state: Data<ApiState>) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wish {
+        #[serde(rename = "as")]
+        resolution: Resolution,
+    }
+    let id = batch_id(&path)?;
+    let expected = r#"{"as":"accepted"}, {"as":"resubmit"} or {"as":"abandoned"}"#;
+    let wish: Option<Wish> = decision(&request, payload, expected).await?;
+    let wish = wish.ok_or_else(|| ApiError::field("/as", format!("is missing: send {expected}")))?;
+    match state.store.resolve(id, wish.resolution).await? {
+        Resolved::Done(batch) => Ok(HttpResponse::Ok().json(batch)),
+        Resolved::NotUnconfirmed(now) => {
+            Err(ApiError::Conflict(format!("batch {id} is {now}: only an unconfirmed batch is decided by hand; nothing was changed")))
+        }
+        Resolved::Unknown => Err(unknown(id)),
+    }
+}
+
+/// `POST /v1/batches/{id}/reconcile`
+pub(super) async fn reconcile(path: Path<String>, state: Data<ApiState>) -> Answer {
+    let id = batch_id(&path)?;
+    match reconcile::pull(&state.store, &state.provider, id).await {
+        Ok(Some(found)) => Ok(HttpResponse::Ok().json(found)),
+        Ok(None) => Err(unknown(id)),
+        Err(ReconcileError::Store(error)) => Err(error.into()),
+        Err(ReconcileError::Provider(error)) => Err(ApiError::Provider(format!("{error}: {}", error.trouble().detail))),
+    }
+}
+
+/// `GET /v1/batches/{id}/destinations`
+pub(super) async fn destinations(request: HttpRequest, path: Path<String>, state: Data<ApiState>) -> Answer {
+    let id = batch_id(&path)?;
+    let mut query = Parameters::of(&request)?;
+    let filter = DestinationFilter {
+        state: destination_state(&mut query),
+        code: query.text("code").map(crate::domain::ReceiptCode::new),
+        conflict: query.parsed("conflict", "true or false"),
+    };
+    let (limit, cursor) = (query.limit(), query.cursor("cursor"));
+    query.finish()?;
+    // Forgotten numbers are below zero: a first page begins before them.
+    let after = cursor.unwrap_or(i64::MIN);
+    let (_, found, next) = state.store.destinations(id, filter, after, limit).await?.ok_or_else(|| unknown(id))?;
+    Ok(page::answer(found, next))
+}
+
+/// `GET /v1/batches/{id}/destinations/{number}`
+pub(super) async fn destination(path: Path<(String, String)>, state: Data<ApiState>) -> Answer {
+    let (id, number) = path.into_inner();
+    let id = batch_id(&id)?;
+    let number = read_number(&state, &number)?;
+    let found = state.store.destination(id, number).await?;
+    let missing = || ApiError::NotFound(format!("batch {id} has no such destination, or there is no such batch"));
+    Ok(HttpResponse::Ok().json(found.ok_or_else(missing)?))
+}
+
+pub(super) fn destination_state(query: &mut Parameters) -> Option<DestinationState> {
+    query.parsed("state", "a state: queued, submitted, delivered, failed, expired, cancelled, rejected or validated")
+}
+
+/// An id in a path; one that is no UUID belongs to nothing.
+pub(super) fn batch_id(text: &str) -> Result<BatchId, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound("the id in the path is not a UUID".into()))
+}
+
+pub(super) fn unknown(id: BatchId) -> ApiError {
+    ApiError::NotFound(format!("there is no batch {id}"))
+}
+
+/// A number in a path, with or without its plus.
+pub(super) fn read_number(state: &ApiState, text: &str) -> Result<Msisdn, ApiError> {
+    state.intake.numbers.read(text).map_err(|error| ApiError::field("number", format!("the number in the path {error}")))
+}
+
+/// The small body of a decision; `None` where there is none.
+pub(super) async fn decision<T: serde::de::DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+    expected: &str,
+) -> Result<Option<T>, ApiError> {
+    let body = body(request, payload, SMALL_BODY).await?;
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    serde_json::from_slice(&body).map(Some).map_err(|error| ApiError::field("", format!("the body must be {expected}: {error}")))
+}

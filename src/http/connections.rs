@@ -1,0 +1,128 @@
+//! Cutting clients that are slow or idle, so that they cannot keep honest ones out.
+//!
+//! actix-web times the first head of a connection only (pitfalls.md, "actix-web"). One registry covers
+//! the rest: each connection notes when a request of it was completed, and a sweeper shuts those that
+//! have not finished one for a while. When connections run short, the one that was idle longest goes.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::HttpRequest;
+use actix_web::dev::Extensions;
+use actix_web::rt::net::TcpStream;
+use socket2::{SockRef, Socket};
+
+/// A kept-alive connection without a finished request for so long is cut.
+pub const IDLE: Duration = Duration::from_secs(60);
+
+/// The open connections of a listener.
+#[derive(Clone)]
+pub struct Connections(Arc<Registry>);
+
+struct Registry {
+    most: usize,
+    started: Instant,
+    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    next: AtomicU64,
+}
+
+/// One connection.
+pub struct Connection {
+    /// A second handle of the socket: shutting it down wakes the one who serves it.
+    socket: Socket,
+    /// Milliseconds since the start at which it was opened, or a request of it was completed.
+    finished_at: AtomicU64,
+    /// Requests that are being answered.
+    busy: AtomicU32,
+}
+
+/// Takes the connection out of the registry when it ends.
+struct Entry {
+    registry: Arc<Registry>,
+    id: u64,
+    connection: Arc<Connection>,
+}
+
+/// While it lives, its connection is not idle.
+pub struct Busy(Arc<Connection>, Arc<Registry>);
+
+impl Connections {
+    /// For a listener that holds `most` connections.
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Registry { most, started: Instant::now(), open: Mutex::default(), next: AtomicU64::new(0) }))
+    }
+
+    /// Notes a new connection; for `HttpServer::on_connect`.
+    pub fn opened(&self, stream: &dyn Any, extensions: &mut Extensions) {
+        let Some(socket) = stream.downcast_ref::<TcpStream>().and_then(|stream| SockRef::from(stream).try_clone().ok()) else { return };
+        let registry = &self.0;
+        let connection = Arc::new(Connection { socket, finished_at: AtomicU64::new(registry.elapsed()), busy: AtomicU32::new(0) });
+        let mut open = registry.open();
+        if open.len() >= registry.most {
+            match open.values().filter(|other| other.is_idle()).min_by_key(|other| other.finished_at.load(Ordering::Relaxed)) {
+                Some(idle) => idle.cut(),
+                None => connection.cut(),
+            }
+        }
+        let id = registry.next.fetch_add(1, Ordering::Relaxed);
+        open.insert(id, connection.clone());
+        drop(open);
+        extensions.insert(Entry { registry: registry.clone(), id, connection });
+    }
+
+    /// Marks the connection of a request as busy until the value is dropped.
+    pub fn busy(request: &HttpRequest) -> Option<Busy> {
+        let entry = request.conn_data::<Entry>()?;
+        entry.connection.busy.fetch_add(1, Ordering::Relaxed);
+        Some(Busy(entry.connection.clone(), entry.registry.clone()))
+    }
+
+    /// Cuts what has been idle for too long. Returns how many that were.
+    pub fn sweep(&self, idle: Duration) -> usize {
+        let limit = self.0.elapsed().saturating_sub(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX));
+        let open = self.0.open();
+        let stale = open.values().filter(|connection| connection.is_idle() && connection.finished_at.load(Ordering::Relaxed) < limit);
+        stale.map(|connection| connection.cut()).count()
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.0.open().len()
+    }
+}
+
+impl Registry {
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    fn is_idle(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) == 0
+    }
+
+    fn cut(&self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Both); // closed already: then it is as wished
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.registry.open().remove(&self.id);
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.finished_at.store(self.1.elapsed(), Ordering::Relaxed);
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}

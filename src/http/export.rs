@@ -1,0 +1,143 @@
+//! `GET /v1/batches/{id}/export`: one row a destination, streamed in pages, so that any size takes little memory
+//! and no long read keeps the WAL from shrinking.
+
+use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use serde::Serialize;
+
+use super::batches::{batch_id, destination_state, unknown};
+use super::error::ApiError;
+use super::query::Parameters;
+use super::state::ApiState;
+use crate::api::Destination;
+use crate::domain::{Batch, BatchId, DestinationState, Identifier, ReceiptCode, Timestamp};
+use crate::store::{DestinationFilter, StoreError};
+
+/// Rows that are read at once.
+const PAGE: u32 = 2_000;
+
+/// The columns of the contract, in their order.
+#[derive(Serialize)]
+struct Row<'a> {
+    batch: BatchId,
+    provider_batch: Option<&'a str>,
+    destination: &'a str,
+    state: DestinationState,
+    code: Option<&'a ReceiptCode>,
+    description: Option<&'a str>,
+    message_id: Option<&'a Identifier>,
+    receipts: u64,
+    conflict: bool,
+    first_receipt_at: Option<Timestamp>,
+    last_receipt_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Format {
+    Csv,
+    Ndjson,
+}
+
+impl std::str::FromStr for Format {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Where an export stands.
+struct Export {
+    state: Data<ApiState>,
+    batch: BatchId,
+    wanted: Option<DestinationState>,
+    format: Format,
+    after: Option<i64>,
+    first: bool,
+}
+
+pub(super) async fn export(request: HttpRequest, path: Path<String>, state: Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    let id = batch_id(&path)?;
+    let mut query = Parameters::of(&request)?;
+    let format = query.parsed("format", "a format: csv or ndjson").unwrap_or(Format::Csv);
+    let wanted = destination_state(&mut query);
+    query.finish()?;
+    if state.store.batch(id).await?.is_none() {
+        return Err(unknown(id));
+    }
+    let (media, extension) = match format {
+        Format::Csv => ("text/csv; charset=utf-8", "csv"),
+        Format::Ndjson => ("application/x-ndjson", "ndjson"),
+    };
+    let name = ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::Filename(format!("{id}.{extension}"))],
+    };
+    let export = Export { state, batch: id, wanted, format, after: Some(i64::MIN), first: true };
+    let pages = stream::unfold(export, |mut export| async move {
+        let page = export.next_page().await?;
+        Some((page, export))
+    });
+    Ok(HttpResponse::Ok().content_type(media).insert_header(name).streaming(pages))
+}
+
+impl Export {
+    /// The next page as text; an error ends the answer without its end mark, so that nobody takes it for whole.
+    async fn next_page(&mut self) -> Option<Result<Bytes, StoreError>> {
+        let after = self.after.take()?;
+        let filter = DestinationFilter { state: self.wanted, ..DestinationFilter::default() };
+        let (batch, found, next) = match self.state.store.destinations(self.batch, filter, after, PAGE).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return None, // pruned meanwhile
+            Err(error) => return Some(Err(error)),
+        };
+        self.after = next;
+        let header = std::mem::take(&mut self.first);
+        Some(Ok(render(&batch, &found, self.format, header).into()))
+    }
+}
+
+fn render(batch: &Batch, found: &[Destination], format: Format, header: bool) -> Vec<u8> {
+    let rows = found.iter().map(|one| Row {
+        batch: batch.id,
+        provider_batch: batch.provider_id.as_deref(),
+        destination: &one.destination,
+        state: one.state,
+        code: one.code.as_ref(),
+        description: one.description.as_deref(),
+        message_id: one.message_id.as_ref(),
+        receipts: one.receipts,
+        conflict: one.conflict,
+        first_receipt_at: one.first_receipt_at,
+        last_receipt_at: one.last_receipt_at,
+    });
+    let mut text = Vec::with_capacity(found.len() * 200);
+    match format {
+        Format::Csv => {
+            if header {
+                text.extend_from_slice(
+                    b"batch,provider_batch,destination,state,code,description,message_id,receipts,conflict,first_receipt_at,last_receipt_at\n",
+                );
+            }
+            let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(&mut text);
+            for row in rows {
+                // Neither a row of plain fields nor a vector can fail.
+                let _ = writer.serialize(row);
+            }
+            let _ = writer.flush();
+        }
+        Format::Ndjson => {
+            for row in rows {
+                let _ = serde_json::to_writer(&mut text, &row);
+                text.push(b'\n');
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,115 @@
+//! Running the daemon: health, totals, pausing, checking.
+
+use std::sync::PoisonError;
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+
+use super::batches::decision;
+use super::error::ApiError;
+use super::state::ApiState;
+use crate::api::{Checked, Paused, Probed, Readiness, Rotated};
+use crate::probe::Reached;
+
+type Answer = Result<HttpResponse, ApiError>;
+
+/// `GET /healthz`: the process is alive.
+pub(super) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"alive": true}))
+}
+
+/// `GET /readyz`: receipts can be recorded.
+pub(super) async fn readyz(state: Data<ApiState>) -> HttpResponse {
+    let reasons: Vec<String> = state.store.trouble().await.into_iter().collect();
+    let degraded = degraded(&state).await;
+    let ready = Readiness { ready: reasons.is_empty(), reasons, degraded };
+    if ready.ready { HttpResponse::Ok().json(ready) } else { HttpResponse::ServiceUnavailable().json(ready) }
+}
+
+/// What is wrong although receipts are taken.
+async fn degraded(state: &ApiState) -> Vec<String> {
+    let mut degraded: Vec<String> = state.pace.trouble().map(|why| format!("provider: {why}")).into_iter().collect();
+    match state.store.stats().await {
+        Ok(stats) => {
+            if stats.paused {
+                degraded.push("paused: nothing is handed to the provider until `receiptd resume`".into());
+            }
+            match stats.batches.get("unconfirmed") {
+                Some(&unconfirmed) if unconfirmed > 0 => degraded.push(format!(
+                    "{unconfirmed} batches are unconfirmed: the provider may or may not have them (`receiptd batches --state unconfirmed`, then `receiptd resolve`)"
+                )),
+                _ => {}
+            }
+        }
+        Err(error) => degraded.push(format!("the totals cannot be read: {error}")),
+    }
+    degraded
+}
+
+/// `GET /`: a small page that names the daemon and its state.
+pub(super) async fn home(state: Data<ApiState>) -> HttpResponse {
+    let condition = match state.store.trouble().await {
+        None => "Receipts are being recorded.",
+        Some(_) => "Receipts can NOT be recorded at the moment: see /readyz.",
+    };
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>receiptd</title>\
+         <h1>receiptd {}</h1><p>{condition}</p>\
+         <p>The REST API is under <code>/v1</code>, with a bearer token; <a href=\"/readyz\">/readyz</a> tells the state.</p></html>",
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+/// `GET /v1/stats`
+pub(super) async fn stats(state: Data<ApiState>) -> Answer {
+    Ok(HttpResponse::Ok().json(state.store.stats().await?))
+}
+
+/// `POST /v1/pause`
+pub(super) async fn pause(state: Data<ApiState>) -> Answer {
+    set_paused(&state, true).await
+}
+
+/// `POST /v1/resume`
+pub(super) async fn resume(state: Data<ApiState>) -> Answer {
+    set_paused(&state, false).await
+}
+
+async fn set_paused(state: &ApiState, paused: bool) -> Answer {
+    state.store.set_paused(paused).await?;
+    log::info!("{}", if paused { "paused: nothing is handed to the provider" } else { "resumed: batches are handed to the provider" });
+    Ok(HttpResponse::Ok().json(Paused { paused }))
+}
+
+/// `POST /v1/check`
+pub(super) async fn check(state: Data<ApiState>) -> Answer {
+    let problems = state.store.check().await?;
+    Ok(HttpResponse::Ok().json(Checked { ok: problems.is_empty(), problems }))
+}
+
+/// `POST /v1/rotate-secret`
+pub(super) async fn rotate_secret(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wish {
+        #[serde(default)]
+        revoke: bool,
+    }
+    let wish: Option<Wish> = decision(&request, payload, r#"{"revoke":true}, or nothing"#).await?;
+    let revoke = wish.is_some_and(|wish| wish.revoke);
+    let accepted = state.store.rotate_secret(revoke).await?;
+    if let Some(secrets) = state.store.callback_secrets() {
+        *state.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+    log::info!("the callback secret was rotated{}", if revoke { "; URLs given out before are refused" } else { "" });
+    Ok(HttpResponse::Ok().json(Rotated { accepted }))
+}
+
+/// `POST /v1/probe`
+pub(super) async fn probe(state: Data<ApiState>) -> Answer {
+    Ok(HttpResponse::Ok().json(match state.prober.probe().await {
+        Reached::Yes => Probed { reachable: true, detail: "public_url leads to this daemon".into() },
+        Reached::No(detail) => Probed { reachable: false, detail },
+    }))
+}

@@ -1,0 +1,11 @@
+//! Pages of lists.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+
+use crate::api::Page;
+
+/// A page as it is answered.
+pub(super) fn answer<T: Serialize>(items: Vec<T>, next: Option<i64>) -> HttpResponse {
+    HttpResponse::Ok().json(Page { items, next: next.map(|cursor| cursor.to_string()) })
+}

@@ -1,0 +1,88 @@
+//! Reading query strings: every parameter by name, and none that is not known.
+
+use std::str::FromStr;
+
+use actix_web::HttpRequest;
+use actix_web::web::Query;
+
+use super::error::ApiError;
+use crate::api::{DEFAULT_LIMIT, FieldError, MAX_LIMIT};
+
+/// The parameters that were not read yet, and what was wrong with those that were.
+pub(super) struct Parameters {
+    given: Vec<(String, String)>,
+    known: Vec<&'static str>,
+    errors: Vec<FieldError>,
+}
+
+impl Parameters {
+    pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let given = Query::<Vec<(String, String)>>::from_query(request.query_string())
+            .map_err(|_| ApiError::field("query", "the query string is not readable"))?
+            .into_inner();
+        Ok(Self { given, known: Vec::new(), errors: Vec::new() })
+    }
+
+    /// A text; an empty one counts as absent.
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        self.known.push(name);
+        let at = self.given.iter().position(|(key, _)| key == name)?;
+        let (_, value) = self.given.swap_remove(at);
+        if self.given.iter().any(|(key, _)| key == name) {
+            self.wrong(name, "is given more than once");
+        }
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Anything that is read from text. `expected` says what would be right.
+    pub fn parsed<T: FromStr>(&mut self, name: &'static str, expected: &str) -> Option<T> {
+        let text = self.text(name)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            let short: String = text.chars().take(60).collect();
+            self.wrong(name, &format!("`{short}` is not {expected}"));
+        }
+        parsed
+    }
+
+    /// `limit`: 1 to 1000, 100 where it is not given.
+    pub fn limit(&mut self) -> u32 {
+        match self.parsed::<u32>("limit", "a number from 1 to 1000") {
+            Some(limit) if (1..=MAX_LIMIT).contains(&limit) => limit,
+            Some(limit) => {
+                self.wrong("limit", &format!("{limit} is not a number from 1 to 1000"));
+                DEFAULT_LIMIT
+            }
+            None => DEFAULT_LIMIT,
+        }
+    }
+
+    /// A cursor as a page gave it out.
+    pub fn cursor(&mut self, name: &'static str) -> Option<i64> {
+        let cursor = self.parsed::<i64>(name, "a cursor: use `next` of the page before, or leave it out");
+        if cursor.is_some_and(|cursor| cursor < 0) {
+            self.wrong(name, "is not a cursor: use `next` of the page before, or leave it out");
+        }
+        cursor
+    }
+
+    pub fn wrong(&mut self, name: &str, detail: &str) {
+        self.errors.push(FieldError::new(name, detail));
+    }
+
+    /// All that was wrong, at once.
+    pub fn finish(mut self) -> Result<(), ApiError> {
+        for (name, _) in std::mem::take(&mut self.given) {
+            if self.errors.iter().any(|error| error.pointer == name) {
+                continue;
+            }
+            let known =
+                if self.known.is_empty() { "there are none here".to_owned() } else { format!("here are {}", self.known.join(", ")) };
+            self.errors.push(FieldError::new(name, format!("is not a parameter; {known}")));
+        }
+        if self.errors.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::Invalid("the query is wrong; nothing was changed".into(), self.errors))
+    }
+}

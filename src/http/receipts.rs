@@ -1,0 +1,26 @@
+//! The log of receipts, and what codes mean.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::error::ApiError;
+use super::page;
+use super::query::Parameters;
+use super::state::ApiState;
+use crate::store::ReceiptFilter;
+
+/// `GET /v1/receipts`
+pub(super) async fn list(request: HttpRequest, state: Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    let mut query = Parameters::of(&request)?;
+    let after = query.cursor("after").unwrap_or(0);
+    let filter = ReceiptFilter { batch: query.parsed("batch", "a UUID"), delivered: query.parsed("delivered", "true or false") };
+    let limit = query.limit();
+    query.finish()?;
+    let (receipts, next) = state.store.receipts(after, filter, limit).await?;
+    Ok(page::answer(receipts, next))
+}
+
+/// `GET /v1/codes`
+pub(super) async fn codes(state: Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    Ok(page::answer(state.store.codes().await?, None))
+}

@@ -1,0 +1,31 @@
+//! What the handlers of the private listener share.
+
+use std::sync::{Arc, RwLock};
+
+use crate::clock::Clock;
+use crate::domain::CallbackSecrets;
+use crate::probe::Prober;
+use crate::provider::Provider;
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::submit::{Intake, Pace};
+
+/// Shared by all handlers of the private listener; one a worker thread, since awc stays on its thread.
+pub struct ApiState {
+    /// The store.
+    pub store: Store,
+    /// The clock.
+    pub clock: Clock,
+    /// Checks what is handed in.
+    pub intake: Intake,
+    /// How it goes with the provider.
+    pub pace: Pace,
+    /// The provider, for what people ask of it.
+    pub provider: Provider,
+    /// Asks whether the public URL leads here.
+    pub prober: Prober,
+    /// Who may use the API.
+    pub token: Secret,
+    /// The secrets that the public listener checks tokens with.
+    pub secrets: Arc<RwLock<CallbackSecrets>>,
+}

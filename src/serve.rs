@@ -1,0 +1,406 @@
+//! The composition root: everything is made, wired and stopped here.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::Data;
+use actix_web::{App, HttpServer, rt};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use socket2::{Domain, Socket, Type};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::{DaemonConfig, WireNames};
+use crate::domain::{CallbackSecrets, NumberReader};
+use crate::http::{ApiState, Connections, IDLE, PublicState, private_routes, public_routes};
+use crate::probe::{Prober, Probes};
+use crate::provider::{self, Provider};
+use crate::secret::Secret;
+use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
+use crate::submit::{Intake, Pace, Step, Submitter};
+
+/// Connections of the private listener.
+const API_CONNECTIONS: usize = 500;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1_024;
+/// The first head of a connection must have come within this time.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Longer than [`IDLE`], so that the sweeper decides.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// The longest that a worker sleeps without looking.
+const NAP: Duration = Duration::from_secs(30);
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address cannot be listened on.
+    #[error("{key} = \"{address}\": {source}")]
+    Listen {
+        /// The key of the configuration.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The token file.
+    #[error("api.token_file {path}: {source}")]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The provider's address.
+    #[error("provider.base_url {0}")]
+    Provider(#[from] provider::BadBaseUrl),
+    /// The servers.
+    #[error("the listeners cannot be started: {0}")]
+    Start(#[from] io::Error),
+}
+
+/// Sockets that are open already; the others are opened by the configuration.
+#[derive(Default)]
+pub struct Listeners {
+    /// For callbacks.
+    pub public: Option<TcpListener>,
+    /// For the REST API.
+    pub private: Option<TcpListener>,
+}
+
+/// A daemon that has its addresses, its database and its token, and does not serve yet.
+pub struct Bound {
+    config: DaemonConfig,
+    clock: Clock,
+    public: TcpListener,
+    private: TcpListener,
+    store: Store,
+    token: Secret,
+    secrets: Arc<RwLock<CallbackSecrets>>,
+    found: Found,
+}
+
+/// Opens sockets, database and token file.
+///
+/// # Errors
+/// See [`ServeError`]: each says what to mend.
+pub fn bind(config: DaemonConfig, clock: Clock, listeners: Listeners) -> Result<Bound, ServeError> {
+    raise_file_limit();
+    let public = open("callback.listen", config.config.callback.listen, listeners.public)?;
+    let private = open("api.listen", config.config.api.listen, listeners.private)?;
+    let token_file = &config.config.api.token_file;
+    let token = read_or_make_token(token_file).map_err(|source| ServeError::Token { path: token_file.clone(), source })?;
+    let settings = StoreSettings {
+        path: config.config.database.clone(),
+        quarantine: QuarantineBounds {
+            max_count: config.config.quarantine.max_count,
+            max_bytes: config.config.quarantine.max_bytes.as_u64(),
+        },
+    };
+    Provider::new(provider_settings(&config))?;
+    let (store, found) = Store::open(&settings, &clock)?;
+    let secrets =
+        store.callback_secrets().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the identity file holds no secret"))?;
+    Ok(Bound { config, clock, public, private, store, token, secrets: Arc::new(RwLock::new(secrets)), found })
+}
+
+impl Bound {
+    /// Where callbacks are taken.
+    ///
+    /// # Errors
+    /// When the socket cannot tell.
+    pub fn public_address(&self) -> io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// Where the REST API is served.
+    ///
+    /// # Errors
+    /// When the socket cannot tell.
+    pub fn private_address(&self) -> io::Result<SocketAddr> {
+        self.private.local_addr()
+    }
+
+    /// The token of the REST API.
+    pub fn token(&self) -> &Secret {
+        &self.token
+    }
+
+    /// The store, for tests that look behind the scenes.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Serves until `shutdown` completes; then takes nothing more, answers and commits what was taken, and lets
+    /// the submissions under way finish, all within `shutdown_timeout`. Must run on an actix system.
+    ///
+    /// # Errors
+    /// When the servers cannot be started.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        self.announce();
+        let Self { config, clock, public, private, store, token, secrets, .. } = self;
+        let patience = config.config.shutdown_timeout;
+        let (stop, stopping) = watch::channel(false);
+        let pace = Pace::default();
+        let callbacks = config.public_url.join("callbacks");
+        let probes = Probes::default();
+        let missed = Arc::new(AtomicU64::new(0));
+
+        let public_connections = Connections::new(config.config.callback.max_connections);
+        let public_state = Data::new(PublicState {
+            store: store.clone(),
+            secrets: secrets.clone(),
+            max_body: config.config.callback.max_body.as_u64(),
+            probes: probes.clone(),
+            missed,
+        });
+        let prefix = config.public_url.prefix().to_owned();
+        let public =
+            server(public, public_connections.clone(), std::thread::available_parallelism().map_or(2, usize::from), patience, move || {
+                App::new().app_data(public_state.clone()).configure(public_routes(&prefix))
+            })?;
+
+        let private_connections = Connections::new(API_CONNECTIONS);
+        let for_api = config.clone();
+        let (api_store, api_clock, api_pace, api_callbacks) = (store.clone(), clock.clone(), pace.clone(), callbacks.clone());
+        let private = server(private, private_connections.clone(), 2, patience, move || {
+            let state = ApiState {
+                store: api_store.clone(),
+                clock: api_clock.clone(),
+                intake: Intake {
+                    max_destinations: for_api.config.provider.max_destinations,
+                    numbers: NumberReader::new(for_api.config.provider.default_region),
+                },
+                pace: api_pace.clone(),
+                provider: checked_provider(&for_api),
+                prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
+                token: token.clone(),
+                secrets: secrets.clone(),
+            };
+            App::new().app_data(Data::new(state)).configure(private_routes)
+        })?;
+        let handles = [public.handle(), private.handle()];
+        let mut servers = vec![rt::spawn(public), rt::spawn(private)];
+
+        let provider = Rc::new(Provider::new(provider_settings(&config))?);
+        let rate = config.config.provider.rate.map(std::num::NonZeroU32::get);
+        let submitter = Rc::new(Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, rate, pace));
+        let mut submitting: Vec<rt::task::JoinHandle<()>> = (0..config.config.provider.concurrency)
+            .map(|_| rt::spawn(submit(submitter.clone(), store.clone(), clock.clone(), stopping.clone())))
+            .collect();
+        let codes = rt::spawn(keep_codes(store.clone(), provider, clock));
+        let connections = [public_connections, private_connections];
+        let sweeper = rt::spawn(sweep(connections.clone()));
+
+        shutdown.await;
+        log::info!("stopping: nothing more is taken, what was taken is finished");
+        stop.send_replace(true);
+        let finished = async {
+            stop_servers(&handles, &connections).await;
+            for task in servers.drain(..) {
+                let _ = task.await; // a server that failed has said so itself
+            }
+            for task in submitting.drain(..) {
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(patience, finished).await.is_err() {
+            log::warn!("not everything was finished in shutdown_timeout; a batch that was being submitted will be unconfirmed");
+        }
+        codes.abort();
+        sweeper.abort();
+        let closing = store.clone();
+        if rt::task::spawn_blocking(move || closing.close()).await.is_err() {
+            log::error!("closing the database failed");
+        }
+        log::info!("stopped");
+        Ok(())
+    }
+
+    fn announce(&self) {
+        let Found { created, interrupted, held, secrets_lost } = &self.found;
+        let path = self.store.path().display();
+        if *created {
+            log::info!("made a new database, {path}");
+        }
+        if *secrets_lost {
+            log::error!(
+                "{path}.identity was missing: callback URLs given out before lead nowhere now. Restore it from a backup, or ask the provider with `receiptd reconcile`"
+            );
+        }
+        if let Some((held, why)) = held {
+            log::warn!(
+                "{path} may be an older copy ({why}): {held} queued batches are held as unconfirmed and will not be submitted by themselves"
+            );
+        }
+        if *interrupted > 0 {
+            log::warn!(
+                "{interrupted} batches were being submitted when the last run ended: they are unconfirmed, or submitted where a receipt came"
+            );
+        }
+        if let (Ok(public), Ok(private)) = (self.public_address(), self.private_address()) {
+            log::info!("receiptd {} takes callbacks on {public} and serves its API on {private}", env!("CARGO_PKG_VERSION"));
+        }
+    }
+}
+
+/// A server with the limits that both listeners have.
+fn server<F, T, B>(listener: TcpListener, connections: Connections, workers: usize, patience: Duration, app: F) -> io::Result<Server>
+where
+    F: Fn() -> App<T> + Send + Clone + 'static,
+    T: actix_web::dev::ServiceFactory<
+            actix_web::dev::ServiceRequest,
+            Config = (),
+            Response = actix_web::dev::ServiceResponse<B>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + 'static,
+    B: actix_web::body::MessageBody + 'static,
+{
+    let opened = connections.clone();
+    Ok(HttpServer::new(app)
+        .on_connect(move |stream, extensions| opened.opened(stream, extensions))
+        .workers(workers)
+        .max_connections(20_000) // ours decide
+        .client_request_timeout(HEAD_TIME)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(patience.as_secs())
+        .disable_signals()
+        .listen(listener)?
+        .run())
+}
+
+/// Stops accepting, closes what is idle, and waits for what is being answered.
+async fn stop_servers(handles: &[ServerHandle], connections: &[Connections; 2]) {
+    let stopped = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
+    let idle = async {
+        loop {
+            connections.iter().for_each(|open| {
+                open.sweep(Duration::ZERO);
+            });
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        _ = stopped => {}
+        () = idle => {}
+    }
+}
+
+async fn sweep(connections: [Connections; 2]) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for open in &connections {
+            open.sweep(IDLE);
+        }
+    }
+}
+
+/// One of those who hand batches over. Stops between two batches.
+async fn submit(submitter: Rc<Submitter>, store: Store, clock: Clock, mut stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        let changed = store.outbox_changed();
+        let nap = match submitter.step().await {
+            Ok(Step::Submitted(_)) => continue,
+            Ok(Step::Idle) => NAP,
+            Ok(Step::Wait(until)) => until.since(clock.now()).clamp(Duration::from_millis(10), NAP),
+            Err(error) => {
+                log::warn!("the outbox cannot be worked on: {error}");
+                Duration::from_secs(1)
+            }
+        };
+        tokio::select! {
+            () = changed => {}
+            () = tokio::time::sleep(nap) => {}
+            _ = stopping.changed() => {}
+        }
+    }
+}
+
+async fn keep_codes(store: Store, provider: Rc<Provider>, clock: Clock) {
+    loop {
+        let next = match crate::codes::step(&store, &provider, &clock).await {
+            Ok(next) => next.since(clock.now()),
+            Err(error) => {
+                log::debug!("receipt codes: {error}");
+                NAP
+            }
+        };
+        tokio::time::sleep(next.max(Duration::from_secs(1))).await;
+    }
+}
+
+fn provider_settings(config: &DaemonConfig) -> provider::Settings {
+    provider::Settings {
+        base_url: config.config.provider.base_url.as_str().to_owned(),
+        key: config.key.clone(),
+        timeout: config.config.provider.timeout,
+        wire_names: match config.config.provider.wire_names {
+            WireNames::Both => provider::WireNames::Both,
+            WireNames::Table => provider::WireNames::Table,
+            WireNames::Example => provider::WireNames::Example,
+        },
+    }
+}
+
+#[expect(clippy::expect_used, reason = "bind made one of the same settings already, and would have refused them")]
+fn checked_provider(config: &DaemonConfig) -> Provider {
+    Provider::new(provider_settings(config)).expect("checked by bind")
+}
+
+fn open(key: &'static str, address: SocketAddr, given: Option<TcpListener>) -> Result<TcpListener, ServeError> {
+    if let Some(listener) = given {
+        return Ok(listener);
+    }
+    let listen = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    listen().map_err(|source| ServeError::Listen { key, address, source })
+}
+
+/// The token of the API: 256 random bits, made on first start for the owner's eyes only.
+fn read_or_make_token(path: &Path) -> io::Result<Secret> {
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() => Err(io::Error::new(io::ErrorKind::InvalidData, "is empty; delete it, and a new one is made")),
+        Ok(text) => Ok(Secret::from(text.trim())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut random = [0u8; 32];
+            getrandom::fill(&mut random).map_err(io::Error::other)?;
+            let token = URL_SAFE_NO_PAD.encode(random);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            writeln!(file, "{token}")?;
+            file.sync_all()?;
+            Ok(Secret::from(token))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Each connection takes two descriptors: as many as we may have.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(65_536).min(65_536);
+    if limit.current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum })
+    {
+        log::debug!("the limit of open files stays at {:?}: {error}", limit.current);
+    }
+}
