@@ -13,5 +13,6 @@ pub mod receive;
 pub mod reconcile;
 pub mod secret;
 pub mod serve;
+pub mod simulator;
 pub mod store;
 pub mod submit;

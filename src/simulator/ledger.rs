@@ -1,0 +1,309 @@
+//! What the simulator knows and remembers; shared by its server, its couriers and its handles.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Notify, mpsc::UnboundedSender, watch};
+
+use super::{
+    Call, Counts, Profile, Repeated, Script, Settings,
+    batch::{Batch, Phase},
+    chance::{Chance, digest},
+    courier::Job,
+    fate::Wave,
+    order::{Order, Refusal},
+};
+
+/// So many of the newest requests are remembered.
+const REQUESTS_KEPT: usize = 100_000;
+
+/// A request that came in, whatever was answered. The key's value is nowhere in it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RequestSeen {
+    /// Which call it was, if any.
+    pub call: Option<Call>,
+    /// `GET`, `POST`…
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// All parameters but the key.
+    pub query: Vec<(String, String)>,
+    /// Names (lower case) and values.
+    pub headers: Vec<(String, String)>,
+    /// Whether it carried the right key.
+    pub key_right: bool,
+    /// Length of the body in bytes.
+    pub body_bytes: usize,
+    /// When, by the simulator's clock.
+    pub at: Timestamp,
+}
+
+pub(super) struct Ledger {
+    pub settings: Settings,
+    /// Wakes whoever waits for a scheduled batch's time.
+    pub rescheduled: Notify,
+    pub changed: Notify,
+    pub stop: watch::Sender<bool>,
+    couriers: Vec<UnboundedSender<Job>>,
+    profile: RwLock<Arc<Profile>>,
+    book: Mutex<Book>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Book {
+    batches: Vec<Arc<Batch>>,
+    /// Under what was answered and under the provider's own uuid, in lower case; without dry runs.
+    by_identifier: HashMap<String, Vec<Arc<Batch>>>,
+    /// How often the same content was taken before.
+    contents: HashMap<u64, u64>,
+    requests: VecDeque<RequestSeen>,
+    scripts: VecDeque<Script>,
+    faults_drawn: u64,
+    clock_ahead: SignedDuration,
+}
+
+/// A batch that was taken, or recognised.
+pub(super) struct Taken {
+    pub batch: Arc<Batch>,
+    pub fresh: bool,
+}
+
+/// Something under way: counted as busy until it is dropped.
+pub(super) struct Errand(Arc<Ledger>);
+
+impl Errand {
+    pub(super) fn begin(ledger: &Arc<Ledger>) -> Arc<Self> {
+        ledger.count(|counts| counts.busy += 1);
+        Arc::new(Self(Arc::clone(ledger)))
+    }
+}
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        self.0.count(|counts| counts.busy -= 1);
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(settings: Settings, couriers: Vec<UnboundedSender<Job>>) -> Self {
+        let profile = RwLock::new(Arc::new(settings.profile.clone()));
+        Self {
+            settings,
+            rescheduled: Notify::new(),
+            changed: Notify::new(),
+            stop: watch::Sender::new(false),
+            couriers,
+            profile,
+            book: Mutex::default(),
+            counts: Mutex::default(),
+        }
+    }
+
+    /// By the simulator's clock, which tests may set.
+    pub(super) fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.checked_add(self.book().clock_ahead).unwrap_or(now)
+    }
+
+    pub(super) fn set_now(&self, now: Timestamp) {
+        self.book().clock_ahead = now.duration_since(Timestamp::now());
+        self.rescheduled.notify_one();
+    }
+
+    pub(super) fn profile(&self) -> Arc<Profile> {
+        Arc::clone(&self.profile.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_profile(&self, profile: Profile) {
+        *self.profile.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(profile);
+    }
+
+    pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn note(&self, request: RequestSeen) {
+        let mut book = self.book();
+        if book.requests.len() == REQUESTS_KEPT {
+            book.requests.pop_front();
+        }
+        book.requests.push_back(request);
+        drop(book);
+        self.count(|counts| counts.requests += 1);
+    }
+
+    pub(super) fn requests(&self) -> Vec<RequestSeen> {
+        self.book().requests.iter().cloned().collect()
+    }
+
+    pub(super) fn script(&self, script: Script) {
+        self.book().scripts.push_back(script);
+    }
+
+    pub(super) fn clear_scripts(&self) {
+        self.book().scripts.clear();
+    }
+
+    /// How this call misbehaves: as scripted, else by chance, else not at all.
+    pub(super) fn misbehaviour(&self, call: Call) -> Option<Script> {
+        let profile = self.profile();
+        let mut book = self.book();
+        let script = match book.scripts.iter().position(|script| script.matches(call)) {
+            Some(index) if book.scripts[index].lasting => book.scripts.get(index).cloned(),
+            Some(index) => book.scripts.remove(index),
+            None if call == Call::Add && !profile.faults.is_empty() => {
+                book.faults_drawn += 1;
+                let mut left = Chance::of(&[self.settings.seed, 4, book.faults_drawn]).unit();
+                let hit = profile.faults.iter().find(|fault| {
+                    left -= fault.share;
+                    left < 0.0
+                });
+                hit.map(super::Fault::script)
+            }
+            None => None,
+        };
+        drop(book);
+        if script.is_some() {
+            self.count(|counts| counts.faults += 1);
+        }
+        script
+    }
+
+    /// Takes a batch, unless its uuid was used before and that matters.
+    pub(super) fn take(&self, order: Order) -> Result<Taken, Refusal> {
+        let (now, profile) = (self.now(), self.profile());
+        let mut book = self.book();
+        if let Some(uuid) = order.client_uuid.filter(|_| !order.dry_run)
+            && let Some(first) = book.by_identifier.get(&uuid.to_string()).and_then(|batches| batches.first())
+        {
+            match profile.wire.repeated {
+                Repeated::Second => {}
+                Repeated::Conflict => return Err(Refusal::new(409, "uuid was used before")),
+                Repeated::Same => {
+                    return Ok(Taken { batch: Arc::clone(first), fresh: false });
+                }
+            }
+        }
+        let phase = if order.dry_run {
+            Phase::DryRun
+        } else {
+            let ahead = SignedDuration::try_from(self.settings.schedule_ahead).unwrap_or_default();
+            match order.due {
+                Some(due) if due.duration_since(now) >= ahead => Phase::Scheduled(due),
+                _ => Phase::Taken,
+            }
+        };
+        let content = content(&order);
+        let times = book.contents.entry(content).or_default();
+        let chance = Chance::of(&[self.settings.seed, content, *times]).next();
+        *times += 1;
+        let own = Chance::of(&[chance, 5]).uuid();
+        let destinations = order.destinations.len() as u64;
+        let batch = Arc::new(Batch::new(order, now, chance, own, profile, phase));
+        if phase != Phase::DryRun {
+            let own = own.to_string();
+            let identifier = batch.identifier.to_lowercase();
+            let mut names = vec![identifier, own];
+            names.dedup();
+            for name in names {
+                book.by_identifier.entry(name).or_default().push(Arc::clone(&batch));
+            }
+        }
+        book.batches.push(Arc::clone(&batch));
+        drop(book);
+        self.rescheduled.notify_one();
+        self.count(|counts| match phase {
+            Phase::DryRun => counts.dry_runs += 1,
+            _ => {
+                counts.batches += 1;
+                counts.destinations += destinations;
+            }
+        });
+        Ok(Taken { batch, fresh: true })
+    }
+
+    pub(super) fn batches(&self) -> Vec<Arc<Batch>> {
+        self.book().batches.clone()
+    }
+
+    /// All batches under this identifier, in either case.
+    pub(super) fn find(&self, identifier: &str) -> Vec<Arc<Batch>> {
+        self.book().by_identifier.get(&identifier.to_lowercase()).cloned().unwrap_or_default()
+    }
+
+    /// Cancels what is scheduled under this identifier; says whether there was any.
+    pub(super) fn cancel(&self, identifier: &str) -> bool {
+        let scheduled = |phase| matches!(phase, Phase::Scheduled(_));
+        let cancelled = self.find(identifier).iter().filter(|batch| batch.advance(scheduled, Phase::Cancelled)).count();
+        self.count(|counts| counts.cancelled += cancelled as u64);
+        cancelled > 0
+    }
+
+    /// Begins to post a wave of a batch's receipts.
+    pub(super) fn dispatch(&self, batch: &Arc<Batch>, wave: Wave, errand: &Arc<Errand>, done: Option<&tokio::sync::mpsc::Sender<()>>) {
+        for courier in &self.couriers {
+            // A courier that is gone means that the simulator was stopped.
+            let _ = courier.send(Job::Wave { batch: Arc::clone(batch), wave, errand: Arc::clone(errand), done: done.cloned() });
+        }
+    }
+
+    /// Sends a batch that waited, whole; says whether it did wait.
+    pub(super) fn send(self: &Arc<Self>, batch: &Arc<Batch>, waits: impl Fn(Phase) -> bool) -> bool {
+        let sent = batch.advance(waits, Phase::Sent(Instant::now()));
+        if sent {
+            self.dispatch(batch, Wave::Whole, &Errand::begin(self), None);
+        }
+        sent
+    }
+
+    /// Sends the scheduled batches whose time has come; how long until the next one's.
+    pub(super) fn send_due(self: &Arc<Self>) -> Option<Duration> {
+        let now = self.now();
+        let mut next = None;
+        for batch in self.batches() {
+            let Phase::Scheduled(due) = batch.phase() else {
+                continue;
+            };
+            let left = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+            if !left.is_zero() {
+                next = Some(next.map_or(left, |next: Duration| next.min(left)));
+            } else if batch.profile.hold {
+                batch.advance(|phase| phase == Phase::Scheduled(due), Phase::Held);
+            } else {
+                self.send(&batch, |phase| phase == Phase::Scheduled(due));
+            }
+        }
+        next
+    }
+
+    /// Gives a courier something to do beside the receipts of batches.
+    pub(super) fn ask_courier(&self, job: Job) {
+        if let Some(courier) = self.couriers.first() {
+            let _ = courier.send(job);
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What fates follow from: the content, not the uuid or the order of arrival.
+fn content(order: &Order) -> u64 {
+    let mut bytes = Vec::with_capacity(order.destinations.len() * 8 + 200);
+    bytes.extend_from_slice(order.from.as_bytes());
+    bytes.push(0);
+    bytes.extend_from_slice(order.message.as_bytes());
+    bytes.push(0);
+    bytes.extend(order.destinations.iter().flat_map(|number| number.to_le_bytes()));
+    digest(&bytes)
+}

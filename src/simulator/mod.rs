@@ -1,0 +1,60 @@
+//! The provider as its documentation describes it, contradictions included: a server of its own that takes
+//! batches, posts delivery receipts to their callbacks, and misbehaves on request.
+//!
+//! It knows nothing of the rest of this crate, so that what both sides agree on was written down twice.
+//!
+//! ```no_run
+//! # async fn story() -> std::io::Result<()> {
+//! use receiptd::simulator::{Answer, Bound, Profile, Script, Settings};
+//!
+//! let settings = Settings { profile: Profile::stormy(), ..Settings::default() };
+//! let bound = Bound::bind(settings, "127.0.0.1:0")?;
+//! let (url, handle) = (bound.url(), bound.handle());
+//! let running = tokio::task::spawn(bound.run());
+//! handle.script(Script::add(Answer::status(503).header("Retry-After", "1")));
+//! println!("point receiptd's provider.base_url at {url}");
+//! handle.until(|counts| counts.batches == 1 && counts.busy == 0).await;
+//! handle.stop();
+//! # drop(running);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Faults: scripted ones ([`Handle::script`]) hit the next matching request, those of a [`Profile`] come by
+//! chance, and [`RawServer`] answers byte by byte what no honest HTTP server would.
+
+mod batch;
+mod chance;
+mod codes;
+mod counts;
+mod courier;
+mod details;
+mod fate;
+mod handle;
+mod ledger;
+mod line;
+mod order;
+mod parts;
+mod profile;
+mod raw;
+mod receipt;
+mod routes;
+mod script;
+mod server;
+mod settings;
+mod wire;
+
+pub use batch::Submission;
+pub use counts::Counts;
+pub use handle::Handle;
+pub use ledger::RequestSeen;
+pub use profile::{Code, Profile, Span};
+pub use raw::{RawRequest, RawServer, RawStep};
+pub use receipt::{Oddity, receipt_json};
+pub use script::{Answer, Call, Fault, Script};
+pub use server::Bound;
+pub use settings::Settings;
+pub use wire::{Repeated, Spelling, Strictness, Wire};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! A server that answers byte by byte as told, for what even a misbehaving HTTP server can't do: closing before a
+//! request was read, answering before its body came, bytes that drip.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+
+/// What is done with one request; the first two with one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RawStep {
+    /// Closes the next connection without reading from it.
+    CloseAtOnce,
+    /// Resets the next connection without reading from it.
+    ResetAtOnce,
+    /// Reads the request, writes the bytes, keeps the connection for the next one.
+    Answer(Vec<u8>),
+    /// Reads the request, writes the bytes, closes.
+    AnswerThenClose(Vec<u8>),
+    /// Reads the request's head alone, writes the bytes, then reads and ignores the rest.
+    AnswerEarly(Vec<u8>),
+    /// Reads the request, closes.
+    ReadThenClose,
+    /// Reads the request, resets.
+    ReadThenReset,
+    /// Reads the request, never answers.
+    Hang,
+    /// Reads the request, writes one byte after the other with this pause, closes.
+    Drip {
+        /// What is written.
+        bytes: Vec<u8>,
+        /// The pause before each byte.
+        every: Duration,
+    },
+}
+
+impl RawStep {
+    /// A complete answer with this status and JSON body that keeps the connection.
+    pub fn json(status: u16, body: &str) -> Self {
+        let length = body.len();
+        Self::Answer(
+            format!("HTTP/1.1 {status} Scripted\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes(),
+        )
+    }
+}
+
+/// A request that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawRequest {
+    /// Request line and headers; the value of a `key=` in it is masked.
+    pub head: String,
+    /// Empty, where the step did not read it.
+    pub body: Vec<u8>,
+}
+
+/// A running scripted server; dropping it stops it and cuts its connections. When its steps are used up, it closes
+/// every connection at once.
+pub struct RawServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Shared {
+    steps: Mutex<VecDeque<RawStep>>,
+    requests: Mutex<Vec<RawRequest>>,
+    changed: Notify,
+}
+
+impl RawServer {
+    /// Listens on a free port of 127.0.0.1, on a thread of its own.
+    pub fn start(steps: impl IntoIterator<Item = RawStep>) -> io::Result<Self> {
+        let listener = StdListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { steps: Mutex::new(steps.into_iter().collect()), ..Shared::default() });
+        let stop = watch::Sender::new(false);
+        let (served, mut stopped) = (Arc::clone(&shared), stop.subscribe());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("raw-server".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                    _ = accept(listener, served) => {}
+                }
+            });
+        })?;
+        Ok(Self { address, shared, stop })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://` and the address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Adds a step.
+    pub fn push(&self, step: RawStep) {
+        lock(&self.shared.steps).push_back(step);
+    }
+
+    /// The requests read so far.
+    pub fn requests(&self) -> Vec<RawRequest> {
+        lock(&self.shared.requests).clone()
+    }
+
+    /// Waits until so many requests were read. The time limit is the caller's.
+    pub async fn until_requests(&self, number: usize) -> Vec<RawRequest> {
+        loop {
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            let requests = self.requests();
+            if requests.len() >= number {
+                return requests;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Drop for RawServer {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn accept(listener: StdListener, shared: Arc<Shared>) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let at_once = {
+            let mut steps = lock(&shared.steps);
+            match steps.front() {
+                None => Some(RawStep::CloseAtOnce),
+                Some(RawStep::CloseAtOnce | RawStep::ResetAtOnce) => steps.pop_front(),
+                Some(_) => None,
+            }
+        };
+        match at_once {
+            Some(RawStep::ResetAtOnce) => reset(stream),
+            Some(_) => drop(stream),
+            // An error is the client's going away.
+            None => drop(tokio::spawn(converse(stream, Arc::clone(&shared)))),
+        }
+    }
+}
+
+async fn converse(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
+    let mut pending = Vec::new();
+    loop {
+        let Some(head) = read_head(&mut stream, &mut pending).await? else {
+            return Ok(());
+        };
+        let step = lock(&shared.steps).pop_front().unwrap_or(RawStep::CloseAtOnce);
+        if let RawStep::AnswerEarly(bytes) = &step {
+            shared.note(&head, Vec::new());
+            stream.write_all(bytes).await?;
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+            return Ok(());
+        }
+        let length = content_length(&head);
+        while pending.len() < length {
+            if stream.read_buf(&mut pending).await? == 0 {
+                return Ok(());
+            }
+        }
+        let rest = pending.split_off(length);
+        shared.note(&head, std::mem::replace(&mut pending, rest));
+        match step {
+            RawStep::Answer(bytes) => stream.write_all(&bytes).await?,
+            RawStep::AnswerThenClose(bytes) => {
+                stream.write_all(&bytes).await?;
+                return stream.shutdown().await;
+            }
+            RawStep::Hang => std::future::pending().await,
+            RawStep::Drip { bytes, every } => {
+                for byte in bytes {
+                    tokio::time::sleep(every).await;
+                    stream.write_all(&[byte]).await?;
+                }
+                return stream.shutdown().await;
+            }
+            RawStep::ReadThenReset | RawStep::ResetAtOnce => {
+                reset(stream);
+                return Ok(());
+            }
+            RawStep::ReadThenClose | RawStep::CloseAtOnce | RawStep::AnswerEarly(_) => {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn note(&self, head: &str, body: Vec<u8>) {
+        let head = masked(head);
+        lock(&self.requests).push(RawRequest { head, body });
+        self.changed.notify_waiters();
+    }
+}
+
+/// Closing without time to linger resets.
+fn reset(stream: TcpStream) {
+    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+}
+
+/// The next head, up to its empty line; `None` when the client closes. What came after it stays in `pending`.
+async fn read_head(stream: &mut TcpStream, pending: &mut Vec<u8>) -> io::Result<Option<String>> {
+    loop {
+        if let Some(end) = pending.windows(4).position(|window| window == b"\r\n\r\n") {
+            let rest = pending.split_off(end + 4);
+            let head = std::mem::replace(pending, rest);
+            return Ok(Some(String::from_utf8_lossy(&head).into_owned()));
+        }
+        if stream.read_buf(pending).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+fn content_length(head: &str) -> usize {
+    head.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, value)| value.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+fn masked(head: &str) -> String {
+    let Some(start) = head.find("key=").map(|at| at + 4) else {
+        return head.into();
+    };
+    let end = head[start..].find(['&', ' ', '\r']).map_or(head.len(), |length| start + length);
+    format!("{}***{}", &head[..start], &head[end..])
+}

@@ -1,0 +1,230 @@
+//! The provider's API: which request is which call, and the honest answer to each.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    rt,
+    web::{self, Bytes, Data, ServiceConfig},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Call, RequestSeen,
+    batch::{Batch, Phase},
+    codes,
+    details::Details,
+    fate::Wave,
+    ledger::{Errand, Ledger},
+    line,
+    order::{Order, Refusal},
+};
+
+/// Bodies up to this are read; the provider documents no limit.
+const MAX_BODY: usize = 32 << 20;
+/// A `POST /batch` waits no longer than this for its early receipts to be answered.
+const EARLY_PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .app_data(web::PayloadConfig::new(MAX_BODY))
+        .service(
+            web::resource("/batch")
+                .post(|request, body, ledger| answer(Some(Call::Add), request, body, ledger))
+                .get(|request, body, ledger| answer(Some(Call::List), request, body, ledger)),
+        )
+        .service(
+            web::resource("/batch/{id}")
+                .get(|request, body, ledger| answer(Some(Call::Details), request, body, ledger))
+                .delete(|request, body, ledger| answer(Some(Call::Cancel), request, body, ledger)),
+        )
+        .service(web::resource("/dr-responses").get(|request, body, ledger| answer(Some(Call::Codes), request, body, ledger)))
+        .default_service(web::to(|request, body, ledger| answer(None, request, body, ledger)));
+}
+
+/// An answer as the provider means it.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
+        Self { status, body: serde_json::to_vec(body).unwrap_or_default() }
+    }
+
+    pub(super) fn code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<Reply> for HttpResponse {
+    fn from(reply: Reply) -> Self {
+        Self::build(reply.code()).insert_header(header::ContentType::json()).body(reply.body)
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self::json(refusal.status, &json!({"error": refusal.reason}))
+    }
+}
+
+async fn answer(call: Option<Call>, request: HttpRequest, body: Bytes, ledger: Data<Ledger>) -> HttpResponse {
+    let ledger = ledger.into_inner();
+    let (query, key_right) = query(&request, &ledger.settings.key);
+    ledger.note(seen(call, &request, &query, key_right, body.len(), &ledger));
+    let Some(call) = call else {
+        return Reply::from(Refusal::new(404, "no such path")).into();
+    };
+    let misbehaviour = ledger.misbehaviour(call);
+    if let Some(script) = misbehaviour.as_ref().filter(|script| !script.works_first()) {
+        return line::perform(&request, script.answer.clone(), None).await;
+    }
+    let honest = if key_right || call == Call::Codes {
+        let identifier = request.match_info().get("id").unwrap_or_default();
+        match call {
+            Call::Add => add(&ledger, query, body).await,
+            Call::List => Ok(Reply::json(200, &list(&ledger))),
+            Call::Details => details(&ledger, identifier, &query),
+            Call::Cancel => cancel(&ledger, identifier),
+            Call::Codes => Ok(Reply::json(200, &codes::list())),
+        }
+    } else {
+        Err(Refusal::new(401, "unknown key"))
+    };
+    let honest = honest.unwrap_or_else(Reply::from);
+    match misbehaviour {
+        Some(script) => line::perform(&request, script.answer, Some(honest)).await,
+        None => honest.into(),
+    }
+}
+
+/// The parameters without the key, and whether the key is right.
+fn query(request: &HttpRequest, key: &str) -> (Vec<(String, String)>, bool) {
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+    let pairs = pairs.map(web::Query::into_inner).unwrap_or_default();
+    let key_right = pairs.iter().any(|(name, value)| name == "key" && value == key);
+    let others = pairs.into_iter().filter(|(name, _)| name != "key").collect();
+    (others, key_right)
+}
+
+fn seen(
+    call: Option<Call>,
+    request: &HttpRequest,
+    query: &[(String, String)],
+    key_right: bool,
+    body_bytes: usize,
+    ledger: &Ledger,
+) -> RequestSeen {
+    let headers = request.headers().iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        (name.to_string(), value.replace(&ledger.settings.key, "***"))
+    });
+    RequestSeen {
+        call,
+        method: request.method().to_string(),
+        path: request.path().to_owned(),
+        query: query.to_vec(),
+        headers: headers.collect(),
+        key_right,
+        body_bytes,
+        at: ledger.now(),
+    }
+}
+
+async fn add(ledger: &Arc<Ledger>, query: Vec<(String, String)>, body: Bytes) -> Result<Reply, Refusal> {
+    let wire = &ledger.profile().wire;
+    let taken = Order::read(query, body, &ledger.settings, wire).and_then(|order| ledger.take(order));
+    let taken = taken.inspect_err(|_| ledger.count(|counts| counts.refused += 1))?;
+    let batch = taken.batch;
+    let identifier = batch.identifier.clone();
+    if taken.fresh && batch.phase() == Phase::Taken {
+        // A task of its own: a client that goes away must not keep the batch from being sent.
+        let sending = rt::spawn(send(Arc::clone(ledger), batch));
+        let _ = sending.await;
+    }
+    Ok(Reply::json(200, &json!({"identifier": identifier})))
+}
+
+/// Posts the early receipts, lets the latency pass, begins with the others.
+async fn send(ledger: Arc<Ledger>, batch: Arc<Batch>) {
+    let errand = Errand::begin(&ledger);
+    let profile = &batch.profile;
+    let begin = Instant::now();
+    let mut wave = Wave::Whole;
+    if profile.early > 0.0 && !profile.hold {
+        wave = Wave::Late;
+        let (done, mut all_done) = tokio::sync::mpsc::channel(1);
+        ledger.dispatch(&batch, Wave::Early, &errand, Some(&done));
+        drop(done);
+        let _ = tokio::time::timeout(EARLY_PATIENCE, all_done.recv()).await;
+    }
+    let latency = super::chance::Chance::of(&[batch.chance, 7]).within(profile.latency);
+    tokio::time::sleep(latency.saturating_sub(begin.elapsed())).await;
+    if profile.hold {
+        batch.advance(|phase| phase == Phase::Taken, Phase::Held);
+    } else {
+        batch.advance(|phase| phase == Phase::Taken, Phase::Sent(Instant::now()));
+        ledger.dispatch(&batch, wave, &errand, None);
+    }
+}
+
+/// The pending scheduled batches, written as variously as the documentation writes them.
+fn list(ledger: &Ledger) -> Value {
+    let batches = ledger.batches();
+    let pending = batches.iter().filter_map(|batch| match batch.phase() {
+        Phase::Scheduled(due) => Some((batch, due)),
+        _ => None,
+    });
+    let rows: Vec<Value> = pending
+        .enumerate()
+        .map(|(index, (batch, due))| {
+            let without_seconds = due.as_second() % 60 == 0;
+            let form = match index % 3 {
+                1 => "%Y-%m-%dT%H:%M:%S+00:00",
+                2 if without_seconds => "%Y-%m-%dT%H:%MZ",
+                _ => "%Y-%m-%dT%H:%M:%SZ",
+            };
+            let messages = batch.order.destinations.len();
+            let units = messages * batch.order.parts;
+            let mut row = json!({
+                "identifier": batch.identifier,
+                "at": due.strftime(form).to_string(),
+                "from": batch.order.from,
+                "messagecount": messages,
+            });
+            match index % 3 {
+                0 => row["unitcount"] = json!(units),
+                1 => row["unitcount"] = json!(units.to_string()),
+                _ => {}
+            }
+            row
+        })
+        .collect();
+    json!({"batches": rows})
+}
+
+/// Cancelled batches are gone, like unknown ones (the documentation does not say).
+fn details(ledger: &Ledger, identifier: &str, query: &[(String, String)]) -> Result<Reply, Refusal> {
+    let mut batches = ledger.find(identifier);
+    batches.retain(|batch| batch.phase() != Phase::Cancelled);
+    if batches.is_empty() {
+        return Err(Refusal::new(404, "no such batch"));
+    }
+    let with_details = query.iter().any(|(name, value)| name == "details" && value == "true");
+    let details = Details::of(batches.iter().map(Arc::as_ref), with_details);
+    Ok(Reply::json(200, &details))
+}
+
+fn cancel(ledger: &Ledger, identifier: &str) -> Result<Reply, Refusal> {
+    if ledger.cancel(identifier) {
+        Ok(Reply::json(200, &json!({"identifier": identifier, "cancelled": true})))
+    } else {
+        Err(Refusal::new(404, "no such pending batch"))
+    }
+}

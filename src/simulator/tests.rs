@@ -1,0 +1,6 @@
+//! Tests over real sockets.
+
+mod calls;
+mod faults;
+mod receipts;
+mod support;
