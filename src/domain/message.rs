@@ -10,6 +10,7 @@ pub fn parts(message: &str) -> u32 {
         return 0; // the library counts the rest of a last part that is not there
     }
     let summary_only = SplitterOptions::new(false, true);
+    #[expect(clippy::unnecessary_to_owned, reason = "it is the library's split, and that takes a String")]
     let split = SplitSms::new(summary_only).split(message.to_owned());
     u32::try_from(split.parts.len()).unwrap_or(u32::MAX)
 }

@@ -1,3 +1,11 @@
-//! The tests from outside, in one binary.
+//! The program from outside: real sockets, real files, and a simulator in the provider's place.
 
+mod api;
 mod config;
+mod file;
+mod layers;
+mod provider;
+mod receiving;
+mod story;
+mod submission;
+mod support;
