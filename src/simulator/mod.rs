@@ -8,14 +8,11 @@
 //! use receiptd::simulator::{Answer, Bound, Profile, Script, Settings};
 //!
 //! let settings = Settings { profile: Profile::stormy(), ..Settings::default() };
-//! let bound = Bound::bind(settings, "127.0.0.1:0")?;
-//! let (url, handle) = (bound.url(), bound.handle());
-//! let running = tokio::task::spawn(bound.run());
+//! let handle = Bound::bind(settings, "127.0.0.1:0")?.start()?;
 //! handle.script(Script::add(Answer::status(503).header("Retry-After", "1")));
-//! println!("point receiptd's provider.base_url at {url}");
+//! println!("point receiptd's provider.base_url at {}", handle.url());
 //! handle.until(|counts| counts.batches == 1 && counts.busy == 0).await;
 //! handle.stop();
-//! # drop(running);
 //! # Ok(())
 //! # }
 //! ```

@@ -48,7 +48,7 @@ impl Bound {
         Handle::new(self.address, Arc::clone(&self.ledger))
     }
 
-    /// Runs in this task, until [`Handle::stop`].
+    /// Runs in this task, until [`Handle::stop`]. The future can't move between threads: `actix_web::rt::spawn` it.
     pub async fn run(self) -> io::Result<()> {
         let mut stopped = self.ledger.stop.subscribe();
         let mut couriers = Vec::new();
