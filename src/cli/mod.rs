@@ -1,4 +1,32 @@
-//! The command line.
+//! The command line: arguments, tables, progress, exit codes. One file a family of commands.
 
+pub mod args;
+pub mod batches;
 pub mod config;
+mod confirm;
+pub mod demo;
+pub mod doctor;
+pub mod export;
+pub mod failure;
+mod found;
+pub mod generate;
+mod hand_over;
+pub mod health;
+mod number_list;
+pub mod numbers;
+pub mod operate;
+pub mod output;
+mod plan;
+mod progress;
+pub mod quarantine;
+mod run;
 pub mod sandbox;
+pub mod send;
+pub mod serve;
+pub mod session;
+pub mod watch;
+
+pub use args::Cli;
+pub use failure::Failure;
+pub use run::run;
+pub use session::Session;

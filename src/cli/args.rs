@@ -1,0 +1,207 @@
+//! All commands on one page. The arguments of each stand beside what it does.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use super::{batches, demo, doctor, export, generate, health, numbers, operate, quarantine, sandbox, send, serve, watch};
+use crate::domain::{BatchState, Channel, DestinationState};
+
+/// Submits batches of SMS and RCS, and records what became of every single message.
+#[derive(Debug, Parser)]
+#[command(
+    name = "receiptd",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  receiptd demo                                        see it all work, nothing to set up
+  receiptd serve                                       run the daemon
+  receiptd send --from ME --message Hello --to +447700900123 --wait
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 daemon not reachable, 4 not found, 5 refused by the provider"
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The configuration file [default: receiptd.toml in this folder, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands, in the order of the help.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole story in one process: simulator, daemon and a batch, in a temporary folder
+    #[command(after_help = "Example:\n  receiptd demo")]
+    Demo(demo::DemoArgs),
+    /// Run the daemon
+    #[command(after_help = "Example:\n  receiptd serve --config /etc/receiptd/receiptd.toml")]
+    Serve(serve::ServeArgs),
+    /// Submit a text to a list of numbers
+    #[command(after_help = send::EXAMPLES)]
+    Send(Box<send::SendArgs>),
+    /// List batches, the newest first
+    #[command(after_help = "Examples:\n  receiptd batches --state unconfirmed\n  receiptd batches --reference spring-sale --all --json")]
+    Batches(batches::BatchesArgs),
+    /// Show a batch or a group, with counts and failures by code
+    #[command(after_help = "Example:\n  receiptd show 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
+    Show(batches::IdArgs),
+    /// Follow a batch or a group until it is complete
+    #[command(after_help = "Example:\n  receiptd watch 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
+    Watch(watch::WatchArgs),
+    /// Cancel a batch or a group that has not been sent yet
+    #[command(after_help = "Example:\n  receiptd cancel 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
+    Cancel(batches::IdArgs),
+    /// Send again to those destinations of a settled batch; asked twice it makes one new batch
+    #[command(after_help = "Example:\n  receiptd resend 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11 --state failed")]
+    Resend(batches::ResendArgs),
+    /// Show everything known of a number, over all batches
+    #[command(after_help = "Example:\n  receiptd number +447700900123")]
+    Number(numbers::NumberArgs),
+    /// Erase a number: its rows stay countable, the number becomes unreadable
+    #[command(after_help = "Example:\n  receiptd forget +447700900123 --yes")]
+    Forget(numbers::ForgetArgs),
+    /// Write one row per destination of a batch or a group to standard output
+    #[command(after_help = "Examples:\n  receiptd export ID > receipts.csv\n  receiptd export ID --format ndjson --state failed")]
+    Export(export::ExportArgs),
+    /// Callbacks that were authentic but not understood
+    #[command(after_help = "Examples:\n  receiptd quarantine list\n  receiptd quarantine replay --all")]
+    Quarantine(quarantine::QuarantineArgs),
+    /// Ask the provider now for the receipts of a batch
+    #[command(after_help = "Example:\n  receiptd reconcile 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
+    Reconcile(batches::IdArgs),
+    /// Decide an unconfirmed batch by hand
+    #[command(after_help = batches::RESOLVE_EXAMPLES)]
+    Resolve(batches::ResolveArgs),
+    /// Hand nothing to the provider until resumed; receipts are taken all the while
+    #[command(after_help = "Example:\n  receiptd pause")]
+    Pause,
+    /// Go on handing batches to the provider
+    #[command(after_help = "Example:\n  receiptd resume")]
+    Resume,
+    /// Copy the database while the daemon runs (FILE and FILE.identity)
+    #[command(after_help = "Example:\n  receiptd backup /var/backups/receiptd-monday.db")]
+    Backup(operate::BackupArgs),
+    /// Check the database: SQLite's own integrity, and what must hold between its rows
+    #[command(after_help = "Example:\n  receiptd check")]
+    Check,
+    /// Delete batches that were settled long ago
+    #[command(after_help = "Examples:\n  receiptd prune --older-than 90d --dry-run\n  receiptd prune --older-than 90d")]
+    Prune(operate::PruneArgs),
+    /// Make a new secret for callback URLs
+    #[command(
+        after_help = "Examples:\n  receiptd rotate-secret            URLs given out before stay valid\n  receiptd rotate-secret --revoke   they do not"
+    )]
+    RotateSecret(operate::RotateArgs),
+    /// Check configuration, files, daemon, clock and the way back from the public URL
+    #[command(after_help = "Example:\n  receiptd doctor")]
+    Doctor(doctor::DoctorArgs),
+    #[expect(missing_docs, reason = "its arguments bring their own help, which a comment here would replace")]
+    Sandbox(sandbox::SandboxArgs),
+    /// Exit with 0 when the daemon is ready, for containers and scripts
+    #[command(after_help = "Example:\n  receiptd healthcheck || systemctl restart receiptd")]
+    Healthcheck(health::HealthArgs),
+    /// Show the effective configuration, and where each value comes from; secrets are hidden
+    #[command(after_help = "Examples:\n  receiptd config\n  receiptd config --json")]
+    Config,
+    /// Print the completion script of a shell
+    #[command(after_help = "Example:\n  receiptd completions bash > ~/.local/share/bash-completion/completions/receiptd")]
+    Completions(generate::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    #[command(after_help = "Examples:\n  receiptd man | man -l -\n  receiptd man --out /usr/local/share/man/man1")]
+    Man(generate::ManArgs),
+}
+
+/// Reads the state of a batch.
+pub(super) fn batch_state() -> impl TypedValueParser<Value = BatchState> {
+    PossibleValuesParser::new(BatchState::ALL.map(BatchState::as_str)).try_map(|word| word.parse().map_err(|()| "no such state"))
+}
+
+/// Reads the state of a destination.
+pub(super) fn destination_state() -> impl TypedValueParser<Value = DestinationState> {
+    PossibleValuesParser::new(DestinationState::ALL.map(DestinationState::as_str))
+        .try_map(|word| word.parse().map_err(|()| "no such state"))
+}
+
+/// Reads a channel.
+pub(super) fn channel() -> impl TypedValueParser<Value = Channel> {
+    PossibleValuesParser::new(["sms", "rcs"]).try_map(|word| word.parse().map_err(|()| "no such channel"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn each(command: &clap::Command, look: &mut impl FnMut(&clap::Command)) {
+        look(command);
+        for subcommand in command.get_subcommands() {
+            each(subcommand, look);
+        }
+    }
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_and_an_example() {
+        each(&Cli::command(), &mut |command| {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name} has no help");
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains("Example") && after.contains("receiptd"), "{name} has no example");
+            for argument in command.get_arguments().filter(|argument| !["help", "version"].contains(&argument.get_id().as_str())) {
+                assert!(argument.get_help().is_some(), "{name} does not explain {}", argument.get_id());
+            }
+        });
+    }
+
+    #[test]
+    fn every_example_is_one() {
+        each(&Cli::command(), &mut |command| {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in after.lines().filter(|line| line.starts_with("  receiptd ")) {
+                let words = line.split("  ").find(|part| !part.is_empty()).unwrap_or_default();
+                let words = words.split([';', '|', '>']).next().unwrap_or_default();
+                let words = words.replace("'", "").replace(" ID", " 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11");
+                let parsed = Cli::try_parse_from(words.split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());
+            }
+        });
+    }
+
+    #[test]
+    fn config_and_json_may_stand_before_or_after_the_command() {
+        for line in ["receiptd --config f.toml --json batches", "receiptd batches --json --config f.toml"] {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("parses");
+            assert_eq!(cli.global.config, Some("f.toml".into()));
+            assert!(cli.global.json);
+        }
+        let nested = Cli::try_parse_from(["receiptd", "quarantine", "list", "--config", "f.toml"]).expect("parses");
+        assert_eq!(nested.global.config, Some("f.toml".into()));
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_answered_with_the_command_that_was_meant() {
+        let error = Cli::try_parse_from(["receiptd", "bathces"]).expect_err("no such command");
+        assert!(error.to_string().contains("'batches'"), "{error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}

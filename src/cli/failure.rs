@@ -1,0 +1,142 @@
+//! What a command ends with when it does not end well, and the exit code of each (contract §1).
+
+use std::io;
+
+use crate::client::ClientError;
+use crate::config::ConfigError;
+
+/// Why a command did not do what it was asked for. The text is for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It did not work.
+    #[error("{0}")]
+    Failed(String),
+    /// Wrong usage or configuration: to be put right before asking again.
+    #[error("{0}")]
+    Usage(String),
+    /// The daemon does not answer.
+    #[error("{0}")]
+    Unreachable(String),
+    /// There is no such batch, group, number or callback.
+    #[error("{0}")]
+    NotFound(String),
+    /// The provider refused it.
+    #[error("{0}")]
+    Refused(String),
+    /// Whoever read our output has gone; nobody is left to be told.
+    #[error("the output was closed")]
+    OutputClosed,
+}
+
+impl Failure {
+    /// The exit code. 0 is "done", and a closed output counts like a death by SIGPIPE.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 3,
+            Self::NotFound(_) => 4,
+            Self::Refused(_) => 5,
+            Self::OutputClosed => 141,
+        }
+    }
+
+    /// The same failure, told together with what to do about it.
+    #[must_use]
+    pub fn with(self, advice: &str) -> Self {
+        let told = |text: String| format!("{text}\n{advice}");
+        match self {
+            Self::Failed(text) => Self::Failed(told(text)),
+            Self::Usage(text) => Self::Usage(told(text)),
+            Self::Unreachable(text) => Self::Unreachable(told(text)),
+            Self::NotFound(text) => Self::NotFound(told(text)),
+            Self::Refused(text) => Self::Refused(told(text)),
+            Self::OutputClosed => Self::OutputClosed,
+        }
+    }
+
+    /// For calls that end at the provider: its refusal (`409`, `502`) is one.
+    pub fn at_provider(error: ClientError) -> Self {
+        match &error {
+            ClientError::Problem(problem) if matches!(problem.status, 409 | 502) => Self::Refused(error.to_string()),
+            _ => error.into(),
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let text = error.to_string();
+        match error {
+            ClientError::Unreachable(_) => Self::Unreachable(format!("{text}\nIs `receiptd serve` running, with the same configuration?")),
+            ClientError::Problem(problem) => match problem.status {
+                401 => Self::Usage(format!("{text}\nThe token file is not that of the daemon at this address: check --config.")),
+                400 | 403 | 405 | 413 | 415 | 422 => Self::Usage(text),
+                404 => Self::NotFound(text),
+                _ => Self::Failed(text),
+            },
+            ClientError::Unreadable(_) => Self::Failed(text),
+            ClientError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+/// Writing the output is the only I/O whose errors come without a text of their own.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::Failed(format!("can't write the output: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Problem;
+
+    fn problem(status: u16) -> ClientError {
+        ClientError::Problem(Box::new(Problem {
+            kind: "about:blank".into(),
+            title: "No".into(),
+            status,
+            detail: "because".into(),
+            errors: Vec::new(),
+            batch: None,
+        }))
+    }
+
+    #[test]
+    fn every_failure_has_the_exit_code_of_the_contract() {
+        let code = |failure: Failure| failure.exit_code();
+        assert_eq!(code(problem(500).into()), 1);
+        assert_eq!(code(problem(503).into()), 1);
+        assert_eq!(code(problem(409).into()), 1);
+        assert_eq!(code(ClientError::Unreadable("x".into()).into()), 1);
+        assert_eq!(code(problem(400).into()), 2);
+        assert_eq!(code(problem(401).into()), 2);
+        assert_eq!(code(ConfigError::NotText("RECEIPTD_X".into()).into()), 2);
+        assert_eq!(code(ClientError::Unreachable("x".into()).into()), 3);
+        assert_eq!(code(problem(404).into()), 4);
+        assert_eq!(code(Failure::at_provider(problem(409))), 5);
+        assert_eq!(code(Failure::at_provider(problem(502))), 5);
+        assert_eq!(code(Failure::at_provider(problem(404))), 4);
+        assert_eq!(code(Failure::at_provider(ClientError::Unreachable("x".into()))), 3);
+        assert_eq!(code(io::Error::from(io::ErrorKind::BrokenPipe).into()), 141);
+        assert_eq!(code(ClientError::Write(io::ErrorKind::BrokenPipe.into()).into()), 141);
+        assert_eq!(code(io::Error::from(io::ErrorKind::StorageFull).into()), 1);
+    }
+
+    #[test]
+    fn advice_does_not_change_the_exit_code() {
+        let failure = Failure::Refused("no".into()).with("do this");
+        assert_eq!((failure.exit_code(), failure.to_string()), (5, "no\ndo this".to_owned()));
+    }
+}

@@ -1,0 +1,133 @@
+//! `pause`, `resume`, `backup`, `check`, `prune`, `rotate-secret`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::output::{count, plain, say};
+use super::{Failure, Session};
+use crate::api::{Backup, Checked, PruneRequest};
+use crate::client::{Client, ClientError};
+
+/// `receiptd backup`
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The copy; FILE.identity is written beside it
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// `receiptd prune`
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Batches settled longer ago than this go, for instance 90d
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    older_than: String,
+    /// Only say what would go
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// `receiptd rotate-secret`
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// Refuse the URLs given out before: receipts of batches under way are then lost, until they are polled
+    #[arg(long)]
+    revoke: bool,
+}
+
+/// The text itself goes to the daemon, once it is sure to be a duration.
+fn duration(text: &str) -> Result<String, humantime::DurationError> {
+    humantime::parse_duration(text).map(|_| text.to_owned())
+}
+
+/// `receiptd pause` and `resume`
+pub async fn pause(session: &Session, pause: bool) -> Result<(), Failure> {
+    let client = session.client()?;
+    let state = if pause { client.pause().await } else { client.resume().await }?;
+    session.output.show(&state, || {
+        match state.paused {
+            true => "paused: nothing is handed to the provider; receipts are taken all the while",
+            false => "batches are handed to the provider",
+        }
+        .to_owned()
+    })
+}
+
+/// `receiptd backup`
+pub async fn backup(session: &Session, args: BackupArgs) -> Result<(), Failure> {
+    let file = std::path::absolute(&args.file)
+        .map_err(|error| Failure::Usage(format!("{} is no path for a copy: {error}", args.file.display())))?;
+    let Some(name) = file.to_str() else { return Err(Failure::Usage("the path of the copy is not text in UTF-8".to_owned())) };
+    let done = match daemon(session).await? {
+        Some(client) => client.backup(name).await?,
+        None => {
+            let database = session.load()?.config.database;
+            say(&format!("no daemon answers: copying {} here", database.display()));
+            offline_backup(&database, &file)?
+        }
+    };
+    session.output.show(&done, || format!("copied to {0} and {0}.identity", done.file))
+}
+
+/// `receiptd check`
+pub async fn check(session: &Session) -> Result<(), Failure> {
+    let checked = match daemon(session).await? {
+        Some(client) => client.check().await?,
+        None => {
+            let database = session.load()?.config.database;
+            say(&format!("no daemon answers: checking {} here", database.display()));
+            offline_check(&database)?
+        }
+    };
+    session.output.show(&checked, || match checked.ok {
+        true => "all is well".to_owned(),
+        false => checked.problems.iter().map(|problem| format!("- {}", plain(problem))).collect::<Vec<_>>().join("\n"),
+    })?;
+    if checked.ok {
+        return Ok(());
+    }
+    Err(Failure::Failed(count(checked.problems.len() as u64, "problem was found", "problems were found")))
+}
+
+/// The daemon, if one answers. Settled before the work: a daemon that is lost in the midst of it
+/// may still be at it, and its file is not to be opened beside it.
+async fn daemon(session: &Session) -> Result<Option<Client>, Failure> {
+    match session.client_without_token()?.ready().await {
+        Err(ClientError::Unreachable(_)) => Ok(None),
+        _ => session.client().map(Some),
+    }
+}
+
+/// Checks a database that no daemon has open.
+pub fn offline_check(database: &Path) -> Result<Checked, Failure> {
+    Err(Failure::Unreachable(format!("{} can only be checked by a running daemon: start `receiptd serve`", database.display())))
+}
+
+/// Copies a database that no daemon has open.
+pub fn offline_backup(database: &Path, _to: &Path) -> Result<Backup, Failure> {
+    Err(Failure::Unreachable(format!("{} can only be copied by a running daemon: start `receiptd serve`", database.display())))
+}
+
+/// `receiptd prune`
+pub async fn prune(session: &Session, args: PruneArgs) -> Result<(), Failure> {
+    let request = PruneRequest { older_than: args.older_than, dry_run: args.dry_run };
+    let pruned = session.client()?.prune(&request).await?;
+    session.output.show(&pruned, || {
+        format!(
+            "{}, {}, {} {}",
+            count(pruned.batches, "batch", "batches"),
+            count(pruned.destinations, "destination", "destinations"),
+            count(pruned.receipts, "receipt", "receipts"),
+            if request.dry_run { "would go" } else { "deleted" }
+        )
+    })
+}
+
+/// `receiptd rotate-secret`
+pub async fn rotate_secret(session: &Session, args: RotateArgs) -> Result<(), Failure> {
+    let rotated = session.client()?.rotate_secret(args.revoke).await?;
+    session.output.show(&rotated, || {
+        format!("a new secret makes callback URLs; those of {} are accepted", count(rotated.accepted as u64, "secret", "secrets"))
+    })
+}

@@ -1,0 +1,62 @@
+//! From the arguments to the command, and from its end to the exit code.
+
+use std::io;
+use std::process::ExitCode;
+
+use super::args::Command;
+use super::output::{Output, say};
+use super::{
+    Cli, Failure, Session, batches, config, demo, doctor, export, generate, health, numbers, operate, quarantine, sandbox, send, serve,
+    watch,
+};
+
+/// Runs a command to its end. What went wrong is told on standard error.
+pub async fn run(cli: Cli) -> ExitCode {
+    match dispatch(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::OutputClosed) {
+                say(&format!("receiptd: {}", super::output::plain(&failure.to_string())));
+            }
+            failure.exit_code().into()
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let session = Session::new(cli.global.config, Output::new(cli.global.json));
+    match cli.command {
+        Command::Demo(args) => demo::run(&session, args).await,
+        Command::Serve(args) => serve::run(&session, args).await,
+        Command::Send(args) => send::run(&session, *args).await,
+        Command::Batches(args) => batches::list(&session, args).await,
+        Command::Show(args) => batches::show(&session, args.id).await,
+        Command::Watch(args) => watch::run(&session, args).await,
+        Command::Cancel(args) => batches::cancel(&session, args.id).await,
+        Command::Resend(args) => batches::resend(&session, args).await,
+        Command::Number(args) => numbers::number(&session, args).await,
+        Command::Forget(args) => numbers::forget(&session, args).await,
+        Command::Export(args) => export::run(&session, args).await,
+        Command::Quarantine(args) => quarantine::run(&session, args).await,
+        Command::Reconcile(args) => batches::reconcile(&session, args.id).await,
+        Command::Resolve(args) => batches::resolve(&session, args).await,
+        Command::Pause => operate::pause(&session, true).await,
+        Command::Resume => operate::pause(&session, false).await,
+        Command::Backup(args) => operate::backup(&session, args).await,
+        Command::Check => operate::check(&session).await,
+        Command::Prune(args) => operate::prune(&session, args).await,
+        Command::RotateSecret(args) => operate::rotate_secret(&session, args).await,
+        Command::Doctor(args) => doctor::run(&session, args).await,
+        Command::Sandbox(args) => sandbox::run(args).await.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::Failed(error.to_string()),
+        }),
+        Command::Healthcheck(args) => health::run(&session, args).await,
+        Command::Config => {
+            let entries = session.load()?.entries;
+            session.output.show(&entries, || config::render(&entries))
+        }
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&session, &args),
+    }
+}

@@ -1,0 +1,141 @@
+//! What every command needs: the configuration, the way to the daemon, and the output.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use super::output::Output;
+use crate::client::Client;
+use crate::config::{Config, Loaded, Sources};
+use crate::domain::{Msisdn, NumberReader};
+use crate::secret::Secret;
+
+/// One run of a command.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Where results go.
+    pub output: Output,
+    config_file: Option<PathBuf>,
+}
+
+impl Session {
+    /// `config_file`: what `--config` says.
+    pub fn new(config_file: Option<PathBuf>, output: Output) -> Self {
+        Self { output, config_file }
+    }
+
+    /// Reads the configuration.
+    pub fn load(&self) -> Result<Loaded, Failure> {
+        self.load_with(Vec::new())
+    }
+
+    /// Reads the configuration, with what flags say: key (`provider.rate`) and value.
+    pub fn load_with(&self, overrides: Vec<(String, String)>) -> Result<Loaded, Failure> {
+        Ok(Config::load(&Sources::from_process(self.config_file.clone(), overrides)?)?)
+    }
+
+    /// The configuration and a client of the daemon it describes.
+    pub fn connect(&self) -> Result<(Config, Client), Failure> {
+        let config = self.load()?.config;
+        let token = read_token(&config.api.token_file)?;
+        let client = Client::new(&base(config.api.listen), token.expose());
+        Ok((config, client))
+    }
+
+    /// A client of the daemon.
+    pub fn client(&self) -> Result<Client, Failure> {
+        Ok(self.connect()?.1)
+    }
+
+    /// A client that may ask for no more than health.
+    pub fn client_without_token(&self) -> Result<Client, Failure> {
+        Ok(Client::new(&base(self.load()?.config.api.listen), ""))
+    }
+}
+
+/// Reads one number given as an argument.
+pub fn number(config: &Config, text: &str) -> Result<Msisdn, Failure> {
+    NumberReader::new(config.provider.default_region).read(text).map_err(|error| Failure::Usage(format!("the number {error}")))
+}
+
+/// Where the private listener is reached from the same machine.
+pub fn base(listen: SocketAddr) -> String {
+    let ip = match listen.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, listen.port()))
+}
+
+/// The token of the API.
+pub fn read_token(file: &Path) -> Result<Secret, Failure> {
+    let shown = file.display();
+    let text = fs::read_to_string(file).map_err(|error| {
+        Failure::Usage(match error.kind() {
+            io::ErrorKind::NotFound => format!(
+                "there is no token file {shown}. The daemon makes it when it starts for the first time: start `receiptd serve`, \
+                 or name the daemon's configuration with --config"
+            ),
+            io::ErrorKind::PermissionDenied => {
+                let owner = owner(file).map_or_else(String::new, |uid| format!(" (its owner has the user id {uid})"));
+                format!(
+                    "the token file {shown} can't be read by this user: run the command as the user the daemon runs as{owner}, \
+                     for instance with `sudo -u USER receiptd …`"
+                )
+            }
+            _ => format!("the token file {shown} can't be read: {error}"),
+        })
+    })?;
+    let token = text.trim();
+    if token.is_empty() || token.contains(|c: char| c.is_whitespace() || !c.is_ascii_graphic()) {
+        return Err(Failure::Usage(format!(
+            "the token file {shown} holds no token: delete it and restart the daemon, which makes a new one"
+        )));
+    }
+    Ok(Secret::from(token))
+}
+
+#[cfg(unix)]
+fn owner(file: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(file).ok().map(|metadata| metadata.uid())
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Path) -> Option<u32> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_every_address_is_reached_over_the_loopback() {
+        for (listen, expected) in [
+            ("127.0.0.1:8081", "http://127.0.0.1:8081"),
+            ("0.0.0.0:81", "http://127.0.0.1:81"),
+            ("[::]:81", "http://[::1]:81"),
+            ("[::1]:81", "http://[::1]:81"),
+            ("10.1.2.3:9", "http://10.1.2.3:9"),
+        ] {
+            assert_eq!(base(listen.parse().expect("an address")), expected);
+        }
+    }
+
+    #[test]
+    fn a_token_file_that_is_missing_or_empty_says_what_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("receiptd.token");
+        let missing = read_token(&file).expect_err("missing");
+        assert!(missing.to_string().contains("receiptd.token") && missing.to_string().contains("receiptd serve"), "{missing}");
+        assert_eq!(missing.exit_code(), 2);
+        fs::write(&file, " \n").expect("written");
+        assert!(read_token(&file).is_err());
+        fs::write(&file, "abc\n").expect("written");
+        assert_eq!(read_token(&file).expect("a token").expose(), "abc");
+    }
+}

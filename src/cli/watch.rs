@@ -1,0 +1,163 @@
+//! `watch`, and the waiting of `send --wait`.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::batches::show_found;
+use super::found::Found;
+use super::output::{count, grouped, is_watched, plain, say};
+use super::progress;
+use super::{Failure, Session};
+use crate::api::{Batch, BatchId, BatchState};
+use crate::client::{Client, ClientError};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A daemon that is restarted meanwhile is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What is unconfirmed may yet be cleared up by a receipt; after this it is taken for the outcome.
+const UNCONFIRMED_PATIENCE: Duration = Duration::from_secs(15);
+
+/// `receiptd watch`
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The batch or the group
+    #[arg(value_name = "ID")]
+    id: BatchId,
+}
+
+/// `receiptd watch`
+pub async fn run(session: &Session, args: WatchArgs) -> Result<(), Failure> {
+    let client = session.client()?;
+    let found = Found::find(&client, args.id).await?;
+    wait(session, &client, found).await
+}
+
+/// Follows a batch or a group to its end, shows how it ended, and fails where it ended badly.
+pub(super) async fn wait(session: &Session, client: &Client, found: Found) -> Result<(), Failure> {
+    let found = until_settled(client, found).await?;
+    show_found(session, client, &found).await?;
+    verdict(found.batches())
+}
+
+async fn until_settled(client: &Client, mut found: Found) -> Result<Found, Failure> {
+    let bar = progress::waiting(found.counts().total);
+    let (mut unconfirmed_since, mut silent_since): (Option<Instant>, Option<Instant>) = (None, None);
+    let mut told = String::new();
+    loop {
+        let line = state_line(&found);
+        let counts = found.counts();
+        bar.set_length(counts.total);
+        bar.set_position(counts.total.saturating_sub(counts.pending()));
+        bar.set_message(line.clone());
+        if line != told && !is_watched() {
+            say(&line);
+        }
+        told = line;
+        match waiting_for(found.batches()) {
+            WaitingFor::Nothing => break,
+            WaitingFor::Clearing if unconfirmed_since.get_or_insert_with(Instant::now).elapsed() > UNCONFIRMED_PATIENCE => break,
+            WaitingFor::Clearing => {}
+            WaitingFor::Receipts => unconfirmed_since = None,
+        }
+        tokio::time::sleep(PAUSE).await;
+        match found.again(client).await {
+            Ok(now) => (found, silent_since) = (now, None),
+            Err(ClientError::Unreachable(_)) if silent_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bar.finish_and_clear();
+    Ok(found)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WaitingFor {
+    Receipts,
+    /// All the rest is settled, and something is unconfirmed.
+    Clearing,
+    Nothing,
+}
+
+fn waiting_for(batches: &[Batch]) -> WaitingFor {
+    let open = || batches.iter().filter(|batch| !batch.state.is_settled());
+    if open().next().is_none() {
+        WaitingFor::Nothing
+    } else if open().all(|batch| batch.state == BatchState::Unconfirmed) {
+        WaitingFor::Clearing
+    } else {
+        WaitingFor::Receipts
+    }
+}
+
+fn state_line(found: &Found) -> String {
+    let counts = found.counts();
+    let state = match found {
+        Found::Batch(batch) => batch.state.to_string(),
+        Found::Group(group) => {
+            let settled = group.batches.iter().filter(|batch| batch.state.is_settled()).count();
+            format!("{settled} of {} settled", count(group.batches.len() as u64, "batch", "batches"))
+        }
+    };
+    let of = [("delivered", counts.delivered), ("failed", counts.failed), ("expired", counts.expired), ("pending", counts.pending())];
+    let of: Vec<_> = of.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", grouped(*n))).collect();
+    format!("{state}, {}", of.join(", "))
+}
+
+/// The worst that became of any of the batches.
+fn verdict(batches: &[Batch]) -> Result<(), Failure> {
+    let first = |state| batches.iter().find(|batch| batch.state == state);
+    if let Some(batch) = first(BatchState::Rejected) {
+        let why = batch.last_error.as_ref().map(|error| format!(": {}", plain(&error.detail))).unwrap_or_default();
+        return Err(Failure::Refused(format!("batch {} was rejected{why}", batch.id)));
+    }
+    if let Some(batch) = first(BatchState::Unconfirmed) {
+        return Err(Failure::Failed(format!(
+            "batch {id} is unconfirmed: the provider may or may not have it. A receipt would clear that up; \
+             else look there, and decide with `receiptd resolve {id} --as …`",
+            id = batch.id
+        )));
+    }
+    match first(BatchState::Cancelled) {
+        Some(batch) => Err(Failure::Failed(format!("batch {} was cancelled", batch.id))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(state: BatchState) -> Batch {
+        let json = serde_json::json!({
+            "id": BatchId::random(), "provider_id": null, "group": null, "resend_of": null, "reference": null, "state": state,
+            "from": "me", "message": "hello", "parts": 1, "channel": null, "fallback_channels": [], "send_at": null,
+            "allow_multi": false, "dry_run": false, "counts": {"total": 1}, "attempts": 0, "last_error": null,
+            "created_at": "2026-01-01T09:00:00.000Z", "submitted_at": null, "completed_at": null
+        });
+        serde_json::from_value(json).expect("a batch")
+    }
+
+    fn batches(states: &[BatchState]) -> Vec<Batch> {
+        states.iter().copied().map(batch).collect()
+    }
+
+    #[test]
+    fn the_worst_batch_decides_the_exit_code() {
+        use BatchState::{Cancelled, Complete, Rejected, Unconfirmed, Validated};
+        let code = |states: &[BatchState]| verdict(&batches(states)).err().map(|failure| failure.exit_code());
+        assert_eq!(code(&[Complete, Validated]), None);
+        assert_eq!(code(&[Complete, Rejected, Unconfirmed]), Some(5));
+        assert_eq!(code(&[Complete, Unconfirmed]), Some(1));
+        assert_eq!(code(&[Complete, Cancelled]), Some(1));
+    }
+
+    #[test]
+    fn what_is_unconfirmed_is_not_waited_for_for_ever() {
+        use BatchState::{Complete, Submitted, Unconfirmed};
+        assert_eq!(waiting_for(&batches(&[Complete])), WaitingFor::Nothing);
+        assert_eq!(waiting_for(&batches(&[Complete, Unconfirmed])), WaitingFor::Clearing);
+        assert_eq!(waiting_for(&batches(&[Submitted, Unconfirmed])), WaitingFor::Receipts);
+    }
+}
