@@ -12,6 +12,7 @@ mod found;
 pub mod generate;
 mod hand_over;
 pub mod health;
+mod logging;
 mod number_list;
 pub mod numbers;
 pub mod operate;

@@ -101,12 +101,13 @@ async fn daemon(session: &Session) -> Result<Option<Client>, Failure> {
 
 /// Checks a database that no daemon has open.
 pub fn offline_check(database: &Path) -> Result<Checked, Failure> {
-    Err(Failure::Unreachable(format!("{} can only be checked by a running daemon: start `receiptd serve`", database.display())))
+    let problems = crate::store::check_file(database).map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(Checked { ok: problems.is_empty(), problems })
 }
 
 /// Copies a database that no daemon has open.
 pub fn offline_backup(database: &Path, _to: &Path) -> Result<Backup, Failure> {
-    Err(Failure::Unreachable(format!("{} can only be copied by a running daemon: start `receiptd serve`", database.display())))
+    Err(Failure::Failed(format!("{} cannot be copied: this version makes no backups yet", database.display())))
 }
 
 /// `receiptd prune`

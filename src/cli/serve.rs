@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, Session};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, Session, logging};
+use crate::clock::Clock;
+use crate::serve::{self as daemon, Listeners, ServeError};
 
 /// `receiptd serve`. Each flag wins over file and environment.
 #[derive(Debug, Args)]
@@ -41,6 +45,33 @@ impl ServeArgs {
 
 /// `receiptd serve`
 pub async fn run(session: &Session, args: ServeArgs) -> Result<(), Failure> {
-    let _config = session.load_with(args.overrides())?.for_daemon()?;
-    Err(Failure::Failed("serve is not wired yet".to_owned()))
+    let config = session.load_with(args.overrides())?.for_daemon()?;
+    logging::start(&config.config.log);
+    let bound = daemon::bind(config, Clock::system(), Listeners::default())?;
+    bound.run(asked_to_stop()?).await?;
+    Ok(())
+}
+
+/// Completes at SIGTERM or SIGINT.
+fn asked_to_stop() -> Result<impl Future<Output = ()>, Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::Failed(format!("signals cannot be listened to: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            // To be put right by whoever started it.
+            ServeError::Listen { .. } | ServeError::Open(_) | ServeError::Token { .. } | ServeError::Provider(_) => {
+                Self::Usage(error.to_string())
+            }
+            ServeError::Start(_) => Self::Failed(error.to_string()),
+        }
+    }
 }

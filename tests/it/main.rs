@@ -1,11 +1,8 @@
 //! The program from outside: real sockets, real files, and a simulator in the provider's place.
 
-mod api;
 mod config;
-mod file;
 mod layers;
 mod provider;
 mod receiving;
 mod story;
-mod submission;
 mod support;

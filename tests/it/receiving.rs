@@ -1,1 +1,97 @@
-//! (to come)
+//! What comes in at the callback.
+
+use serde_json::json;
+
+use crate::support::{Options, receipt, request, spawn, spawn_with};
+
+const ONE: &str = "+447700900001";
+const TWO: &str = "+447700900002";
+
+#[actix_web::test]
+async fn a_failure_after_a_delivery_is_recorded_and_changes_nothing() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE, TWO]).await;
+    daemon.until(&id, "submitted").await;
+    assert_eq!(daemon.receipt(&id, ONE, false, "22").await.json(), json!({"recorded": 1, "duplicates": 0}));
+    assert_eq!(daemon.receipt(&id, ONE, true, "00").await.json(), json!({"recorded": 1, "duplicates": 0}));
+    assert_eq!(daemon.receipt(&id, ONE, true, "0").await.json(), json!({"recorded": 0, "duplicates": 1}));
+    assert_eq!(daemon.receipt(&id, ONE, false, "1").await.json(), json!({"recorded": 1, "duplicates": 0}));
+    let one = daemon.get(&format!("/v1/batches/{id}/destinations/447700900001")).await.json();
+    assert_eq!(
+        (&one["state"], &one["receipts"], &one["conflict"], &one["code"]),
+        (&json!("delivered"), &json!(3), &json!(true), &json!("00"))
+    );
+    assert_eq!(one["history"].as_array().map(Vec::len), Some(3));
+    let counts = daemon.get(&format!("/v1/batches/{id}")).await.json()["counts"].clone();
+    assert_eq!(
+        (&counts["delivered"], &counts["failed"], &counts["submitted"], &counts["conflict"]),
+        (&json!(1), &json!(0), &json!(1), &json!(1))
+    );
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn an_array_is_recorded_where_it_is_readable_and_the_rest_is_quarantined() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE, TWO]).await;
+    let array = json!([receipt(ONE, true, "00"), {"strange": 1}, receipt("447700900002", false, "22")]);
+    let answer = daemon.post(&id, array.to_string()).await;
+    assert_eq!((answer.status, &answer.json()["recorded"]), (200, &json!(2)));
+    let item = answer.json()["quarantined"][0].clone();
+    assert_eq!(daemon.get(&format!("/v1/quarantine/{item}")).await.json()["body"], json!("{\"strange\":1}"));
+    assert_eq!(daemon.post(&id, "hello").await.status, 202);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn a_wrong_token_a_wrong_method_and_a_large_body_are_refused_in_this_order() {
+    let daemon = spawn_with(Options::default().set("RECEIPTD_CALLBACK__MAX_BODY", "1KiB")).await;
+    let id = daemon.submit(&[ONE]).await;
+    let (right, wrong) = (daemon.callback(&id), format!("{}/callbacks/{id}/{}", daemon.public, "A".repeat(32)));
+    let large = vec![b'x'; 5_000];
+    assert_eq!(request("POST", &wrong, &[], large.clone()).await.status, 404);
+    assert_eq!(request("GET", &wrong, &[], Vec::new()).await.status, 404);
+    let method = request("GET", &right, &[], Vec::new()).await;
+    assert_eq!((method.status, method.header("allow")), (405, Some("POST")));
+    assert_eq!(request("POST", &right, &[], large).await.status, 413);
+    assert_eq!(daemon.get("/v1/stats").await.json()["receipts"], 0);
+}
+
+#[actix_web::test]
+async fn a_number_that_was_never_sent_to_is_logged_and_counts_nothing() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE]).await;
+    assert_eq!(daemon.receipt(&id, TWO, true, "00").await.status, 200);
+    let log = daemon.get("/v1/receipts").await.json();
+    assert_eq!(log["items"][0]["outcome"], "unexpected_destination");
+    assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["counts"]["delivered"], 0);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn a_batch_that_this_database_never_heard_of_is_quarantined() {
+    let daemon = spawn().await;
+    let answer = daemon.receipt("c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d", ONE, true, "00").await;
+    assert_eq!(answer.status, 202);
+}
+
+#[actix_web::test]
+async fn every_wrong_field_of_a_batch_is_named() {
+    let daemon = spawn().await;
+    let body = json!({"from": "m", "message": "hi", "destinations": [ONE, "x"], "chanel": "sms"});
+    let answer = daemon.api("POST", "/v1/batches", Some(body)).await;
+    assert_eq!((answer.status, answer.pointers()), (400, vec!["/chanel".to_owned(), "/destinations/1".to_owned()]));
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+}
+
+#[actix_web::test]
+async fn what_was_recorded_is_there_after_a_restart() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE]).await;
+    daemon.until(&id, "submitted").await;
+    daemon.receipt(&id, ONE, true, "00").await;
+    let folder = daemon.stop().await;
+    let again = spawn_with(Options { folder, ..Options::default() }).await;
+    assert_eq!(again.get(&format!("/v1/batches/{id}")).await.json()["state"], "complete");
+    assert_eq!(again.simulator.submissions().len(), 0);
+}
