@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use env_logger::Builder;
-use log::{Level, Log as _, Metadata, Record};
+use log::{Level, Metadata, Record};
 
 use crate::clock::Clock;
 use crate::config::{Log, LogFormat};

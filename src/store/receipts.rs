@@ -125,7 +125,7 @@ pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: quarantin
                     done.outcomes.push(outcome);
                 }
                 One::Duplicate => done.duplicates += 1,
-                One::OneTooMany => {
+                One::Excess => {
                     let reason = format!("the destination has {RECEIPTS_PER_DESTINATION} distinct receipts already");
                     let body = receipt.body.clone().unwrap_or_else(|| receipt.to_callback());
                     done.quarantined.push(quarantine::keep(w, bounds, incoming.batch, &reason, body.as_bytes())?);
@@ -142,7 +142,7 @@ pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: quarantin
 enum One {
     New(Outcome),
     Duplicate,
-    OneTooMany,
+    Excess,
 }
 
 fn record_one(w: &mut Writing<'_>, id: BatchId, source: Source, receipt: &Receipt) -> Result<One, JobError> {
@@ -208,7 +208,7 @@ impl New<'_> {
             .prepare_cached("select count(*) from receipt where again = 1 and batch = :batch and number = :number")?
             .query_row(named_params! {":batch": self.batch, ":number": number}, |row| row.get(0))?;
         if others + i64::from(first_receipt.is_some()) >= RECEIPTS_PER_DESTINATION {
-            return Ok(One::OneTooMany);
+            return Ok(One::Excess);
         }
         if known.is_none() {
             return self.append(conn, number, true, Outcome::UnexpectedDestination);
