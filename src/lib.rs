@@ -1,4 +1,21 @@
 //! receiptd: submits batches of SMS and RCS and records what became of every single message.
+//!
+//! Two ways through the house, each in one direction: a batch goes out (`http → submit → store → provider`), a
+//! receipt comes in (`http → receive → store`). Every source of receipts, the callback, a poll or a replay, goes
+//! through the one room [`receive`].
+//!
+//! A room uses only rooms of a lower rank (`tests/it/layers.rs` holds it to that):
+//!
+//! | rank | room | holds |
+//! | --- | --- | --- |
+//! | 0 | [`domain`], [`secret`] | the words of the trade and the rules as pure functions; what must not show |
+//! | 1 | [`clock`], [`config`], [`api`] | the clock that is handed in; the configuration; the JSON shapes of the REST API |
+//! | 2 | [`store`], [`provider`], [`simulator`], [`client`], [`probe`] | all the SQL; the provider's API, and a simulated provider that knows nothing of us; our own API from the caller's side; does the public URL lead home |
+//! | 3 | [`receive`] | the one way in for receipts |
+//! | 4 | [`submit`], [`reconcile`], [`codes`] | the workers and use cases over a store and a provider |
+//! | 5 | [`http`] | both listeners |
+//! | 6 | [`serve`] | the composition root |
+//! | 7 | [`cli`] | arguments, tables, progress, exit codes |
 
 pub mod api;
 pub mod cli;
