@@ -5,4 +5,5 @@ mod layers;
 mod provider;
 mod receiving;
 mod story;
+mod submission;
 mod support;

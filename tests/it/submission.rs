@@ -1,0 +1,166 @@
+//! What goes out, and what never goes out twice.
+
+use receiptd::simulator::{Answer, Call, Script};
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, Options, spawn, spawn_with};
+
+const ONE: &str = "+447700900001";
+
+async fn paused() -> Daemon {
+    let daemon = spawn().await;
+    assert_eq!(daemon.api("POST", "/v1/pause", None).await.json(), json!({"paused": true}));
+    daemon
+}
+
+/// Submits one batch to a provider that answers so, and returns what became of it.
+async fn answered(answer: Script, state: &str) -> (Daemon, Value) {
+    let daemon = spawn().await;
+    daemon.simulator.script(answer);
+    let id = daemon.submit(&[ONE]).await;
+    let batch = daemon.until(&id, state).await;
+    (daemon, batch)
+}
+
+#[actix_web::test]
+async fn whatever_may_have_reached_the_provider_is_unconfirmed_and_posted_once() {
+    let taken = |answer| Script::add(answer).after_taking();
+    for script in [
+        taken(Answer::Close),
+        taken(Answer::Reset),
+        taken(Answer::Raw(b"nonsense\r\n\r\n".to_vec())),
+        taken(Answer::CutShort),
+        taken(Answer::WithoutIdentifier),
+        taken(Answer::status(500)),
+        taken(Answer::status(502)),
+        taken(Answer::status(503)),
+        taken(Answer::status(409)),
+        taken(Answer::status(307).header("Location", "/batch")),
+        taken(Answer::Hang),
+    ] {
+        let shown = format!("{script:?}");
+        let (daemon, batch) = answered(script, "unconfirmed").await;
+        assert!(batch["last_error"]["kind"].is_string(), "{shown}");
+        assert_eq!(batch["counts"]["queued"], 1, "{shown}");
+        // The next batch goes out once the provider has answered a question, and the first one does not.
+        let next = daemon.submit(&["+447700900002"]).await;
+        daemon.until(&next, "submitted").await;
+        let posts = daemon.simulator.requests().iter().filter(|request| request.method == "POST").count();
+        assert_eq!(posts, 2, "{shown}");
+        // A receipt proves that the provider has it.
+        let id = batch["id"].as_str().expect("an id");
+        daemon.receipt(id, ONE, true, "00").await;
+        daemon.until(id, "complete").await;
+        daemon.assert_books_balance().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_refusal_is_final_and_shown() {
+    let (daemon, batch) = answered(Script::add(Answer::status(422).body("the sender is not yours")), "rejected").await;
+    assert_eq!((&batch["last_error"]["status"], &batch["last_error"]["detail"]), (&json!(422), &json!("the sender is not yours")));
+    assert_eq!(batch["counts"]["rejected"], 1);
+    assert_eq!(daemon.simulator.submissions().len(), 0);
+}
+
+#[actix_web::test]
+async fn what_was_provably_not_taken_is_sent_again_and_arrives_once() {
+    for status in [429, 503] {
+        let (daemon, batch) = answered(Script::add(Answer::status(status).header("Retry-After", "1")), "submitted").await;
+        assert_eq!((&batch["attempts"], daemon.simulator.submissions().len()), (&json!(2), 1), "{status}");
+    }
+}
+
+#[actix_web::test]
+async fn a_refused_key_keeps_the_batch_queued_and_is_shown_as_degraded() {
+    let daemon = spawn().await;
+    daemon.simulator.script(Script::on(Call::Add, Answer::status(401)).lasting());
+    let id = daemon.submit(&[ONE]).await;
+    daemon.until_batch(&id, |batch| batch["state"] == "queued" && batch["last_error"]["kind"] == "unauthorized").await;
+    let ready = daemon.get("/readyz").await.json();
+    assert_eq!(ready["ready"], true);
+    assert!(ready["degraded"][0].as_str().is_some_and(|why| why.contains("provider")), "{ready}");
+}
+
+#[actix_web::test]
+async fn the_same_id_is_the_same_batch_and_goes_out_once() {
+    let daemon = spawn().await;
+    let body = json!({"id": "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d", "from": "m", "message": "hi", "destinations": [ONE]});
+    assert_eq!(daemon.api("POST", "/v1/batches", Some(body.clone())).await.status, 202);
+    daemon.until("c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d", "submitted").await;
+    assert_eq!(daemon.api("POST", "/v1/batches", Some(body.clone())).await.status, 200);
+    let mut other = body;
+    other["message"] = json!("something else");
+    assert_eq!(daemon.api("POST", "/v1/batches", Some(other)).await.status, 409);
+    assert_eq!(daemon.simulator.submissions().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_dry_run_is_validated_and_says_so_in_both_spellings() {
+    let daemon = spawn().await;
+    let body = json!({"from": "m", "message": "hi", "destinations": [ONE], "dry_run": true});
+    let id = daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned();
+    assert_eq!(daemon.until(&id, "validated").await["counts"]["validated"], 1);
+    let post = daemon.simulator.requests().into_iter().find(|request| request.method == "POST").expect("a submission");
+    let seen = format!("{post:?}");
+    assert!(seen.contains("isDryrun") && seen.contains("dryRun"), "{seen}");
+}
+
+#[actix_web::test]
+async fn a_queued_batch_is_cancelled_here_and_a_submitted_one_no_more() {
+    let daemon = paused().await;
+    let id = daemon.submit(&[ONE]).await;
+    let cancelled = daemon.api("DELETE", &format!("/v1/batches/{id}"), None).await;
+    assert_eq!((cancelled.status, &cancelled.json()["counts"]["cancelled"]), (200, &json!(1)));
+    daemon.api("POST", "/v1/resume", None).await;
+    let next = daemon.submit(&["+447700900002"]).await;
+    daemon.until(&next, "submitted").await;
+    assert_eq!(daemon.simulator.submissions().len(), 1);
+    assert_eq!(daemon.api("DELETE", &format!("/v1/batches/{next}"), None).await.status, 409);
+    assert_eq!(daemon.api("DELETE", "/v1/batches/c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d", None).await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_scheduled_batch_is_cancelled_through_the_provider() {
+    let daemon = spawn().await;
+    let at = receiptd::clock::Clock::system().now().plus(std::time::Duration::from_secs(3600));
+    let body = json!({"from": "m", "message": "hi", "destinations": [ONE], "send_at": at});
+    let id = daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned();
+    daemon.until(&id, "scheduled").await;
+    daemon.simulator.script(Script::on(Call::Cancel, Answer::status(500)));
+    assert_eq!(daemon.api("DELETE", &format!("/v1/batches/{id}"), None).await.status, 502);
+    assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["state"], "scheduled");
+    assert_eq!(daemon.api("DELETE", &format!("/v1/batches/{id}"), None).await.json()["state"], "cancelled");
+}
+
+#[actix_web::test]
+async fn sending_again_to_those_it_failed_for_makes_one_batch() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE, "+447700900002"]).await;
+    daemon.until(&id, "submitted").await;
+    let again = format!("/v1/batches/{id}/resend");
+    assert_eq!(daemon.api("POST", &again, None).await.status, 409);
+    daemon.receipt(&id, ONE, false, "22").await;
+    daemon.receipt(&id, "+447700900002", true, "00").await;
+    let first = daemon.api("POST", &again, Some(json!({"state": "failed"}))).await;
+    let second = daemon.api("POST", &again, None).await;
+    assert_eq!((first.status, second.status), (202, 200));
+    assert_eq!(first.json()["id"], second.json()["id"]);
+    assert_eq!((&first.json()["resend_of"], &first.json()["counts"]["total"]), (&json!(id), &json!(1)));
+}
+
+#[actix_web::test]
+async fn without_its_identity_file_what_is_queued_is_held() {
+    let daemon = paused().await;
+    let id = daemon.submit(&[ONE]).await;
+    let folder = daemon.stop().await;
+    std::fs::remove_file(folder.path().join("receiptd.db.identity")).expect("removed");
+    let again = spawn_with(Options { folder, ..Options::default() }).await;
+    again.api("POST", "/v1/resume", None).await;
+    let held = again.until(&id, "unconfirmed").await;
+    assert_eq!((&held["last_error"]["kind"], again.simulator.submissions().len()), (&json!("held"), 0));
+    let resolved = again.api("POST", &format!("/v1/batches/{id}/resolve"), Some(json!({"as": "resubmit"}))).await;
+    assert_eq!(resolved.status, 200);
+    again.until(&id, "submitted").await;
+    assert_eq!(again.simulator.submissions().len(), 1);
+}
