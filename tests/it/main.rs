@@ -1,6 +1,7 @@
 //! The program from outside: real sockets, real files, and a simulator in the provider's place.
 
 mod config;
+mod file;
 mod layers;
 mod provider;
 mod receiving;

@@ -1,0 +1,52 @@
+//! The SQLite file, as somebody sees it who has nothing but SQLite.
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::support::{KEY, spawn};
+
+#[actix_web::test]
+async fn the_five_views_answer_while_the_daemon_runs_and_the_key_is_in_no_file() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&["+447700900001", "+447700900002"]).await;
+    daemon.until(&id, "submitted").await;
+    daemon.receipt(&id, "+447700900001", false, "22").await;
+    daemon.post(&id, "hello").await;
+    let file = Connection::open_with_flags(daemon.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
+    let text = |sql: &str| file.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a row");
+    assert_eq!(text("select state from batch_summary"), "submitted");
+    assert_eq!(text("select state from destination_status where destination = '+447700900001'"), "failed");
+    assert_eq!(text("select state from destination_status where destination = '+447700900002'"), "submitted");
+    assert_eq!(text("select outcome from receipt_log"), "applied");
+    assert_eq!(text("select code || destinations from failures_by_code"), "221");
+    assert_eq!(text("select body from quarantine_log where state = 'waiting'"), "hello");
+    drop(file);
+    // Only once the daemon has stopped: reading its files in this process would drop its locks.
+    let folder = daemon.stop().await;
+    for entry in std::fs::read_dir(folder.path()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        assert!(!bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes()), "{}", path.display());
+    }
+}
+
+#[actix_web::test]
+async fn the_obvious_questions_use_an_index() {
+    let daemon = spawn().await;
+    let file = Connection::open_with_flags(daemon.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
+    for question in [
+        "select * from batch_summary where batch = 'x'",
+        "select * from batch_summary where created_ms > 1",
+        "select * from destination_status where batch = 'x'",
+        "select * from destination_status where number = 447700900001",
+        "select * from receipt_log where batch = 'x'",
+        "select * from receipt_log where received_ms > 1",
+        "select * from receipt_log where id > 7 order by id limit 5",
+        "select * from failures_by_code where batch = 'x'",
+    ] {
+        let mut statement = file.prepare(&format!("explain query plan {question}")).expect("a plan");
+        let plan: Vec<String> = statement.query_map([], |row| row.get(3)).expect("rows").collect::<Result<_, _>>().expect("text");
+        // A number is one probe into each batch: that walks the batches, and no table that grows with the messages.
+        let walks = plan.iter().find(|step| step.starts_with("SCAN") && !["SCAN b", "SCAN failures_by_code"].contains(&step.as_str()));
+        assert_eq!(walks, None, "{question}: {plan:#?}");
+    }
+}
