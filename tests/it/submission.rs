@@ -164,3 +164,38 @@ async fn without_its_identity_file_what_is_queued_is_held() {
     again.until(&id, "submitted").await;
     assert_eq!(again.simulator.submissions().len(), 1);
 }
+
+#[actix_web::test]
+async fn an_older_copy_of_the_database_submits_nothing_again() {
+    let daemon = paused().await;
+    let id = daemon.submit(&[ONE]).await;
+    let folder = daemon.stop().await;
+    let database = folder.path().join("receiptd.db");
+    let copy = std::fs::read(&database).expect("the file of a stopped daemon");
+    let original = spawn_with(Options { folder, ..Options::default() }).await;
+    original.api("POST", "/v1/resume", None).await;
+    original.until(&id, "submitted").await;
+    assert_eq!(original.simulator.submissions().len(), 1);
+    let folder = original.stop().await;
+    std::fs::write(&database, copy).expect("put back");
+    let restored = spawn_with(Options { folder, ..Options::default() }).await;
+    restored.api("POST", "/v1/resume", None).await;
+    let held = restored.until(&id, "unconfirmed").await;
+    assert_eq!((&held["last_error"]["kind"], restored.simulator.submissions().len()), (&json!("held"), 0));
+}
+
+#[actix_web::test]
+async fn many_batches_at_once_go_out_once_each() {
+    let daemon = spawn().await;
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        ids.push(daemon.submit(&[&format!("+4477009{n:05}")]).await);
+    }
+    for id in &ids {
+        daemon.until(id, "submitted").await;
+    }
+    let mut sent: Vec<String> = daemon.simulator.submissions().into_iter().flat_map(|submission| submission.destinations).collect();
+    sent.sort();
+    sent.dedup();
+    assert_eq!((sent.len(), daemon.simulator.submissions().len()), (20, 20));
+}
