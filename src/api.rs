@@ -283,11 +283,22 @@ pub enum Resolution {
     Abandoned,
 }
 
-/// `POST /v1/probe`: does the public URL lead back to the daemon?
+/// `POST /v1/probe`: does the public URL lead back to the daemon, and does the provider answer it?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probed {
-    /// It does.
-    pub reachable: bool,
+    /// Does the public URL lead back to the daemon?
+    pub public_url: Look,
+    /// Does the provider answer, and take the key?
+    pub provider: Look,
+    /// The provider's time less the daemon's, in seconds; `null` where it did not tell.
+    pub provider_clock_ahead: Option<i64>,
+}
+
+/// What one look found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// All is well.
+    pub ok: bool,
     /// What was found.
     pub detail: String,
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::output::{count, plain};
 use super::session::read_token;
 use super::{Failure, Session};
+use crate::api::Look;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::{KeySource, Loaded};
@@ -20,6 +21,17 @@ pub struct DoctorArgs {}
 
 /// The daemon's clock and ours may differ by so much: `Date` knows no more than seconds.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
+/// The same for the provider's clock, which sits a journey away.
+const PROVIDER_CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
+
+/// Less room than this is too little: some two million receipts.
+const LEAST_ROOM: u64 = 512 << 20;
+
+/// `statfs(2)`'s numbers of file systems that are somewhere else.
+#[cfg(target_os = "linux")]
+const NETWORK_FILE_SYSTEMS: [(u32, &str); 6] =
+    [(0x6969, "NFS"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB"), (0x517B, "SMB"), (0x0102_1997, "9P"), (0x00C3_6400, "Ceph")];
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,6 +79,7 @@ pub async fn run(session: &Session, _: DoctorArgs) -> Result<(), Failure> {
 /// All looks, in the order in which they are shown. A new one is a line here.
 async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
     let mut findings = vec![configuration(loaded), daemon_configuration(loaded), database(loaded)];
+    findings.extend(disk(loaded));
     findings.extend(private_files(loaded).iter().filter_map(|(check, file)| permissions(check, file)));
     let Ok(client) = session.client_without_token() else { return findings };
     findings.extend(readiness(&client).await);
@@ -76,7 +89,7 @@ async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
     findings.extend(clock(&client).await);
     match read_token(&loaded.config.api.token_file) {
         Ok(_) => match session.client() {
-            Ok(client) => findings.push(public_url(&client).await),
+            Ok(client) => findings.extend(outward(&client).await),
             Err(failure) => findings.push(Finding::bad("token", failure.to_string(), "see above")),
         },
         Err(failure) => findings.push(Finding::bad("token", failure.to_string(), "without it no command reaches the daemon")),
@@ -178,12 +191,63 @@ fn clock_finding(theirs: Timestamp, ours: Timestamp) -> Finding {
     }
 }
 
-async fn public_url(client: &Client) -> Finding {
-    let mend = "public_url must lead to callback.listen: look at DNS, the proxy and the firewall";
-    match client.probe().await {
-        Ok(probed) if probed.reachable => Finding::good("public URL", probed.detail),
-        Ok(probed) => Finding::bad("public URL", probed.detail, mend),
-        Err(error) => Finding::bad("public URL", format!("the daemon did not tell: {error}"), mend),
+/// What the daemon finds when it looks out: its public URL, the provider.
+async fn outward(client: &Client) -> Vec<Finding> {
+    let probed = match client.probe().await {
+        Ok(probed) => probed,
+        Err(error) => return vec![Finding::bad("daemon's view", error.to_string(), "see the daemon's log")],
+    };
+    let look = |check, look: Look, mend: &str| match look.ok {
+        true => Finding::good(check, look.detail),
+        false => Finding::bad(check, look.detail, mend),
+    };
+    let mut findings = vec![
+        look("public URL", probed.public_url, "public_url must lead to callback.listen: look at DNS, the proxy and the firewall"),
+        look("provider", probed.provider, "look at provider.base_url and the key; batches wait in the outbox until it answers"),
+    ];
+    findings.extend(probed.provider_clock_ahead.map(provider_clock));
+    findings
+}
+
+fn provider_clock(ahead: i64) -> Finding {
+    let apart = Duration::from_secs(ahead.unsigned_abs());
+    if apart <= PROVIDER_CLOCK_TOLERANCE {
+        return Finding::good("provider's clock", "it agrees with the daemon's");
+    }
+    let (shown, way) = (humantime::format_duration(apart), if ahead > 0 { "behind" } else { "ahead of" });
+    Finding::bad(
+        "provider's clock",
+        format!("the daemon's clock is {shown} {way} the provider's"),
+        "let this machine's clock be set by NTP: send_at means the provider's time",
+    )
+}
+
+/// Room on the disk, and whether it is one that SQLite's locks and syncs can be trusted on.
+fn disk(loaded: &Loaded) -> Vec<Finding> {
+    let file = &loaded.config.database;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut findings = Vec::new();
+    if let Ok(found) = rustix::fs::statvfs(folder) {
+        findings.push(room(found.f_bavail.saturating_mul(found.f_frsize)));
+    }
+    #[cfg(target_os = "linux")]
+    if let Ok(found) = rustix::fs::statfs(folder)
+        && let Some((_, name)) = NETWORK_FILE_SYSTEMS
+            .iter()
+            .find(|(magic, _)| u64::try_from(found.f_type).is_ok_and(|kind| kind & 0xffff_ffff == u64::from(*magic)))
+    {
+        let mend = "keep the database on a local disk: over a network, locks and syncs do not hold what they promise";
+        findings.push(Finding::bad("file system", format!("{} is on {name}", file.display()), mend));
+    }
+    findings
+}
+
+fn room(free: u64) -> Finding {
+    let shown = bytesize::ByteSize(free);
+    if free >= LEAST_ROOM {
+        Finding::good("disk", format!("{shown} are free"))
+    } else {
+        Finding::bad("disk", format!("only {shown} are free"), "make room: when it is full, receipts are answered 503 until there is some")
     }
 }
 
@@ -215,6 +279,18 @@ mod tests {
         let at = |seconds: i64| Timestamp::from_millis(1_000_000 + seconds * 1000);
         assert!(clock_finding(at(0), at(5)).ok && clock_finding(at(5), at(0)).ok);
         assert!(!clock_finding(at(0), at(6)).ok && !clock_finding(at(90), at(0)).ok);
+    }
+
+    #[test]
+    fn a_provider_whose_clock_is_elsewhere_is_told_with_its_direction() {
+        assert!(provider_clock(30).ok && provider_clock(-30).ok);
+        assert!(provider_clock(31).detail.contains("31s behind"));
+        assert!(provider_clock(-3600).detail.contains("1h ahead of"));
+    }
+
+    #[test]
+    fn little_room_is_told_before_there_is_none() {
+        assert!(room(LEAST_ROOM).ok && !room(LEAST_ROOM - 1).ok);
     }
 
     #[cfg(unix)]

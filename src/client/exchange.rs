@@ -231,8 +231,7 @@ fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let date: HttpDate = header(headers, DATE)?.parse().ok()?;
-    let since = SystemTime::from(date).duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
+    Some(SystemTime::from(date).into())
 }
 
 /// `Retry-After` in seconds; its other form, a date, counts from the answer's own date.

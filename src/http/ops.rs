@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::batches::decision;
 use super::error::ApiError;
 use super::state::ApiState;
-use crate::api::{Checked, Paused, Probed, Readiness, Rotated};
+use crate::api::{Checked, Look, Paused, Probed, Readiness, Rotated};
 use crate::probe::Reached;
 
 type Answer = Result<HttpResponse, ApiError>;
@@ -108,8 +108,16 @@ pub(super) async fn rotate_secret(request: HttpRequest, payload: Payload, state:
 
 /// `POST /v1/probe`
 pub(super) async fn probe(state: Data<ApiState>) -> Answer {
-    Ok(HttpResponse::Ok().json(match state.prober.probe().await {
-        Reached::Yes => Probed { reachable: true, detail: "public_url leads to this daemon".into() },
-        Reached::No(detail) => Probed { reachable: false, detail },
-    }))
+    let (reached, greeted) = futures_util::join!(state.prober.probe(), state.provider.greet());
+    let public_url = match reached {
+        Reached::Yes => Look { ok: true, detail: "public_url leads to this daemon".into() },
+        Reached::No(detail) => Look { ok: false, detail },
+    };
+    let now = state.clock.now();
+    let provider_clock_ahead = greeted.as_ref().ok().copied().flatten().map(|theirs| (theirs.as_millis() - now.as_millis()) / 1_000);
+    let provider = match greeted {
+        Ok(_) => Look { ok: true, detail: "it answers and takes the key".into() },
+        Err(error) => Look { ok: false, detail: error.to_string() },
+    };
+    Ok(HttpResponse::Ok().json(Probed { public_url, provider, provider_clock_ahead }))
 }

@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use super::outcome::{Answer, CallError, Cancelled, Exchange, SubmissionOutcome, Trouble};
 use super::shown::Hidden;
 use super::wire::{self, PendingBatch, Polled, Submission, WireNames};
-use crate::domain::{BatchId, Content, Identifier, Msisdn, ReceiptCode};
+use crate::domain::{BatchId, Content, Identifier, Msisdn, ReceiptCode, Timestamp};
 use crate::secret::Secret;
 
 /// The most of an answer that is read: enough for any answer to a submission or a cancellation.
@@ -118,6 +118,18 @@ impl Provider {
     pub async fn pending(&self) -> Result<Vec<PendingBatch>, CallError> {
         let body = self.ask(&self.url("/batch", ""), LIST, self.timeout).await?;
         wire::pending(&body).map_err(|error| self.unreadable(&error, &body))
+    }
+
+    /// `GET /batch` for its own sake: does the provider answer, does it take the key, and what time is it
+    /// there, where it says so?
+    ///
+    /// # Errors
+    /// It does not answer, or refuses the key.
+    pub async fn greet(&self) -> Result<Option<Timestamp>, CallError> {
+        let exchange = self.exchange(self.client.get(self.url("/batch", "")), Vec::new(), LIST, self.timeout).await;
+        let date = if let Exchange::Answered(answer) = &exchange { answer.date } else { None };
+        exchange.into_body(|detail| Hidden::key(&self.key).show(detail))?;
+        Ok(date.map(Timestamp::from))
     }
 
     /// `GET /batch/{id}?details=true`: what the provider knows of each message of a batch. `Ok` is an
@@ -237,9 +249,10 @@ fn client(timeout: Duration) -> Client {
 async fn read(mut response: ClientResponse, most: usize) -> Exchange {
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
+    let date = date(response.headers());
     // An interim answer is all that awc hands out: the final one is lost.
     if status < 200 {
-        return Exchange::Answered(Answer { status, retry_after, body: Vec::new() });
+        return Exchange::Answered(Answer { status, retry_after, date: None, body: Vec::new() });
     }
     let announced = announced(status, response.headers());
     let mut body = Vec::new();
@@ -259,7 +272,7 @@ async fn read(mut response: ClientResponse, most: usize) -> Exchange {
             detail.append(&mut body);
             Exchange::lost("cut_short", Some(status), detail)
         }
-        _ => Exchange::Answered(Answer { status, retry_after, body }),
+        _ => Exchange::Answered(Answer { status, retry_after, date, body }),
     }
 }
 
@@ -271,17 +284,20 @@ fn announced(status: u16, headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
+/// What time it is for whoever answered.
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    headers.get(header::DATE)?.to_str().ok()?.trim().parse::<HttpDate>().ok().map(SystemTime::from)
+}
+
 /// `Retry-After` in seconds or as a date, within bounds; `None` where it is neither.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let date = |text: &str| text.parse::<HttpDate>().ok().map(SystemTime::from);
-    let value = text(header::RETRY_AFTER)?;
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
         value.parse().map_or(Duration::MAX, Duration::from_secs)
     } else {
         // By the provider's clock, if it tells the time: ours may be off.
-        let now = text(header::DATE).and_then(date).unwrap_or_else(SystemTime::now);
-        date(value)?.duration_since(now).unwrap_or_default()
+        let now = date(headers).unwrap_or_else(SystemTime::now);
+        SystemTime::from(value.parse::<HttpDate>().ok()?).duration_since(now).unwrap_or_default()
     };
     let [shortest, longest] = RETRY_AFTER;
     Some(wait.clamp(shortest, longest))

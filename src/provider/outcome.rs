@@ -1,7 +1,7 @@
 //! What a call led to. What must be known after a submission is one thing alone: whether it can be
 //! sent again without anybody being texted twice.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use awc::error::{ConnectError, SendRequestError};
 
@@ -83,6 +83,8 @@ pub enum Cancelled {
 pub(super) struct Answer {
     pub status: u16,
     pub retry_after: Option<Duration>,
+    /// The provider's clock.
+    pub date: Option<SystemTime>,
     pub body: Vec<u8>,
 }
 
@@ -180,7 +182,7 @@ impl Exchange {
         match self {
             Self::NotSent { kind, detail } => Trouble { kind, status: None, detail: show(detail.as_bytes()), retry_after: None },
             Self::Lost { kind, status, detail } => Trouble { kind, status: *status, detail: show(detail), retry_after: None },
-            Self::Answered(Answer { status, retry_after, body }) => {
+            Self::Answered(Answer { status, retry_after, body, .. }) => {
                 Trouble { kind, status: Some(*status), detail: show(body), retry_after: *retry_after }
             }
         }
