@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -86,6 +87,23 @@ impl Checkpointer {
             self.next_at.set(i32::MAX); // until this one is done
             let _ = wake.try_send(()); // one waits already
         }
+    }
+}
+
+impl Checkpointer {
+    /// In a quiet moment: moves everything and cuts the file, unless somebody reads or writes: nobody is
+    /// waited for. Returns whether it was done.
+    pub fn empty_wal(&self, conn: &Connection) -> bool {
+        let emptied = conn.busy_timeout(Duration::ZERO).and_then(|()| checkpoint(conn, "truncate"));
+        if let Err(error) = conn.busy_timeout(super::writer::lock_patience()) {
+            log::warn!("the lock patience could not be set: {error}");
+        }
+        if matches!(emptied, Ok(true)) {
+            self.next_at.set(BULK_PAGES);
+            WAL_PAGES.set(0);
+            return true;
+        }
+        false
     }
 }
 

@@ -22,6 +22,10 @@ use crate::domain::Timestamp;
 const QUEUE_ROWS: usize = 8_192;
 /// How long another process may hold the write lock before those who wait are told to come back.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// After so long without work the writer tidies up.
+const QUIET: Duration = Duration::from_secs(2);
+/// Where somebody kept it from doing so, it tries again at growing intervals up to this.
+const LONGEST_QUIET: Duration = Duration::from_secs(60);
 
 /// What happens inside one transaction.
 pub(super) struct Writing<'c> {
@@ -147,19 +151,35 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    fn take(&self) -> Option<Vec<Box<dyn Job>>> {
+    /// Waits for work, for ever or for so long.
+    fn take(&self, patience: Option<Duration>) -> Taken {
         let mut waiting = lock(&self.waiting);
         loop {
             if !waiting.jobs.is_empty() {
                 waiting.rows = 0;
-                return Some(std::mem::take(&mut waiting.jobs));
+                return Taken::Jobs(std::mem::take(&mut waiting.jobs));
             }
             if waiting.closing {
-                return None;
+                return Taken::Closed;
             }
-            waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            let Some(patience) = patience else {
+                waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (woken, timeout) = self.arrived.wait_timeout(waiting, patience).unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() && woken.jobs.is_empty() && !woken.closing {
+                return Taken::Nothing;
+            }
+            waiting = woken;
         }
     }
+}
+
+enum Taken {
+    Jobs(Vec<Box<dyn Job>>),
+    /// Nothing came for a while.
+    Nothing,
+    Closed,
 }
 
 /// The thread's own things.
@@ -191,13 +211,31 @@ impl Writer {
 
     /// Works until the queue is closed and empty.
     pub fn run(mut self) {
-        while let Some(jobs) = self.queue.clone().take() {
-            self.commit(jobs);
+        let queue = self.queue.clone();
+        let mut rest = None;
+        loop {
+            match queue.take(rest) {
+                Taken::Jobs(jobs) => {
+                    self.commit(jobs);
+                    rest = Some(QUIET);
+                }
+                Taken::Nothing => rest = if self.rest() { None } else { rest.map(|after| (after * 2).min(LONGEST_QUIET)) },
+                Taken::Closed => break,
+            }
         }
         // A last checkpoint leaves one file instead of three. If it fails, the next start makes up for it.
         if let Err(error) = super::checkpoint::checkpoint(&self.conn, "truncate") {
             log::debug!("no checkpoint at the end: {error}");
         }
+    }
+
+    /// After a burst: an empty WAL, and memory given back. Whether all of it could be done.
+    fn rest(&self) -> bool {
+        let emptied = self.checkpointer.empty_wal(&self.conn);
+        if let Err(error) = self.conn.release_memory() {
+            log::debug!("the cache was not given back: {error}");
+        }
+        emptied
     }
 
     /// One transaction for all; if one of them spoils it, each again on its own.

@@ -50,3 +50,25 @@ async fn the_obvious_questions_use_an_index() {
         assert_eq!(walks, None, "{question}: {plan:#?}");
     }
 }
+
+#[actix_web::test]
+async fn in_a_quiet_moment_the_wal_is_moved_into_the_file_even_after_a_reader_kept_it_from_that() {
+    let daemon = spawn().await;
+    let file = Connection::open_with_flags(daemon.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
+    file.execute_batch("begin; select count(*) from batch_summary").expect("a reader");
+    let id = daemon.submit(&["+447700900001"]).await;
+    daemon.until(&id, "submitted").await;
+    let mut wal = daemon.database().into_os_string();
+    wal.push("-wal");
+    // Looked at by its name: opening it in this process would drop SQLite's locks.
+    let size = || std::fs::metadata(&wal).map_or(0, |found| found.len());
+    assert!(size() > 0);
+    file.execute_batch("rollback").expect("the reader goes");
+    for _ in 0..2_000 {
+        if size() == 0 {
+            return daemon.assert_books_balance().await;
+        }
+        actix_web::rt::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    unreachable!("{} bytes stayed in the WAL", size());
+}
