@@ -21,15 +21,15 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
-use crate::http::{ApiState, Connections, IDLE, PublicState, private_routes, public_routes};
+use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, private_routes, public_routes};
 use crate::probe::{Prober, Probes};
 use crate::provider::{self, Provider};
 use crate::secret::Secret;
 use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
 use crate::submit::{Intake, Pace, Step, Submitter};
 
-/// Connections of the private listener.
-const API_CONNECTIONS: usize = 500;
+/// Connections of the private listener: followers of the live stream stay.
+const API_CONNECTIONS: usize = 2_000;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
 /// The first head of a connection must have come within this time.
@@ -173,6 +173,8 @@ impl Bound {
             })?;
 
         let private_connections = Connections::new(API_CONNECTIONS);
+        let feed = Feed::new(stopping.clone());
+        let following = rt::spawn(feed.clone().follow(store.clone()));
         let for_api = config.clone();
         let (api_store, api_clock, api_pace, api_callbacks) = (store.clone(), clock.clone(), pace.clone(), callbacks.clone());
         let private = server(private, private_connections.clone(), 2, patience, move || {
@@ -186,6 +188,7 @@ impl Bound {
                 pace: api_pace.clone(),
                 provider: checked_provider(&for_api),
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
+                feed: feed.clone(),
                 token: token.clone(),
                 secrets: secrets.clone(),
             };
@@ -220,6 +223,7 @@ impl Bound {
             log::warn!("not everything was finished in shutdown_timeout; a batch that was being submitted will be unconfirmed");
         }
         codes.abort();
+        following.abort();
         sweeper.abort();
         let closing = store.clone();
         if rt::task::spawn_blocking(move || closing.close()).await.is_err() {

@@ -13,8 +13,10 @@ mod query;
 mod receipts;
 mod routes;
 mod state;
+mod stream;
 
 pub use connections::{Connections, IDLE};
 pub use public::PublicState;
 pub use routes::{private_routes, public_routes};
 pub use state::ApiState;
+pub use stream::Feed;

@@ -1,5 +1,6 @@
 //! The log of receipts, and what codes mean.
 
+use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -9,8 +10,12 @@ use super::query::Parameters;
 use super::state::ApiState;
 use crate::store::ReceiptFilter;
 
-/// `GET /v1/receipts`
+/// `GET /v1/receipts`: a page, or a live stream for those who ask for one.
 pub(super) async fn list(request: HttpRequest, state: Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.to_ascii_lowercase().contains("text/event-stream") {
+        return super::stream::stream(&request, state).await;
+    }
     let mut query = Parameters::of(&request)?;
     let after = query.cursor("after").unwrap_or(0);
     let filter = ReceiptFilter { batch: query.parsed("batch", "a UUID"), delivered: query.parsed("delivered", "true or false") };

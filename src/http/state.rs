@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
+use super::stream::Feed;
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
 use crate::probe::Prober;
@@ -24,6 +25,8 @@ pub struct ApiState {
     pub provider: Provider,
     /// Asks whether the public URL leads here.
     pub prober: Prober,
+    /// The receipts as they come.
+    pub feed: Feed,
     /// Who may use the API.
     pub token: Secret,
     /// The secrets that the public listener checks tokens with.

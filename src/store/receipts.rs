@@ -62,12 +62,19 @@ pub struct Recorded {
 }
 
 /// Which receipts of the log are asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct ReceiptFilter {
     /// Only of this batch.
     pub batch: Option<BatchId>,
     /// Only deliveries, or only failures.
     pub delivered: Option<bool>,
+}
+
+impl ReceiptFilter {
+    /// Whether it is one of those that are asked for.
+    pub fn matches(&self, receipt: &api::Receipt) -> bool {
+        self.batch.is_none_or(|batch| receipt.batch == batch) && self.delivered.is_none_or(|delivered| receipt.delivered == delivered)
+    }
 }
 
 /// Batches that got receipts in this transaction, with what their rows do not know yet.

@@ -6,5 +6,6 @@ mod layers;
 mod provider;
 mod receiving;
 mod story;
+mod stream;
 mod submission;
 mod support;

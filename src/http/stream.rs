@@ -1,0 +1,176 @@
+//! The receipt log as a live stream (server-sent events).
+//!
+//! One task follows the log and hands each page to all followers. A follower that is new, or too slow for
+//! that, reads the log by itself, page by page as its client takes them, until it has caught up: so a slow
+//! client costs neither memory nor the writer's time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use tokio::sync::{broadcast, watch};
+
+use super::connections::{Busy, Connections};
+use super::error::ApiError;
+use super::query::Parameters;
+use super::state::ApiState;
+use crate::api::Receipt;
+use crate::store::{ReceiptFilter, Store};
+
+/// Receipts that are read at once.
+const PAGE: u32 = 500;
+/// Pages that a follower may be behind before it has to read by itself.
+const BEHIND: usize = 16;
+/// The log is looked at this often at most.
+const BREATH: Duration = Duration::from_millis(50);
+/// A quiet stream shows that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// What followers listen to.
+#[derive(Clone)]
+pub struct Feed {
+    pages: broadcast::Sender<Arc<Vec<Receipt>>>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Feed {
+    /// Its streams end when `stopping` becomes true.
+    pub fn new(stopping: watch::Receiver<bool>) -> Self {
+        Self { pages: broadcast::Sender::new(BEHIND), stopping }
+    }
+
+    /// Follows the log for all of them, until the task is dropped.
+    pub async fn follow(self, store: Store) {
+        let mut newest = store.newest_receipt();
+        let mut last = *newest.borrow_and_update();
+        while newest.changed().await.is_ok() {
+            tokio::time::sleep(BREATH).await;
+            let until = *newest.borrow_and_update();
+            if self.pages.receiver_count() == 0 {
+                last = until;
+            }
+            while last < until {
+                match store.receipts(last, ReceiptFilter::default(), PAGE).await {
+                    Ok((page, _)) => {
+                        let Some(end) = page.last() else {
+                            last = until; // pruned meanwhile
+                            break;
+                        };
+                        last = end.id;
+                        let _ = self.pages.send(Arc::new(page)); // the last follower may just have gone
+                    }
+                    Err(error) => {
+                        log::debug!("the log cannot be followed at the moment: {error}");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where a follower stands.
+struct Follower {
+    state: Data<ApiState>,
+    filter: ReceiptFilter,
+    /// The last receipt that it was given, or that is of no interest to it.
+    last: i64,
+    pages: broadcast::Receiver<Arc<Vec<Receipt>>>,
+    /// It reads the log by itself.
+    behind: bool,
+    greeted: bool,
+    stopping: watch::Receiver<bool>,
+    /// The connection is not idle, however little is said.
+    _busy: Option<Busy>,
+}
+
+/// `GET /v1/receipts` with `Accept: text/event-stream`: from `Last-Event-ID`, else from `after`, else from now on.
+pub(super) async fn stream(request: &HttpRequest, state: Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    let mut query = Parameters::of(request)?;
+    let after = query.cursor("after");
+    let filter = ReceiptFilter { batch: query.parsed("batch", "a UUID"), delivered: query.parsed("delivered", "true or false") };
+    let _ = query.limit(); // a stream has no pages
+    query.finish()?;
+    let pages = state.feed.pages.subscribe();
+    let resumed = match request.headers().get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.trim().parse::<i64>().ok())) {
+        Some(Some(id)) if id >= 0 => Some(id),
+        Some(_) => return Err(ApiError::field("Last-Event-ID", "is not the id of an event of this stream: leave it out to begin now")),
+        None => None,
+    };
+    let last = resumed.or(after).unwrap_or_else(|| *state.store.newest_receipt().borrow());
+    let stopping = state.feed.stopping.clone();
+    let follower = Follower { state, filter, last, pages, behind: true, greeted: false, stopping, _busy: Connections::busy(request) };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("cache-control", "no-store"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(stream::unfold(follower, |mut follower| async move {
+            let events = follower.next().await?;
+            Some((Ok::<_, actix_web::Error>(events), follower))
+        })))
+}
+
+impl Follower {
+    /// The next events; `None` when the daemon stops.
+    async fn next(&mut self) -> Option<Bytes> {
+        if !std::mem::replace(&mut self.greeted, true) {
+            return Some(Bytes::from_static(b": receipts of this daemon, oldest first\n\n")); // the client sees at once that it is served
+        }
+        loop {
+            if *self.stopping.borrow() {
+                return None;
+            }
+            let events = if self.behind { self.read().await } else { self.listen().await? };
+            if !events.is_empty() {
+                return Some(events);
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Bytes {
+        match self.state.store.receipts(self.last, self.filter, PAGE).await {
+            Ok((page, next)) => {
+                self.behind = next.is_some();
+                self.last = next.or_else(|| page.last().map(|receipt| receipt.id)).unwrap_or(self.last);
+                events(page.iter())
+            }
+            Err(error) => {
+                log::debug!("a follower cannot read the log at the moment: {error}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Bytes::new()
+            }
+        }
+    }
+
+    async fn listen(&mut self) -> Option<Bytes> {
+        tokio::select! {
+            page = self.pages.recv() => match page {
+                Ok(page) => {
+                    let (last, filter) = (self.last, self.filter);
+                    self.last = page.last().map_or(last, |receipt| receipt.id.max(last));
+                    Some(events(page.iter().filter(|receipt| receipt.id > last && filter.matches(receipt))))
+                }
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    self.behind = true;
+                    Some(Bytes::new())
+                }
+                Err(broadcast::error::RecvError::Closed) => None,
+            },
+            () = tokio::time::sleep(HEARTBEAT) => Some(Bytes::from_static(b": heartbeat\n\n")),
+            _ = self.stopping.changed() => None,
+        }
+    }
+}
+
+fn events<'a>(receipts: impl Iterator<Item = &'a Receipt>) -> Bytes {
+    let mut text = String::new();
+    for receipt in receipts {
+        match serde_json::to_string(receipt) {
+            Ok(json) => text.push_str(&format!("id: {}\nevent: receipt\ndata: {json}\n\n", receipt.id)),
+            Err(error) => log::error!("receipt {} cannot be shown: {error}", receipt.id),
+        }
+    }
+    text.into()
+}

@@ -1,0 +1,71 @@
+//! The live stream of receipts.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use actix_web::rt::task::spawn_blocking;
+
+use crate::support::{Daemon, spawn};
+
+/// Reads events of a stream on a thread of its own, until it has so many, or the stream ends.
+fn follow(daemon: &Daemon, query: &str, headers: &str, events: usize) -> impl Future<Output = Vec<i64>> + use<> {
+    let mut stream = TcpStream::connect(daemon.private.trim_start_matches("http://")).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+    let token = &daemon.token;
+    write!(
+        stream,
+        "GET /v1/receipts{query} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\naccept: text/event-stream\r\n{headers}\r\n"
+    )
+    .expect("asked");
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    // Only once it is served does "from now on" have a meaning.
+    while !line.starts_with(": receipts") {
+        line.clear();
+        assert_ne!(reader.read_line(&mut line).expect("a head"), 0);
+    }
+    let read = spawn_blocking(move || {
+        let mut ids = Vec::new();
+        for line in reader.lines().map_while(Result::ok) {
+            ids.extend(line.strip_prefix("id: ").and_then(|id| id.trim().parse::<i64>().ok()));
+            if ids.len() == events {
+                break;
+            }
+        }
+        ids
+    });
+    async { read.await.expect("no panic") }
+}
+
+#[actix_web::test]
+async fn a_follower_gets_what_comes_and_resumes_where_it_was() {
+    let daemon = spawn().await;
+    let numbers: Vec<String> = (0..6).map(|n| format!("+44770090000{n}")).collect();
+    let id = daemon.submit(&numbers.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    daemon.until(&id, "submitted").await;
+    daemon.receipt(&id, &numbers[0], true, "00").await;
+    let live = follow(&daemon, "", "", 2);
+    let failures = follow(&daemon, &format!("?after=0&delivered=false&batch={id}"), "", 1);
+    daemon.receipt(&id, &numbers[1], true, "00").await;
+    daemon.receipt(&id, &numbers[2], false, "22").await;
+    assert_eq!(live.await, [2, 3], "from now on");
+    assert_eq!(failures.await, [3]);
+    for number in &numbers[3..] {
+        daemon.receipt(&id, number, true, "00").await;
+    }
+    assert_eq!(follow(&daemon, "", "last-event-id: 2\r\n", 4).await, [3, 4, 5, 6], "nothing twice, nothing missing");
+    let lost = daemon.api("GET", "/v1/receipts?after=6", None).await;
+    assert_eq!(lost.json()["items"], serde_json::json!([]));
+}
+
+#[actix_web::test]
+async fn followers_do_not_hold_up_the_end() {
+    let daemon = spawn().await;
+    daemon.submit(&["+447700900001"]).await; // it serves
+    let follower = follow(&daemon, "", "", usize::MAX);
+    let before = std::time::Instant::now();
+    daemon.stop().await;
+    assert_eq!(follower.await, [] as [i64; 0]);
+    assert!(before.elapsed() < Duration::from_secs(8), "{:?}", before.elapsed());
+}
