@@ -60,6 +60,9 @@ create table batch (
     submitted_at      integer,
     last_receipt_at   integer,
     completed_at      integer,                             -- when the last destination became final
+    asked_at          integer,                             -- when the provider was asked about it last,
+    asks              integer not null default 0,          -- how often since its last receipt,
+    answered_at       integer,                             -- and when it answered
     constraint counters_within_total check (delivered >= 0 and failed >= 0 and delivered + failed <= total)
 ) strict;
 

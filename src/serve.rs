@@ -24,6 +24,7 @@ use crate::domain::{CallbackSecrets, NumberReader};
 use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, private_routes, public_routes};
 use crate::probe::{Prober, Probes};
 use crate::provider::{self, Provider};
+use crate::reconcile::{self, Patience, Reconciler};
 use crate::secret::Secret;
 use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
 use crate::submit::{Intake, Pace, Step, Submitter};
@@ -164,7 +165,7 @@ impl Bound {
             secrets: secrets.clone(),
             max_body: config.config.callback.max_body.as_u64(),
             probes: probes.clone(),
-            missed,
+            missed: missed.clone(),
         });
         let prefix = config.public_url.prefix().to_owned();
         let public =
@@ -188,6 +189,7 @@ impl Bound {
                 pace: api_pace.clone(),
                 provider: checked_provider(&for_api),
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
+                deadline: for_api.config.reconcile.deadline,
                 feed: feed.clone(),
                 token: token.clone(),
                 secrets: secrets.clone(),
@@ -203,6 +205,9 @@ impl Bound {
         let mut submitting: Vec<rt::task::JoinHandle<()>> = (0..config.config.provider.concurrency)
             .map(|_| rt::spawn(submit(submitter.clone(), store.clone(), clock.clone(), stopping.clone())))
             .collect();
+        let patience_with_silence = Patience { after: config.config.reconcile.after, deadline: config.config.reconcile.deadline };
+        let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience_with_silence, missed);
+        let reconciling = rt::spawn(reconcile(reconciler, clock.clone()));
         let codes = rt::spawn(keep_codes(store.clone(), provider, clock));
         let connections = [public_connections, private_connections];
         let sweeper = rt::spawn(sweep(connections.clone()));
@@ -223,6 +228,7 @@ impl Bound {
             log::warn!("not everything was finished in shutdown_timeout; a batch that was being submitted will be unconfirmed");
         }
         codes.abort();
+        reconciling.abort();
         following.abort();
         sweeper.abort();
         let closing = store.clone();
@@ -331,6 +337,21 @@ async fn submit(submitter: Rc<Submitter>, store: Store, clock: Clock, mut stoppi
             () = tokio::time::sleep(nap) => {}
             _ = stopping.changed() => {}
         }
+    }
+}
+
+/// Asks the provider for what did not come, for as long as the daemon runs. What a stop interrupts is asked again.
+async fn reconcile(reconciler: Reconciler, clock: Clock) {
+    loop {
+        let nap = match reconciler.step().await {
+            Ok(reconcile::Step::Asked(_)) => continue,
+            Ok(reconcile::Step::Wait(until)) => until.since(clock.now()).clamp(Duration::from_millis(10), NAP),
+            Err(error) => {
+                log::warn!("the provider cannot be asked for receipts: {error}");
+                Duration::from_secs(1)
+            }
+        };
+        tokio::time::sleep(nap).await;
     }
 }
 

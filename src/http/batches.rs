@@ -137,7 +137,7 @@ pub(super) async fn resolve(request: HttpRequest, path: Path<String>, payload: P
 /// `POST /v1/batches/{id}/reconcile`
 pub(super) async fn reconcile(path: Path<String>, state: Data<ApiState>) -> Answer {
     let id = batch_id(&path)?;
-    match reconcile::pull(&state.store, &state.provider, id).await {
+    match reconcile::pull(&state.store, &state.provider, id, state.deadline).await {
         Ok(Some(found)) => Ok(HttpResponse::Ok().json(found)),
         Ok(None) => Err(unknown(id)),
         Err(ReconcileError::Store(error)) => Err(error.into()),

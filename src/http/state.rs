@@ -1,6 +1,7 @@
 //! What the handlers of the private listener share.
 
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use super::stream::Feed;
 use crate::clock::Clock;
@@ -23,6 +24,8 @@ pub struct ApiState {
     pub pace: Pace,
     /// The provider, for what people ask of it.
     pub provider: Provider,
+    /// From submission until what is pending expires.
+    pub deadline: Duration,
     /// Asks whether the public URL leads here.
     pub prober: Prober,
     /// The receipts as they come.

@@ -193,7 +193,7 @@ impl Store {
 }
 
 /// Moves a batch to a state, with the times that go with it.
-fn move_to(w: &Writing<'_>, key: i64, state: BatchState) -> rusqlite::Result<()> {
+pub(super) fn move_to(w: &Writing<'_>, key: i64, state: BatchState) -> rusqlite::Result<()> {
     w.conn
         .prepare_cached(
             "update batch set state = :state,

@@ -5,6 +5,7 @@ mod file;
 mod layers;
 mod provider;
 mod receiving;
+mod reconciling;
 mod story;
 mod stream;
 mod submission;

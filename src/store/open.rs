@@ -1,0 +1,110 @@
+//! Batches that somebody still has to look after: what the provider was asked about them, and when they end.
+
+use std::time::Duration;
+
+use rusqlite::{Row, named_params};
+
+use super::batches::move_to;
+use super::db::Store;
+use super::error::StoreError;
+use super::rows::find_batch;
+use crate::domain::{Batch, BatchId, BatchState, Timestamp};
+
+/// A batch that is submitted or unconfirmed, with what decides when it is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Its id.
+    pub id: BatchId,
+    /// The provider may or may not have it.
+    pub unconfirmed: bool,
+    /// When the silence began: at its submission (or creation), at its `send_at`, or with its last receipt.
+    pub silent_since: Timestamp,
+    /// From here its deadline counts: submission, or `send_at` if that is later.
+    pub sent_at: Timestamp,
+    /// When the provider was asked about it last.
+    pub asked_at: Option<Timestamp>,
+    /// How often it was asked in this silence.
+    pub asks: u32,
+    /// When the provider answered last.
+    pub answered_at: Option<Timestamp>,
+}
+
+/// What came of asking the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// It has the batch; what it told of receipts is recorded.
+    Found,
+    /// It answers, but not about this batch: nothing more will come of asking.
+    Gone,
+    /// It gave no clear answer, or said that it does not know the batch, which may only be on its way.
+    Nothing,
+}
+
+impl Store {
+    /// All batches that are submitted or unconfirmed. There are few of them, however many are done.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn open_batches(&self) -> Result<Vec<Open>, StoreError> {
+        self.read(move |conn| conn.prepare_cached(OPEN)?.query_map([], open)?.collect()).await
+    }
+
+    /// Writes down that the provider was asked about a batch, and what follows: an unconfirmed batch that it has
+    /// is submitted; past the deadline and after an answer, what is still pending has expired.
+    ///
+    /// # Errors
+    /// When it cannot be written; asking again does no harm.
+    pub async fn asked(&self, id: BatchId, what: Asked, deadline: Duration) -> Result<Option<Batch>, StoreError> {
+        self.write(1, move |w| {
+            w.flush()?;
+            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
+            let answered = what != Asked::Nothing;
+            w.conn
+                .prepare_cached(
+                    "update batch set
+                         asks = case when asked_at >= coalesce(last_receipt_at, 0) then asks + 1 else 1 end,
+                         asked_at = :now,
+                         answered_at = case when :answered then :now else answered_at end
+                     where id = :id",
+                )?
+                .execute(named_params! {":now": w.now.as_millis(), ":answered": answered, ":id": key})?;
+            if what == Asked::Found && batch.state == BatchState::Unconfirmed {
+                let settled = batch.counts.delivered + batch.counts.failed;
+                let state =
+                    if batch.dry_run { BatchState::Validated } else { BatchState::Submitted.completed(batch.counts.total, settled) };
+                move_to(w, key, state)?;
+                w.conn
+                    .prepare_cached("update batch set provider_id = coalesce(provider_id, uuid) where id = :id")?
+                    .execute(named_params! {":id": key})?;
+            } else if answered && batch.state == BatchState::Submitted && !batch.dry_run {
+                let sent = batch.submitted_at.max(batch.send_at).unwrap_or(batch.created_at);
+                if w.now > sent.plus(deadline) {
+                    move_to(w, key, BatchState::Complete)?;
+                }
+            }
+            Ok(find_batch(w.conn, id, w.now)?.map(|(_, batch)| batch))
+        })
+        .await
+    }
+}
+
+/// By the index `batch_open`.
+pub(super) const OPEN: &str = "select uuid, state, created_at, submitted_at, send_at, last_receipt_at, asked_at, asks, answered_at
+    from batch where state in ('submitted', 'unconfirmed') order by id";
+
+fn open(row: &Row<'_>) -> rusqlite::Result<Open> {
+    let time = |name: &str| row.get::<_, Option<i64>>(name).map(|at| at.map(Timestamp::from_millis));
+    let uuid: String = row.get("uuid")?;
+    let sent_at = time("submitted_at")?.max(time("send_at")?).or(time("created_at")?).unwrap_or(Timestamp::from_millis(0));
+    let (last_receipt_at, asked_at) = (time("last_receipt_at")?, time("asked_at")?);
+    let in_this_silence = asked_at >= last_receipt_at;
+    Ok(Open {
+        id: uuid.parse().map_err(|_| rusqlite::Error::InvalidColumnName("uuid".into()))?,
+        unconfirmed: row.get::<_, String>("state")? == "unconfirmed",
+        silent_since: last_receipt_at.map_or(sent_at, |at| at.max(sent_at)),
+        sent_at,
+        asked_at,
+        asks: if in_this_silence { row.get("asks")? } else { 0 },
+        answered_at: time("answered_at")?,
+    })
+}

@@ -1,0 +1,195 @@
+//! Asking the provider for what did not come. Time is stepped.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use receiptd::clock::Clock;
+use receiptd::provider::{Provider, Settings, WireNames};
+use receiptd::reconcile::{Patience, Reconciler, Step};
+use receiptd::simulator::{Answer, Call, Profile, Script, Span};
+
+use crate::support::{Daemon, KEY, Options, spawn_with};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const PATIENCE: Patience = Patience { after: Duration::from_secs(15 * 60), deadline: Duration::from_secs(72 * 3600) };
+
+/// A daemon that asks nothing by itself, and one who asks when it is told to.
+struct Asking {
+    daemon: Daemon,
+    clock: Clock,
+    missed: Arc<AtomicU64>,
+    reconciler: Reconciler,
+}
+
+async fn asking(profile: Profile) -> Asking {
+    let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
+    let options = Options { profile, clock: clock.clone(), ..Options::default() };
+    let daemon = spawn_with(options.set("RECEIPTD_RECONCILE__AFTER", "1000d").set("RECEIPTD_RECONCILE__DEADLINE", "1000d")).await;
+    let provider = Provider::new(Settings {
+        base_url: daemon.simulator.url(),
+        key: KEY.into(),
+        timeout: Duration::from_secs(2),
+        wire_names: WireNames::Both,
+    });
+    let missed = Arc::new(AtomicU64::new(0));
+    let provider = Rc::new(provider.expect("a URL"));
+    let reconciler = Reconciler::new(daemon.store.clone(), provider, clock.clone(), PATIENCE, missed.clone());
+    clock.step(Duration::from_secs(1));
+    Asking { daemon, clock, missed, reconciler }
+}
+
+/// A provider that posts no receipt by itself, but knows them all.
+fn deaf() -> Profile {
+    Profile { deaf: true, delay: Span::ZERO, ..Profile::calm() }
+}
+
+impl Asking {
+    async fn submitted(&self, number: &str) -> String {
+        let id = self.daemon.submit(&[number]).await;
+        self.daemon.until(&id, "submitted").await;
+        id
+    }
+
+    /// Asks until nothing is due at this time; how often that was.
+    async fn asked(&self) -> usize {
+        let before = self.questions();
+        loop {
+            match self.reconciler.step().await.expect("stepped") {
+                Step::Asked(_) => {}
+                // Spacing: a second later it may go on.
+                Step::Wait(until) if until.since(self.clock.now()) <= Duration::from_secs(1) => {
+                    self.clock.step(Duration::from_secs(1));
+                }
+                Step::Wait(_) => return self.questions() - before,
+            }
+        }
+    }
+
+    fn questions(&self) -> usize {
+        self.daemon.simulator.requests().iter().filter(|request| request.method == "GET" && request.path.starts_with("/batch/")).count()
+    }
+}
+
+#[actix_web::test]
+async fn a_silent_batch_is_asked_about_to_the_second_and_what_was_lost_is_found() {
+    let it = asking(deaf()).await;
+    let id = it.submitted("+447700900001").await;
+    it.clock.step(PATIENCE.after - Duration::from_secs(1));
+    assert!(matches!(it.reconciler.step().await, Ok(Step::Wait(_))));
+    assert_eq!(it.questions(), 0);
+    it.clock.step(Duration::from_secs(1));
+    assert!(matches!(it.reconciler.step().await, Ok(Step::Asked(_))));
+    it.daemon.until(&id, "complete").await;
+    let receipts = it.daemon.get("/v1/receipts").await.json();
+    assert_eq!(receipts["items"][0]["source"], "poll");
+    it.clock.step(PATIENCE.after * 10);
+    assert_eq!(it.asked().await, 0, "what is complete is not asked about");
+    it.daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn a_silence_that_lasts_is_asked_about_at_growing_intervals() {
+    let it = asking(Profile { never: 1.0, ..deaf() }).await;
+    it.submitted("+447700900001").await;
+    let mut asked = Vec::new();
+    for minute in 1..=240 {
+        it.clock.step(MINUTE);
+        if it.asked().await > 0 {
+            asked.push(minute);
+        }
+    }
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    assert_eq!(asked[0], 15);
+    assert!(asked.windows(3).all(|of| of[2] - of[1] > of[1] - of[0]), "{asked:?}");
+}
+
+#[actix_web::test]
+async fn the_provider_is_not_hammered_however_many_batches_are_silent() {
+    let it = asking(Profile { never: 1.0, ..deaf() }).await;
+    for n in 0..20 {
+        it.submitted(&format!("+4477009000{n:02}")).await;
+    }
+    it.clock.step(PATIENCE.after);
+    let start = it.clock.now();
+    assert_eq!(it.asked().await, 20);
+    assert!(it.clock.now().since(start) >= Duration::from_secs(19), "one a second");
+    // And while it does not answer, less and less often.
+    it.clock.step(PATIENCE.after * 2);
+    it.daemon.simulator.script(Script::on(Call::Details, Answer::status(500)).lasting());
+    let before = it.questions();
+    for _ in 0..120 {
+        it.clock.step(Duration::from_secs(1));
+        let _ = it.reconciler.step().await.expect("stepped");
+    }
+    assert!(it.questions() - before <= 8, "{}", it.questions() - before);
+}
+
+#[actix_web::test]
+async fn what_is_pending_expires_past_the_deadline_and_only_after_an_answer_and_a_late_receipt_lifts_it() {
+    let it = asking(Profile { never: 1.0, ..deaf() }).await;
+    let id = it.submitted("+447700900001").await;
+    it.daemon.simulator.script(Script::on(Call::Details, Answer::status(500)).lasting());
+    it.clock.step(PATIENCE.deadline + MINUTE);
+    it.asked().await;
+    assert_eq!(it.daemon.until(&id, "submitted").await["counts"]["expired"], 0, "no answer, no expiry");
+    it.daemon.simulator.clear_scripts();
+    it.clock.step(MINUTE * 10);
+    it.asked().await;
+    let batch = it.daemon.until(&id, "complete").await;
+    assert_eq!((&batch["counts"]["expired"], &batch["counts"]["submitted"]), (&1.into(), &0.into()));
+    it.daemon.assert_books_balance().await;
+    it.daemon.receipt(&id, "+447700900001", true, "00").await;
+    let batch = it.daemon.until(&id, "complete").await;
+    assert_eq!((&batch["counts"]["expired"], &batch["counts"]["delivered"]), (&0.into(), &1.into()));
+    it.daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn an_unconfirmed_batch_that_the_provider_has_is_submitted_and_one_it_does_not_know_is_not_sent_again() {
+    let it = asking(deaf()).await;
+    it.daemon.simulator.script(Script::add(Answer::Close).after_taking());
+    let taken = it.daemon.submit(&["+447700900001"]).await;
+    it.daemon.until(&taken, "unconfirmed").await;
+    it.clock.step(Duration::from_secs(2)); // the submitter takes a breath, and asks whether the provider answers
+    it.daemon.simulator.script(Script::add(Answer::Close));
+    let lost = it.daemon.submit(&["+447700900002"]).await;
+    it.daemon.until(&lost, "unconfirmed").await;
+    it.clock.step(MINUTE);
+    assert_eq!(it.asked().await, 2);
+    it.daemon.until(&taken, "complete").await;
+    it.daemon.until(&lost, "unconfirmed").await;
+    it.clock.step(PATIENCE.deadline * 2);
+    it.asked().await;
+    it.daemon.until(&lost, "unconfirmed").await;
+    assert_eq!(it.daemon.simulator.requests().iter().filter(|request| request.method == "POST").count(), 2);
+}
+
+#[actix_web::test]
+async fn after_a_time_in_which_receipts_could_not_be_taken_all_open_batches_are_asked_about_once() {
+    let it = asking(Profile { never: 1.0, ..deaf() }).await;
+    it.submitted("+447700900001").await;
+    it.submitted("+447700900002").await;
+    it.clock.step(MINUTE);
+    assert_eq!(it.asked().await, 0);
+    it.missed.fetch_add(7, Ordering::Relaxed);
+    it.clock.step(MINUTE);
+    assert_eq!(it.asked().await, 2);
+    it.clock.step(MINUTE);
+    assert_eq!(it.asked().await, 0);
+}
+
+#[actix_web::test]
+async fn a_batch_that_is_to_be_sent_later_is_not_asked_about_before() {
+    let it = asking(deaf()).await;
+    let body =
+        serde_json::json!({"from": "mplus", "message": "hello", "destinations": ["+447700900001"], "send_at": "2026-11-26T09:00:00Z"});
+    let id = it.daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned();
+    it.daemon.until(&id, "scheduled").await;
+    it.clock.step(Duration::from_secs(47 * 3600));
+    it.missed.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(it.asked().await, 0);
+    it.clock.step(Duration::from_secs(3600) + PATIENCE.after);
+    assert_eq!(it.asked().await, 1);
+}
