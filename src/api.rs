@@ -239,8 +239,9 @@ pub struct Backup {
     pub file: String,
 }
 
-/// `POST /v1/prune`.
+/// `POST /v1/prune`. A misspelt `dry_run` must not delete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PruneRequest {
     /// Batches settled longer ago than this go, for instance `90d`.
     pub older_than: String,

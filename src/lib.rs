@@ -12,7 +12,7 @@
 //! | 1 | [`clock`], [`config`], [`api`] | the clock that is handed in; the configuration; the JSON shapes of the REST API |
 //! | 2 | [`store`], [`provider`], [`simulator`], [`client`], [`probe`] | all the SQL; the provider's API, and a simulated provider that knows nothing of us; our own API from the caller's side; does the public URL lead home |
 //! | 3 | [`receive`] | the one way in for receipts |
-//! | 4 | [`submit`], [`reconcile`], [`codes`] | the workers and use cases over a store and a provider |
+//! | 4 | [`submit`], [`reconcile`], [`retention`], [`codes`] | the workers and use cases over a store and a provider |
 //! | 5 | [`http`] | both listeners |
 //! | 6 | [`serve`] | the composition root |
 //! | 7 | [`cli`] | arguments, tables, progress, exit codes |
@@ -29,6 +29,7 @@ pub mod probe;
 pub mod provider;
 pub mod receive;
 pub mod reconcile;
+pub mod retention;
 pub mod secret;
 pub mod serve;
 pub mod simulator;

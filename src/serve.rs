@@ -25,6 +25,7 @@ use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, private_routes
 use crate::probe::{Prober, Probes};
 use crate::provider::{self, Provider};
 use crate::reconcile::{self, Patience, Reconciler};
+use crate::retention::{self, Terms};
 use crate::secret::Secret;
 use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
 use crate::submit::{Intake, Pace, Step, Submitter};
@@ -208,6 +209,8 @@ impl Bound {
         let patience_with_silence = Patience { after: config.config.reconcile.after, deadline: config.config.reconcile.deadline };
         let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience_with_silence, missed);
         let reconciling = rt::spawn(reconcile(reconciler, clock.clone()));
+        let terms = Terms { receipts: config.config.retention.receipts, messages: config.config.retention.messages };
+        let retaining = rt::spawn(retain(store.clone(), clock.clone(), terms));
         let codes = rt::spawn(keep_codes(store.clone(), provider, clock));
         let connections = [public_connections, private_connections];
         let sweeper = rt::spawn(sweep(connections.clone()));
@@ -228,6 +231,7 @@ impl Bound {
             log::warn!("not everything was finished in shutdown_timeout; a batch that was being submitted will be unconfirmed");
         }
         codes.abort();
+        retaining.abort();
         reconciling.abort();
         following.abort();
         sweeper.abort();
@@ -352,6 +356,16 @@ async fn reconcile(reconciler: Reconciler, clock: Clock) {
             }
         };
         tokio::time::sleep(nap).await;
+    }
+}
+
+/// Deletes once an hour what need not be kept.
+async fn retain(store: Store, clock: Clock, terms: Terms) {
+    loop {
+        if let Err(error) = retention::step(&store, &clock, terms).await {
+            log::warn!("what is older than its retention could not be deleted: {error}");
+        }
+        tokio::time::sleep(Duration::from_secs(3600)).await;
     }
 }
 

@@ -106,8 +106,9 @@ pub fn offline_check(database: &Path) -> Result<Checked, Failure> {
 }
 
 /// Copies a database that no daemon has open.
-pub fn offline_backup(database: &Path, _to: &Path) -> Result<Backup, Failure> {
-    Err(Failure::Failed(format!("{} cannot be copied: this version makes no backups yet", database.display())))
+pub fn offline_backup(database: &Path, to: &Path) -> Result<Backup, Failure> {
+    crate::store::backup_file(database, to).map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(Backup { file: to.display().to_string() })
 }
 
 /// `receiptd prune`

@@ -1,5 +1,6 @@
 //! Running the daemon: health, totals, pausing, checking.
 
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use actix_web::web::{Data, Payload};
@@ -9,8 +10,9 @@ use serde::Deserialize;
 use super::batches::decision;
 use super::error::ApiError;
 use super::state::ApiState;
-use crate::api::{Checked, Look, Paused, Probed, Readiness, Rotated};
+use crate::api::{Backup, Checked, Look, Paused, Probed, PruneRequest, Readiness, Rotated};
 use crate::probe::Reached;
+use crate::store::{BackupError, StoreError};
 
 type Answer = Result<HttpResponse, ApiError>;
 
@@ -86,6 +88,38 @@ async fn set_paused(state: &ApiState, paused: bool) -> Answer {
 pub(super) async fn check(state: Data<ApiState>) -> Answer {
     let problems = state.store.check().await?;
     Ok(HttpResponse::Ok().json(Checked { ok: problems.is_empty(), problems }))
+}
+
+/// `POST /v1/backup`
+pub(super) async fn backup(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
+    let wish: Option<Backup> = decision(&request, payload, r#"{"file":"/an/absolute/path"}"#).await?;
+    let Some(wish) = wish else { return Err(ApiError::field("/file", "is missing: the absolute path of the copy")) };
+    let to = PathBuf::from(&wish.file);
+    if !to.is_absolute() || to.file_name().is_none() {
+        return Err(ApiError::field("/file", format!("`{}` is not the absolute path of a file", wish.file)));
+    }
+    match state.store.backup(to).await {
+        Ok(()) => {
+            log::info!("a copy of the database was written to {}", wish.file);
+            Ok(HttpResponse::Ok().json(wish))
+        }
+        Err(error @ BackupError::Exists(_)) => Err(ApiError::Conflict(error.to_string())),
+        Err(BackupError::Closing) => Err(StoreError::Closing.into()),
+        Err(error) => Err(ApiError::field("/file", error.to_string())),
+    }
+}
+
+/// `POST /v1/prune`
+pub(super) async fn prune(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
+    let wish: Option<PruneRequest> = decision(&request, payload, r#"{"older_than":"90d","dry_run":true}"#).await?;
+    let Some(wish) = wish else { return Err(ApiError::field("/older_than", "is missing: a length of time such as 90d")) };
+    let age = humantime::parse_duration(&wish.older_than)
+        .map_err(|error| ApiError::field("/older_than", format!("`{}` is not a length of time such as 90d: {error}", wish.older_than)))?;
+    let pruned = state.store.prune(state.clock.now().minus(age), wish.dry_run).await?;
+    if !wish.dry_run {
+        log::info!("pruned {} batches with {} receipts", pruned.batches, pruned.receipts);
+    }
+    Ok(HttpResponse::Ok().json(pruned))
 }
 
 /// `POST /v1/rotate-secret`

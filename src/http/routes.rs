@@ -48,6 +48,8 @@ pub fn private_routes(config: &mut ServiceConfig) {
         .service(at("/resume", "POST").route(web::post().to(ops::resume)))
         .service(at("/check", "POST").route(web::post().to(ops::check)))
         .service(at("/rotate-secret", "POST").route(web::post().to(ops::rotate_secret)))
+        .service(at("/backup", "POST").route(web::post().to(ops::backup)))
+        .service(at("/prune", "POST").route(web::post().to(ops::prune)))
         .service(at("/probe", "POST").route(web::post().to(ops::probe)))
         .default_service(web::to(nothing));
     config

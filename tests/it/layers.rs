@@ -18,6 +18,7 @@ const RANKS: &[(&str, u8)] = &[
     ("receive", 3),
     ("submit", 4),
     ("reconcile", 4),
+    ("retention", 4),
     ("codes", 4),
     ("http", 5),
     ("serve", 6),

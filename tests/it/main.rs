@@ -2,6 +2,7 @@
 
 mod config;
 mod file;
+mod keeping;
 mod layers;
 mod provider;
 mod receiving;
