@@ -18,6 +18,9 @@ const TELLING: usize = 4;
 /// Tokens and message texts shorter than this are not looked for: they would be found inside other words.
 const SHORTEST_ECHO: usize = 12;
 
+/// In the path of every callback, before its batch and its token.
+const CALLBACKS: &str = "callbacks";
+
 /// What is not to be shown in the details of one call.
 pub(super) struct Hidden(Vec<Secret>);
 
@@ -48,7 +51,7 @@ impl Hidden {
             text = secret.mask(&text);
             hide_beginning(&mut text, secret.expose());
         }
-        bounded(mask_numbers(&text))
+        bounded(mask_numbers(&hide_callbacks(&text)))
     }
 }
 
@@ -63,6 +66,24 @@ fn hide_beginning(text: &mut String, secret: &str) {
         text.truncate(at);
         text.push_str(HIDDEN);
     }
+}
+
+/// Hides the rest of every callback URL, however it is written: an answer may tell of batches of other calls too.
+fn hide_callbacks(text: &str) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    // Lower case in ASCII alone: every byte keeps its place.
+    while let Some(at) = rest.to_ascii_lowercase().find(CALLBACKS) {
+        let (before, url) = rest.split_at(at + CALLBACKS.len());
+        let end = url.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ',')).unwrap_or(url.len());
+        hidden.push_str(before);
+        if end > 0 {
+            _ = write!(hidden, "/{HIDDEN}"); // writing into a String does not fail
+        }
+        rest = &url[end..];
+    }
+    hidden.push_str(rest);
+    hidden
 }
 
 /// Runs of seven digits and more are taken for telephone numbers: only the last three stay.
@@ -112,6 +133,16 @@ mod tests {
     fn the_beginning_of_a_key_that_was_cut_off_is_hidden_too() {
         assert_eq!(hidden().show(b"no such page: /batch?key=aaaabbbbcc"), "no such page: /batch?key=[hidden]");
         assert_eq!(hidden().show(b"aaa"), "aaa");
+    }
+
+    #[test]
+    fn the_callbacks_of_other_batches_are_hidden_however_they_are_written() {
+        let batch = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
+        for slash in ["/", "\\/", "%2F", "%252f"] {
+            let text = format!(r#"{{"callback":"https://x/Callbacks{slash}{batch}{slash}t0ken_-A","b":1}}, callbacks"#);
+            let shown = hidden().show(text.as_bytes());
+            assert_eq!(shown, r#"{"callback":"https://x/Callbacks/[hidden]","b":1}, callbacks"#, "{text}");
+        }
     }
 
     #[test]

@@ -85,6 +85,9 @@ pub enum OpenError {
     /// It is no database of ours.
     #[error("{0} is an SQLite database, but not one of receiptd; write another path to `database`")]
     Foreign(PathBuf),
+    /// It is no database at all.
+    #[error("{0} is not an SQLite database; write another path to `database`")]
+    NoDatabase(PathBuf),
     /// It was written by a newer receiptd.
     #[error(
         "{path} has schema version {found}, and this receiptd knows versions up to {known}; install the newer receiptd again, or restore the copy it made before upgrading"
@@ -314,12 +317,14 @@ pub(super) fn take_lock(path: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-fn open_or_create(path: &Path) -> rusqlite::Result<Connection> {
+fn open_or_create(path: &Path) -> Result<Connection, OpenError> {
     let conn = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    for_writing(conn)
+    // Before anything is set: that would write into a file that may not be ours.
+    schema::examine(&conn, path)?;
+    Ok(for_writing(conn)?)
 }
 
 /// A connection that writes. The file must be there.

@@ -24,17 +24,7 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<bool, OpenEr
 }
 
 fn migrate_by(conn: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<bool, OpenError> {
-    let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = conn.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
-    let is_new = tables == 0 && version == 0;
-    if !is_new && application != APPLICATION_ID {
-        return Err(OpenError::Foreign(path.to_owned()));
-    }
-    if version > newest {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: newest });
-    }
+    let (is_new, version, newest) = examine_by(conn, path, steps)?;
     if !is_new && version < newest {
         let copy = backup_name(path, version);
         log::info!("upgrading the schema of {} from version {version} to {newest}; the copy is {}", path.display(), copy.display());
@@ -47,6 +37,34 @@ fn migrate_by(conn: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<boo
         conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     Ok(is_new)
+}
+
+/// Is it a file for this program? It is only read: what is not ours stays as it is to the last byte.
+///
+/// # Errors
+/// It is another's, or a newer one of ours.
+pub(super) fn examine(conn: &Connection, path: &Path) -> Result<(), OpenError> {
+    examine_by(conn, path, STEPS).map(|_| ())
+}
+
+/// Whether it is new, its version, and the newest one.
+fn examine_by(conn: &Connection, path: &Path, steps: &[M<'_>]) -> Result<(bool, i64, i64), OpenError> {
+    let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let version: i64 =
+        conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase) => OpenError::NoDatabase(path.to_owned()),
+            _ => error.into(),
+        })?;
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = conn.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    let is_new = tables == 0 && version == 0;
+    if !is_new && application != APPLICATION_ID {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    if version > newest {
+        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: newest });
+    }
+    Ok((is_new, version, newest))
 }
 
 fn backup_name(path: &Path, version: i64) -> PathBuf {

@@ -1,12 +1,16 @@
 //! The program from outside: real sockets, real files, and a simulator in the provider's place.
 
+mod binary;
 mod config;
+mod crash;
 mod file;
 mod keeping;
 mod layers;
 mod provider;
 mod receiving;
 mod reconciling;
+mod secrecy;
+mod sending;
 mod story;
 mod stream;
 mod submission;
