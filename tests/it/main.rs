@@ -1,11 +1,14 @@
 //! The program from outside: real sockets, real files, and a simulator in the provider's place.
 
 mod binary;
+mod clients;
 mod config;
 mod crash;
 mod file;
+mod histories;
 mod keeping;
 mod layers;
+mod pacing;
 mod provider;
 mod receiving;
 mod reconciling;
