@@ -1,38 +1,67 @@
 //! The clock that is handed in, so that tests step it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::Timestamp;
 
 /// Tells the time: the system's, or one that a test moves by hand.
 #[derive(Clone, Debug)]
-pub struct Clock(Option<Arc<AtomicI64>>);
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    System { started: Instant },
+    Stopped(Arc<Hands>),
+}
+
+#[derive(Debug)]
+struct Hands {
+    now: AtomicI64,
+    /// In nanoseconds.
+    elapsed: AtomicU64,
+}
 
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
-        Self(None)
+        Self(Kind::System { started: Instant::now() })
     }
 
     /// A clock that stands still until [`Clock::step`].
     pub fn stopped_at(at: Timestamp) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(at.as_millis()))))
+        Self(Kind::Stopped(Arc::new(Hands { now: AtomicI64::new(at.as_millis()), elapsed: AtomicU64::new(0) })))
     }
 
-    /// The time now.
+    /// The time now. It may jump, either way, when somebody sets the clock.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Some(hand) => Timestamp::from_millis(hand.load(Ordering::SeqCst)),
-            None => SystemTime::now().into(),
+            Kind::System { .. } => SystemTime::now().into(),
+            Kind::Stopped(hands) => Timestamp::from_millis(hands.now.load(Ordering::SeqCst)),
         }
     }
 
-    /// Moves a stopped clock forward; the system's cannot be moved.
+    /// How long this clock has been running, whatever time it shows meanwhile: what waits are measured by.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Kind::System { started } => started.elapsed(),
+            Kind::Stopped(hands) => Duration::from_nanos(hands.elapsed.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Lets time go by on a stopped clock; the system's cannot be moved.
     pub fn step(&self, by: Duration) {
-        if let Some(hand) = &self.0 {
-            hand.store(self.now().plus(by).as_millis(), Ordering::SeqCst);
+        self.set(self.now().plus(by));
+        if let Kind::Stopped(hands) = &self.0 {
+            hands.elapsed.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(0), Ordering::SeqCst);
+        }
+    }
+
+    /// Sets a stopped clock to another time, without any time going by.
+    pub fn set(&self, to: Timestamp) {
+        if let Kind::Stopped(hands) = &self.0 {
+            hands.now.store(to.as_millis(), Ordering::SeqCst);
         }
     }
 }
@@ -49,11 +78,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stopped_clock_moves_only_when_it_is_stepped() {
+    fn a_stopped_clock_moves_only_when_it_is_stepped_or_set() {
         let clock = Clock::stopped_at(Timestamp::from_millis(5));
         let same = clock.clone();
         clock.step(Duration::from_millis(10));
-        assert_eq!(same.now(), Timestamp::from_millis(15));
+        assert_eq!((same.now(), same.elapsed()), (Timestamp::from_millis(15), Duration::from_millis(10)));
+        clock.set(Timestamp::from_millis(3));
+        assert_eq!((same.now(), same.elapsed()), (Timestamp::from_millis(3), Duration::from_millis(10)));
         assert!(Clock::system().now() > clock.now());
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::api::Reconciled;
 use crate::clock::Clock;
-use crate::domain::{BatchId, BatchState, Identifier, Timestamp};
+use crate::domain::{BatchId, BatchState, Identifier, LastError, Timestamp};
 use crate::provider::{CallError, Provider};
 use crate::receive;
 use crate::store::{Asked, Open, Store, StoreError};
@@ -28,6 +28,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 /// How often it is looked whether receipts were missed.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// More than this between what went by and what the clock says, and it was set.
+const TRUSTED_DRIFT: Duration = Duration::from_secs(5 * 60);
+/// A scheduled batch closer to its time than this may be on its way.
+const ON_ITS_WAY: Duration = Duration::from_secs(10 * 60);
+
 /// Why a batch could not be reconciled.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
@@ -40,21 +45,38 @@ pub enum ReconcileError {
 }
 
 /// Asks for the receipts of one batch, by the provider's name for it, and records what is new. An unconfirmed
-/// batch that the provider has is submitted then; past the deadline, what is still pending has expired. `None`:
-/// there is no such batch here.
+/// batch that the provider has is submitted then; what is still pending of one that was sent before `sent_before`
+/// has expired, unless the provider's clock says that its time has not come yet. `None`: there is no such batch here.
 ///
 /// # Errors
 /// Nothing is lost by asking again.
-pub async fn pull(store: &Store, provider: &Provider, id: BatchId, deadline: Duration) -> Result<Option<Reconciled>, ReconcileError> {
+pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> Result<Option<Reconciled>, ReconcileError> {
     let Some(batch) = store.batch(id).await? else { return Ok(None) };
     let name = batch.provider_id.map_or(Identifier::Uuid(*id.as_uuid()), |name| Identifier::from(&*name));
     let polled = provider.receipts(&name).await?;
     let recorded = receive::found(store, id, polled.receipts).await?;
-    let now = store.asked(id, Asked::Found, deadline).await?;
+    let now = store.asked(id, Asked::Found, due.sent_before(polled.answered_at)).await?;
     if now.is_some_and(|now| now.state == BatchState::Complete && now.counts.expired > 0 && batch.state != BatchState::Complete) {
         log::warn!("batch {id}: its deadline has passed, what is still pending has expired");
     }
     Ok(Some(Reconciled { recorded: recorded.recorded, duplicates: recorded.duplicates, pending: polled.pending + polled.unreadable }))
+}
+
+/// By which clock a batch is past its deadline.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// The time here; `None` while the clock here is not to be trusted: then nothing expires.
+    pub now: Option<Timestamp>,
+    /// From submission until what is pending expires.
+    pub deadline: Duration,
+}
+
+impl Due {
+    /// Sent before this time, a batch is past its deadline by the clock here and by the provider's, where it tells.
+    fn sent_before(self, there: Option<Timestamp>) -> Option<Timestamp> {
+        let here = self.now?;
+        Some(there.map_or(here, |there| there.min(here)).minus(self.deadline))
+    }
 }
 
 /// When to ask.
@@ -71,8 +93,8 @@ pub struct Patience {
 pub enum Step {
     /// The provider was asked about this batch.
     Asked(BatchId),
-    /// Nothing is due before this time; look again then at the latest.
-    Wait(Timestamp),
+    /// Nothing is due before so much time has gone by; look again then at the latest.
+    Wait(Duration),
 }
 
 /// Asks the provider about batches that were silent for too long.
@@ -86,15 +108,22 @@ pub struct Reconciler {
     seen_missed: Cell<u64>,
     /// What was not asked about since then is asked about now: receipts may have been lost before.
     gap_ended: Cell<Timestamp>,
-    /// Nothing is asked before this time.
-    until: Cell<Timestamp>,
+    /// Nothing is asked before the clock has run for so long.
+    until: Cell<Duration>,
     failures: Cell<u32>,
+    /// When the last step was: the time it was, and how long the clock had run. More between two steps than went by
+    /// means that somebody has set the clock.
+    last: Cell<(Timestamp, Duration)>,
+    /// Nothing expires before the clock has run for so long.
+    expires_after: Cell<Duration>,
+    /// When the scheduled batches are compared with those that the provider lists.
+    compare_after: Cell<Duration>,
 }
 
 impl Reconciler {
     /// `missed` counts the callbacks that could not be taken. A new one takes it that some were missed before.
     pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, patience: Patience, missed: Arc<AtomicU64>) -> Self {
-        let now = clock.now();
+        let (now, elapsed) = (clock.now(), clock.elapsed());
         Self {
             store,
             provider,
@@ -103,8 +132,11 @@ impl Reconciler {
             missed,
             seen_missed: Cell::new(0),
             gap_ended: Cell::new(now),
-            until: Cell::new(Timestamp::from_millis(0)),
+            until: Cell::new(Duration::ZERO),
             failures: Cell::new(0),
+            last: Cell::new((now, elapsed)),
+            expires_after: Cell::new(Duration::ZERO),
+            compare_after: Cell::new(Duration::ZERO),
         }
     }
 
@@ -113,59 +145,114 @@ impl Reconciler {
     /// # Errors
     /// When the store fails; nothing is lost by trying again.
     pub async fn step(&self) -> Result<Step, StoreError> {
-        let now = self.clock.now();
-        // A clock that was set back must not silence us.
-        let until = self.until.get().min(now.plus(LONGEST_WAIT));
-        if until > now {
-            return Ok(Step::Wait(until));
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        self.watch_the_clock(now, elapsed);
+        if self.until.get() > elapsed {
+            return Ok(Step::Wait(self.until.get() - elapsed));
         }
         let missed = self.missed.load(Ordering::Relaxed);
         if self.seen_missed.replace(missed) != missed {
             self.gap_ended.set(now);
         }
         let open = self.store.open_batches().await?;
-        let Some((due, batch)) = open.iter().map(|batch| (self.due(batch), batch)).min_by_key(|(due, _)| *due) else {
-            return Ok(Step::Wait(now.plus(LOOK)));
+        let Some((due, batch)) = open.iter().map(|batch| (self.due(batch, now), batch)).min_by_key(|(due, _)| *due) else {
+            return Ok(Step::Wait(LOOK));
         };
         if due > now {
-            return Ok(Step::Wait(due.min(now.plus(LOOK))));
+            if elapsed >= self.compare_after.get() {
+                self.compare_after.set(elapsed + self.patience.after);
+                self.compare_scheduled(&open, now).await?;
+            }
+            return Ok(Step::Wait(due.since(now).min(LOOK)));
         }
         self.ask(batch, now).await?;
         Ok(Step::Asked(batch.id))
     }
 
+    /// After the clock was set, nobody knows how long ago a batch was really sent: what is pending has its whole time
+    /// again.
+    fn watch_the_clock(&self, now: Timestamp, elapsed: Duration) {
+        let (then, at) = self.last.replace((now, elapsed));
+        let expected = then.plus(elapsed.saturating_sub(at));
+        let jump = now.since(expected).max(expected.since(now));
+        if jump > TRUSTED_DRIFT {
+            log::warn!(
+                "the clock was set from {expected} to {now}: nothing expires before {:?} have gone by from now",
+                self.patience.deadline
+            );
+            self.expires_after.set(elapsed + self.patience.deadline);
+        }
+    }
+
+    fn due_by(&self, now: Timestamp) -> Due {
+        let trusted = self.clock.elapsed() >= self.expires_after.get();
+        Due { now: trusted.then_some(now), deadline: self.patience.deadline }
+    }
+
+    /// Are the batches that wait for their time at the provider still waiting there?
+    async fn compare_scheduled(&self, open: &[Open], now: Timestamp) -> Result<(), StoreError> {
+        let mut scheduled = Vec::new();
+        for open in open.iter().filter(|open| !open.unconfirmed && open.sent_at > now.plus(ON_ITS_WAY)) {
+            scheduled.extend(self.store.batch(open.id).await?.filter(|batch| batch.state == BatchState::Scheduled));
+        }
+        if scheduled.is_empty() {
+            return Ok(());
+        }
+        let pending = match self.provider.pending().await {
+            Ok(pending) => pending,
+            Err(error) => {
+                log::info!("asked for the scheduled batches: {error}");
+                return Ok(());
+            }
+        };
+        for batch in scheduled {
+            let names = [Some(batch.id.to_string()), batch.provider_id.clone()];
+            let there = pending.iter().find(|there| names.contains(&Some(there.identifier.to_string())));
+            let detail = match (there.map(|there| there.at), batch.send_at) {
+                (None, _) => "the provider does not list it among its scheduled batches: it was cancelled there, or sent already".into(),
+                (Some(Some(at)), Some(wanted)) if at.since(wanted).max(wanted.since(at)) > ON_ITS_WAY => {
+                    format!("the provider is going to send it at {at}, not at {wanted}")
+                }
+                _ => continue,
+            };
+            if batch.last_error.as_ref().is_none_or(|error| error.detail != detail) {
+                log::error!("batch {}: {detail}", batch.id);
+                let error = LastError { at: now, kind: "not_scheduled".into(), status: None, detail };
+                self.store.note(batch.id, error).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// When the provider should be asked about a batch.
-    fn due(&self, batch: &Open) -> Timestamp {
+    fn due(&self, batch: &Open, now: Timestamp) -> Timestamp {
         let Patience { after, deadline } = self.patience;
+        // What was written down under a clock that was ahead says nothing.
+        let [asked_at, answered_at] = [batch.asked_at, batch.answered_at].map(|at| at.filter(|at| *at <= now));
         let first = if batch.unconfirmed { UNCONFIRMED_AFTER.min(after) } else { after };
         let pause = first.saturating_mul(1 << batch.asks.min(20)).min(LONGEST_SILENCE.max(first));
-        let regular = batch.silent_since.max(batch.asked_at.unwrap_or(batch.silent_since)).plus(pause);
-        let asked_since = |time| batch.asked_at.is_some_and(|asked| asked >= time);
+        let regular = batch.silent_since.max(asked_at.unwrap_or(batch.silent_since)).plus(pause);
+        let asked_since = |time| asked_at.is_some_and(|asked| asked >= time);
         // What has not been sent yet has no receipts to be missed.
         let gap = self.gap_ended.get();
         let after_a_gap = (!asked_since(gap) && batch.sent_at <= gap).then_some(gap);
         let end = batch.sent_at.plus(deadline);
-        let expires = (!batch.unconfirmed && batch.answered_at.is_none_or(|answered| answered <= end)).then(|| {
+        let expires = (!batch.unconfirmed && answered_at.is_none_or(|answered| answered <= end)).then(|| {
             // Past its end it is asked again and again until there is an answer, in reasonable intervals.
-            batch
-                .asked_at
-                .filter(|asked| *asked > end)
-                .map_or(end, |asked| asked.plus(after.min(LONGEST_WAIT)))
-                .plus(Duration::from_millis(1))
+            asked_at.filter(|asked| *asked > end).map_or(end, |asked| asked.plus(after.min(LONGEST_WAIT))).plus(Duration::from_millis(1))
         });
         [Some(regular), after_a_gap, expires].into_iter().flatten().min().unwrap_or(regular)
     }
 
     async fn ask(&self, batch: &Open, now: Timestamp) -> Result<(), StoreError> {
-        let Patience { deadline, .. } = self.patience;
-        let error = match pull(&self.store, &self.provider, batch.id, deadline).await {
+        let error = match pull(&self.store, &self.provider, batch.id, self.due_by(now)).await {
             Ok(_) => {
                 self.failures.set(0);
-                self.until.set(now.plus(SPACING));
+                self.until.set(self.clock.elapsed() + SPACING);
                 return Ok(());
             }
             Err(ReconcileError::Store(error)) => {
-                self.until.set(now.plus(SPACING));
+                self.until.set(self.clock.elapsed() + SPACING);
                 return Err(error);
             }
             Err(ReconcileError::Provider(error)) => error,
@@ -174,24 +261,28 @@ impl Reconciler {
         match error {
             CallError::NotFound(_) => {
                 // Long after it was sent, a provider that answers all else has forgotten the batch.
-                let over = !batch.unconfirmed && now > batch.sent_at.plus(deadline);
-                let what = if over && self.provider.greet().await.is_ok() { Asked::Gone } else { Asked::Nothing };
-                self.store.asked(batch.id, what, deadline).await?;
-                self.until.set(now.plus(SPACING));
+                let due = self.due_by(now);
+                let over = !batch.unconfirmed && due.sent_before(None).is_some_and(|before| batch.sent_at < before);
+                let (what, before) = match if over { self.provider.greet().await.ok() } else { None } {
+                    Some(there) => (Asked::Gone, due.sent_before(there)),
+                    None => (Asked::Nothing, None),
+                };
+                self.store.asked(batch.id, what, before).await?;
+                self.until.set(self.clock.elapsed() + SPACING);
             }
             // It may be this batch alone that it stumbles over: the others get their turn.
             CallError::Unclear(_) => {
-                self.store.asked(batch.id, Asked::Nothing, deadline).await?;
-                self.back_off(now);
+                self.store.asked(batch.id, Asked::Nothing, None).await?;
+                self.back_off();
             }
-            CallError::Unreachable(_) | CallError::Unauthorized(_) => self.back_off(now),
+            CallError::Unreachable(_) | CallError::Unauthorized(_) => self.back_off(),
         }
         Ok(())
     }
 
-    fn back_off(&self, now: Timestamp) {
+    fn back_off(&self) {
         let failures = self.failures.get();
         self.failures.set(failures.saturating_add(1));
-        self.until.set(now.plus(SPACING.saturating_mul(1 << failures.min(10)).min(LONGEST_WAIT)));
+        self.until.set(self.clock.elapsed() + SPACING.saturating_mul(1 << failures.min(10)).min(LONGEST_WAIT));
     }
 }

@@ -204,11 +204,11 @@ impl Bound {
         let rate = config.config.provider.rate.map(std::num::NonZeroU32::get);
         let submitter = Rc::new(Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, rate, pace));
         let mut submitting: Vec<rt::task::JoinHandle<()>> = (0..config.config.provider.concurrency)
-            .map(|_| rt::spawn(submit(submitter.clone(), store.clone(), clock.clone(), stopping.clone())))
+            .map(|_| rt::spawn(submit(submitter.clone(), store.clone(), stopping.clone())))
             .collect();
         let patience_with_silence = Patience { after: config.config.reconcile.after, deadline: config.config.reconcile.deadline };
         let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience_with_silence, missed);
-        let reconciling = rt::spawn(reconcile(reconciler, clock.clone()));
+        let reconciling = rt::spawn(reconcile(reconciler));
         let terms = Terms { receipts: config.config.retention.receipts, messages: config.config.retention.messages };
         let retaining = rt::spawn(retain(store.clone(), clock.clone(), terms));
         let codes = rt::spawn(keep_codes(store.clone(), provider, clock));
@@ -324,13 +324,13 @@ async fn sweep(connections: [Connections; 2]) {
 }
 
 /// One of those who hand batches over. Stops between two batches.
-async fn submit(submitter: Rc<Submitter>, store: Store, clock: Clock, mut stopping: watch::Receiver<bool>) {
+async fn submit(submitter: Rc<Submitter>, store: Store, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         let changed = store.outbox_changed();
         let nap = match submitter.step().await {
             Ok(Step::Submitted(_)) => continue,
             Ok(Step::Idle) => NAP,
-            Ok(Step::Wait(until)) => until.since(clock.now()).clamp(Duration::from_millis(10), NAP),
+            Ok(Step::Wait(wait)) => wait.clamp(Duration::from_millis(10), NAP),
             Err(error) => {
                 log::warn!("the outbox cannot be worked on: {error}");
                 Duration::from_secs(1)
@@ -345,11 +345,11 @@ async fn submit(submitter: Rc<Submitter>, store: Store, clock: Clock, mut stoppi
 }
 
 /// Asks the provider for what did not come, for as long as the daemon runs. What a stop interrupts is asked again.
-async fn reconcile(reconciler: Reconciler, clock: Clock) {
+async fn reconcile(reconciler: Reconciler) {
     loop {
         let nap = match reconciler.step().await {
             Ok(reconcile::Step::Asked(_)) => continue,
-            Ok(reconcile::Step::Wait(until)) => until.since(clock.now()).clamp(Duration::from_millis(10), NAP),
+            Ok(reconcile::Step::Wait(wait)) => wait.clamp(Duration::from_millis(10), NAP),
             Err(error) => {
                 log::warn!("the provider cannot be asked for receipts: {error}");
                 Duration::from_secs(1)

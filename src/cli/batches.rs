@@ -55,16 +55,20 @@ pub struct ResendArgs {
 
 /// Examples of `receiptd resolve`.
 pub const RESOLVE_EXAMPLES: &str = "Examples:
-  receiptd resolve ID --as accepted     the provider has it: receipts are awaited
-  receiptd resolve ID --as resubmit     the provider does not have it: it goes out again
-  receiptd resolve ID --as abandoned    give it up";
+  receiptd resolve ID --as accepted      the provider has it: receipts are awaited
+  receiptd resolve ID --as resubmit      the provider does not have it: it goes out again
+  receiptd resolve ID --as abandoned     give it up
+  receiptd resolve --held --as resubmit  all that were held since the database may be an older copy";
 
 /// `receiptd resolve`
 #[derive(Debug, Args)]
 pub struct ResolveArgs {
-    /// The unconfirmed batch
-    #[arg(value_name = "ID")]
-    id: BatchId,
+    /// The unconfirmed batch, or a group: then all of it that is unconfirmed
+    #[arg(value_name = "ID", required_unless_present = "held")]
+    id: Option<BatchId>,
+    /// All batches that were held at a start, since the database may be an older copy
+    #[arg(long, conflicts_with = "id")]
+    held: bool,
     /// What is the case
     #[arg(long = "as", value_enum)]
     resolution: Decision,
@@ -233,13 +237,51 @@ pub async fn reconcile(session: &Session, id: BatchId) -> Result<(), Failure> {
 /// `receiptd resolve`
 pub async fn resolve(session: &Session, args: ResolveArgs) -> Result<(), Failure> {
     let client = session.client()?;
-    if args.resolution == Decision::Resubmit {
-        let batch = client.batch(args.id).await?;
-        let numbers = count(batch.counts.total, "number", "numbers");
-        confirm(&format!("If the provider has this batch after all, {numbers} will get the message twice. Hand it over again?"), args.yes)?;
+    let batches = match args.id {
+        Some(id) => match Found::find(&client, id).await? {
+            Found::Batch(batch) => vec![*batch],
+            Found::Group(group) => unconfirmed(group.batches),
+        },
+        None => {
+            let held = |batch: &Batch| batch.last_error.as_ref().is_some_and(|error| error.kind == "held");
+            all_unconfirmed(&client).await?.into_iter().filter(held).collect()
+        }
+    };
+    if args.resolution == Decision::Resubmit && !batches.is_empty() {
+        let numbers = count(batches.iter().map(|batch| batch.counts.total).sum(), "number", "numbers");
+        let these = if batches.len() == 1 { "this batch".to_owned() } else { format!("these {} batches", batches.len()) };
+        confirm(&format!("If the provider has {these} after all, {numbers} will get the message twice. Hand over again?"), args.yes)?;
     }
-    let batch = client.resolve(args.id, args.resolution.into()).await?;
-    session.output.show(&batch, || format!("batch {} is {}", batch.id, batch.state))
+    // One after the other: cut off in the middle, the same command goes on with the rest.
+    let mut resolved = Vec::with_capacity(batches.len());
+    for batch in batches {
+        resolved.push(client.resolve(batch.id, args.resolution.into()).await?);
+    }
+    match (&*resolved, args.id) {
+        ([batch], Some(id)) if batch.id == id => session.output.show(batch, || format!("batch {} is {}", batch.id, batch.state)),
+        ([], _) => session.output.show(&resolved, || "nothing to decide: no batch there is unconfirmed".to_owned()),
+        _ => session.output.show(&resolved, || {
+            resolved.iter().map(|batch| format!("batch {} is {}", batch.id, batch.state)).collect::<Vec<_>>().join("\n")
+        }),
+    }
+}
+
+fn unconfirmed(mut batches: Vec<Batch>) -> Vec<Batch> {
+    batches.retain(|batch| batch.state == BatchState::Unconfirmed);
+    batches
+}
+
+async fn all_unconfirmed(client: &Client) -> Result<Vec<Batch>, Failure> {
+    let mut filter = BatchFilter { state: Some(BatchState::Unconfirmed), limit: Some(MAX_LIMIT), ..BatchFilter::default() };
+    let mut all = Vec::new();
+    loop {
+        let page = client.batches(&filter).await?;
+        all.extend(page.items);
+        if page.next.is_none() {
+            return Ok(all);
+        }
+        filter.cursor = page.next;
+    }
 }
 
 /// Batches, a line each.

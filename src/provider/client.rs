@@ -139,7 +139,14 @@ impl Provider {
     /// There are no details.
     pub async fn receipts(&self, id: &Identifier) -> Result<Polled, CallError> {
         let url = self.url(&self.batch_path(id)?, "&details=true");
-        let body = self.ask(&url, DETAILS, self.timeout * DETAILS_TAKE).await?;
+        let exchange = self.exchange(self.client.get(&url), Vec::new(), DETAILS, self.timeout * DETAILS_TAKE).await;
+        let answered_at = if let Exchange::Answered(answer) = &exchange { answer.date.map(Timestamp::from) } else { None };
+        let body = exchange.into_body(|detail| Hidden::key(&self.key).show(detail))?;
+        let polled = self.details(body).await?;
+        Ok(Polled { answered_at, ..polled })
+    }
+
+    async fn details(&self, body: Vec<u8>) -> Result<Polled, CallError> {
         if body.len() <= SMALL {
             return wire::details(&body).map_err(|error| self.unreadable(&error, &body));
         }

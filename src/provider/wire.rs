@@ -248,6 +248,8 @@ pub struct Polled {
     pub pending: u64,
     /// Details without a readable number, or with flags that are none.
     pub unreadable: u64,
+    /// When it was answered, by the provider's clock (its `Date` header).
+    pub answered_at: Option<Timestamp>,
 }
 
 /// The most details that are taken from one answer: four for each destination of the largest batch.

@@ -1,11 +1,14 @@
 //! The provider's API: which request is which call, and the honest answer to each.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, TryIntoHeaderValue},
+    },
     rt,
     web::{self, Bytes, Data, ServiceConfig},
 };
@@ -76,6 +79,16 @@ impl From<Refusal> for Reply {
 
 async fn answer(call: Option<Call>, request: HttpRequest, body: Bytes, ledger: Data<Ledger>) -> HttpResponse {
     let ledger = ledger.into_inner();
+    let mut response = work(call, request, body, ledger.clone()).await;
+    let date = header::HttpDate::from(UNIX_EPOCH + Duration::from_millis(u64::try_from(ledger.now().as_millisecond()).unwrap_or(0)))
+        .try_into_value();
+    if let (Ok(date), false) = (date, response.headers().contains_key(header::DATE)) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
+}
+
+async fn work(call: Option<Call>, request: HttpRequest, body: Bytes, ledger: Arc<Ledger>) -> HttpResponse {
     let (query, key_right) = query(&request, &ledger.settings.key);
     ledger.note(seen(call, &request, &query, key_right, body.len(), &ledger));
     let Some(call) = call else {

@@ -16,6 +16,7 @@ use super::error::{JobError, StoreError};
 use super::identity::{Identity, beside};
 use super::quarantine::QuarantineBounds;
 use super::schema;
+use super::watched::Watched;
 use super::writer::{self, Queue, Writer, Writing};
 use crate::clock::Clock;
 use crate::domain::{CallbackSecrets, LastError, Timestamp};
@@ -47,6 +48,7 @@ pub(super) struct Shared {
     pub identity: Arc<Mutex<Identity>>,
     pub identity_path: PathBuf,
     pub path: PathBuf,
+    watched: Arc<Watched>,
     pub quarantine: QuarantineBounds,
     pub clock: Clock,
     readers: r2d2::Pool<SqliteConnectionManager>,
@@ -151,7 +153,8 @@ impl Store {
         let checkpointer = Checkpointer::start(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
         drop(conn);
         let conn = open_for_writing(&path)?;
-        let writer = Writer::new(&path, conn, clock.clone(), queue.clone(), identity.clone(), checkpointer)?;
+        let watched = Arc::new(Watched::new(&path).map_err(|source| OpenError::File { path: path.clone(), source })?);
+        let writer = Writer::new(&path, conn, clock.clone(), queue.clone(), identity.clone(), checkpointer, watched.clone())?;
         let readers =
             r2d2::Pool::builder().max_size(READERS).min_idle(Some(1)).connection_timeout(READER_PATIENCE).build(readers_of(&path))?;
         let thread = writer::spawn(writer).map_err(|source| OpenError::File { path: path.clone(), source })?;
@@ -160,6 +163,7 @@ impl Store {
             identity,
             identity_path,
             path,
+            watched,
             quarantine: settings.quarantine,
             clock: clock.clone(),
             readers,
@@ -212,10 +216,19 @@ impl Store {
     /// Why receipts cannot be recorded at the moment; `None` when they can. Where the last commit failed, a
     /// new one is tried, so that a daemon nobody writes to notices that the fault is gone.
     pub async fn trouble(&self) -> Option<String> {
+        let watched = self.shared.watched.clone();
+        if let Ok(Some(fault)) = blocking(move || Ok(watched.fault())).await {
+            return Some(fault);
+        }
         self.shared.queue.trouble()?;
-        let probe = self.write(1, |w| Ok(w.conn.execute("update instance set paused = paused", [])?)).await;
-        match probe {
-            Ok(_) => None,
+        // SQLite writes nothing where nothing changes: so a row comes and goes, and its page is written all the same.
+        let probe = self.write(1, |w| {
+            w.conn.execute("insert into pruned (uuid, pruned_at) values ('probe', 0)", [])?;
+            w.conn.execute("delete from pruned where uuid = 'probe'", [])?;
+            Ok(())
+        });
+        match probe.await {
+            Ok(()) => None,
             Err(error) => self.shared.queue.trouble().or(Some(error.to_string())),
         }
     }

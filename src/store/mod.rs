@@ -20,6 +20,7 @@ mod receipts;
 mod rows;
 mod schema;
 mod stats;
+mod watched;
 mod writer;
 
 pub use batches::{BatchFilter, Cancel, Enqueued, Resolved};

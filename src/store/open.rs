@@ -1,7 +1,5 @@
 //! Batches that somebody still has to look after: what the provider was asked about them, and when they end.
 
-use std::time::Duration;
-
 use rusqlite::{Row, named_params};
 
 use super::batches::move_to;
@@ -50,11 +48,11 @@ impl Store {
     }
 
     /// Writes down that the provider was asked about a batch, and what follows: an unconfirmed batch that it has
-    /// is submitted; past the deadline and after an answer, what is still pending has expired.
+    /// is submitted; after an answer, what is still pending of a batch sent before `sent_before` has expired.
     ///
     /// # Errors
     /// When it cannot be written; asking again does no harm.
-    pub async fn asked(&self, id: BatchId, what: Asked, deadline: Duration) -> Result<Option<Batch>, StoreError> {
+    pub async fn asked(&self, id: BatchId, what: Asked, sent_before: Option<Timestamp>) -> Result<Option<Batch>, StoreError> {
         self.write(1, move |w| {
             w.flush()?;
             let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
@@ -78,7 +76,7 @@ impl Store {
                     .execute(named_params! {":id": key})?;
             } else if answered && batch.state == BatchState::Submitted && !batch.dry_run {
                 let sent = batch.submitted_at.max(batch.send_at).unwrap_or(batch.created_at);
-                if w.now > sent.plus(deadline) {
+                if sent_before.is_some_and(|before| sent < before) {
                     move_to(w, key, BatchState::Complete)?;
                 }
             }

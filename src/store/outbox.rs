@@ -122,6 +122,20 @@ impl Store {
         })
     }
 
+    /// Writes down what went wrong with a batch, and changes nothing else.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn note(&self, id: BatchId, error: LastError) -> Result<(), StoreError> {
+        self.write(1, move |w| {
+            w.conn
+                .prepare_cached("update batch set last_error = :error where uuid = :uuid")?
+                .execute(named_params! {":error": json(&error), ":uuid": id.to_string()})?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Writes down how handing a batch over ended. A receipt that came meanwhile proves that the provider has it.
     ///
     /// # Errors

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use super::checkpoint::Checkpointer;
 use super::error::{JobError, StoreError, is_storage_failure};
 use super::identity::Identity;
 use super::receipts::Tallying;
+use super::watched::Watched;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 
@@ -186,7 +186,7 @@ enum Taken {
 pub(super) struct Writer {
     path: PathBuf,
     conn: Connection,
-    inode: (u64, u64),
+    watched: Arc<Watched>,
     clock: Clock,
     memory: Memory,
     queue: Arc<Queue>,
@@ -202,11 +202,11 @@ impl Writer {
         queue: Arc<Queue>,
         identity: Arc<Mutex<Identity>>,
         checkpointer: Checkpointer,
+        watched: Arc<Watched>,
     ) -> rusqlite::Result<Self> {
         let memory = recollect(&conn)?;
         queue.newest_receipt.send_replace(memory.next_receipt - 1);
-        let inode = inode(path).unwrap_or_default();
-        Ok(Self { path: path.to_owned(), conn, inode, clock, memory, queue, identity, checkpointer })
+        Ok(Self { path: path.to_owned(), conn, watched, clock, memory, queue, identity, checkpointer })
     }
 
     /// Works until the queue is closed and empty.
@@ -292,11 +292,10 @@ impl Writer {
             return Err(failure);
         }
         // The file we hold open may not be the file any more: then the commit went nowhere.
-        if inode(&self.path) == Some(self.inode) {
-            return Ok(());
+        match self.watched.fault() {
+            None => Ok(()),
+            Some(why) => Err(Failure::OfTheStorage(StoreError::Broken(why))),
         }
-        let why = format!("{} was moved, deleted or replaced; put it back, or restart receiptd", self.path.display());
-        Err(Failure::OfTheStorage(StoreError::Broken(why)))
     }
 
     fn in_transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
@@ -319,7 +318,7 @@ impl Writer {
 
     /// After an error of the disk, what the connection believes of the file is not to be trusted.
     fn reopen(&mut self) {
-        if inode(&self.path) != Some(self.inode) {
+        if self.watched.fault().is_some() {
             return; // another file: receipts must not go into that one
         }
         match super::db::open_for_writing(&self.path).and_then(|conn| Ok((recollect(&conn)?, conn))) {
@@ -371,11 +370,6 @@ fn recollect(conn: &Connection) -> rusqlite::Result<Memory> {
     )?;
     let any_forgotten = conn.query_row("select exists (select 1 from forgotten)", [], |row| row.get(0))?;
     Ok(Memory { next_receipt: last.unwrap_or(0) + 1, any_forgotten, ..Memory::default() })
-}
-
-/// Device and inode of a path, without opening it: that would drop SQLite's locks.
-fn inode(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// How long SQLite waits for a lock of another process.

@@ -25,8 +25,8 @@ pub enum Step {
     Submitted(BatchId),
     /// Nothing waits, or everything is paused: wait for a change of the outbox.
     Idle,
-    /// Not before this time.
-    Wait(Timestamp),
+    /// Not before so much time has gone by.
+    Wait(Duration),
 }
 
 /// Trouble with the provider as others may see it: a line for `/readyz`.
@@ -62,22 +62,21 @@ pub struct Submitter {
     /// Destinations a second; `None`: no limit.
     rate: Option<u32>,
     pace: Pace,
-    /// Nothing is handed over before this time.
-    until: Cell<Timestamp>,
+    /// Nothing is handed over before the clock has run for so long: whoever sets the clock neither hurries nor stops us.
+    until: Cell<Duration>,
     /// Failures in a row.
     failures: Cell<u32>,
     /// `GET /batch` must answer before the next batch goes out, and whether it is being asked.
     must_ask: Cell<bool>,
     asking: Cell<bool>,
     /// When the rate allows the next batch.
-    next_allowed: Cell<Timestamp>,
+    next_allowed: Cell<Duration>,
     randomness: RefCell<u64>,
 }
 
 impl Submitter {
     /// `callbacks`: `{public_url}/callbacks`; `rate`: destinations a second.
     pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, callbacks: String, rate: Option<u32>, pace: Pace) -> Self {
-        let start = Timestamp::from_millis(0);
         let seed = u64::from(std::process::id()) ^ clock.now().as_millis().unsigned_abs();
         Self {
             store,
@@ -86,11 +85,11 @@ impl Submitter {
             callbacks,
             rate,
             pace,
-            until: Cell::new(start),
+            until: Cell::new(Duration::ZERO),
             failures: Cell::new(0),
             must_ask: Cell::new(false),
             asking: Cell::new(false),
-            next_allowed: Cell::new(start),
+            next_allowed: Cell::new(Duration::ZERO),
             randomness: RefCell::new(seed | 1),
         }
     }
@@ -100,12 +99,10 @@ impl Submitter {
     /// # Errors
     /// When the store fails; nothing is lost by trying again.
     pub async fn step(&self) -> Result<Step, StoreError> {
-        let now = self.clock.now();
-        if self.until.get() > now {
-            return Ok(Step::Wait(self.until.get()));
-        }
-        if self.next_allowed.get() > now {
-            return Ok(Step::Wait(self.next_allowed.get()));
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let until = self.until.get().max(self.next_allowed.get());
+        if until > elapsed {
+            return Ok(Step::Wait(until - elapsed));
         }
         if self.store.is_paused().await? {
             return Ok(Step::Idle);
@@ -117,7 +114,7 @@ impl Submitter {
         let Some(claimed) = self.store.claim(check).await? else { return Ok(Step::Idle) };
         if let Some(rate) = self.rate {
             let takes = Duration::from_millis(claimed.destinations.len() as u64 * 1000 / u64::from(rate.max(1)));
-            self.next_allowed.set(self.next_allowed.get().max(now).plus(takes));
+            self.next_allowed.set(self.next_allowed.get().max(elapsed) + takes);
         }
         let id = claimed.id;
         let settlement = self.hand_over(&claimed).await;
@@ -178,7 +175,7 @@ impl Submitter {
     /// After trouble: does the provider answer at all? One task asks for all.
     async fn ask(&self) -> Step {
         if self.asking.replace(true) {
-            return Step::Wait(self.clock.now().plus(FIRST_WAIT));
+            return Step::Wait(FIRST_WAIT);
         }
         let answer = self.provider.pending().await;
         self.asking.set(false);
@@ -186,15 +183,15 @@ impl Submitter {
             Ok(_) => {
                 self.must_ask.set(false);
                 self.all_is_well();
-                Step::Wait(self.clock.now())
+                Step::Wait(Duration::ZERO)
             }
             Err(crate::provider::CallError::Unauthorized(trouble)) => {
                 self.key_refused(&trouble);
-                Step::Wait(self.until.get())
+                Step::Wait(self.until.get().saturating_sub(self.clock.elapsed()))
             }
             Err(error) => {
                 self.back_off(error.trouble().retry_after, error.to_string());
-                Step::Wait(self.until.get())
+                Step::Wait(self.until.get().saturating_sub(self.clock.elapsed()))
             }
         }
     }
@@ -208,7 +205,7 @@ impl Submitter {
 
     fn key_refused(&self, trouble: &Trouble) {
         self.must_ask.set(true);
-        self.until.set(self.clock.now().plus(KEY_WAIT));
+        self.until.set(self.clock.elapsed() + KEY_WAIT);
         let status = trouble.status.map_or_else(String::new, |status| format!(" with status {status}"));
         self.pace.note(Some(format!(
             "it refuses our requests{status}: check provider.key_file and provider.base_url; batches wait in the outbox"
@@ -222,7 +219,7 @@ impl Submitter {
         self.failures.set(failures.saturating_add(1));
         let doubled = FIRST_WAIT.saturating_mul(1 << failures.min(16)).min(LONGEST_WAIT);
         let wait = asked.unwrap_or_else(|| doubled.mul_f64(0.5 + self.random() / 2.0));
-        self.until.set(self.until.get().max(self.clock.now().plus(wait)));
+        self.until.set(self.until.get().max(self.clock.elapsed() + wait));
         self.pace.note(Some(why));
     }
 

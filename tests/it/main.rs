@@ -14,6 +14,7 @@ mod receiving;
 mod reconciling;
 mod secrecy;
 mod sending;
+mod storage;
 mod story;
 mod stream;
 mod submission;

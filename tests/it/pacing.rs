@@ -67,7 +67,7 @@ impl Sending {
     /// How long it wants to wait.
     async fn wait(&self) -> Duration {
         match self.step().await {
-            Step::Wait(until) => until.since(self.clock.now()),
+            Step::Wait(wait) => wait,
             other => unreachable!("{other:?}"),
         }
     }

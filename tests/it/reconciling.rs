@@ -21,6 +21,7 @@ struct Asking {
     clock: Clock,
     missed: Arc<AtomicU64>,
     reconciler: Reconciler,
+    provider: Rc<Provider>,
 }
 
 async fn asking(profile: Profile) -> Asking {
@@ -35,9 +36,10 @@ async fn asking(profile: Profile) -> Asking {
     });
     let missed = Arc::new(AtomicU64::new(0));
     let provider = Rc::new(provider.expect("a URL"));
-    let reconciler = Reconciler::new(daemon.store.clone(), provider, clock.clone(), PATIENCE, missed.clone());
-    clock.step(Duration::from_secs(1));
-    Asking { daemon, clock, missed, reconciler }
+    let reconciler = Reconciler::new(daemon.store.clone(), provider.clone(), clock.clone(), PATIENCE, missed.clone());
+    let it = Asking { daemon, clock, missed, reconciler, provider };
+    it.step(Duration::from_secs(1));
+    it
 }
 
 /// A provider that posts no receipt by itself, but knows them all.
@@ -52,6 +54,13 @@ impl Asking {
         id
     }
 
+    /// Time goes by, here and at the provider.
+    fn step(&self, by: Duration) {
+        self.clock.step(by);
+        let now = jiff::Timestamp::from_millisecond(self.clock.now().as_millis()).expect("a time");
+        self.daemon.simulator.set_now(now);
+    }
+
     /// Asks until nothing is due at this time; how often that was.
     async fn asked(&self) -> usize {
         let before = self.questions();
@@ -59,8 +68,8 @@ impl Asking {
             match self.reconciler.step().await.expect("stepped") {
                 Step::Asked(_) => {}
                 // Spacing: a second later it may go on.
-                Step::Wait(until) if until.since(self.clock.now()) <= Duration::from_secs(1) => {
-                    self.clock.step(Duration::from_secs(1));
+                Step::Wait(wait) if wait <= Duration::from_secs(1) => {
+                    self.step(Duration::from_secs(1));
                 }
                 Step::Wait(_) => return self.questions() - before,
             }
@@ -76,15 +85,15 @@ impl Asking {
 async fn a_silent_batch_is_asked_about_to_the_second_and_what_was_lost_is_found() {
     let it = asking(deaf()).await;
     let id = it.submitted("+447700900001").await;
-    it.clock.step(PATIENCE.after - Duration::from_secs(1));
+    it.step(PATIENCE.after - Duration::from_secs(1));
     assert!(matches!(it.reconciler.step().await, Ok(Step::Wait(_))));
     assert_eq!(it.questions(), 0);
-    it.clock.step(Duration::from_secs(1));
+    it.step(Duration::from_secs(1));
     assert!(matches!(it.reconciler.step().await, Ok(Step::Asked(_))));
     it.daemon.until(&id, "complete").await;
     let receipts = it.daemon.get("/v1/receipts").await.json();
     assert_eq!(receipts["items"][0]["source"], "poll");
-    it.clock.step(PATIENCE.after * 10);
+    it.step(PATIENCE.after * 10);
     assert_eq!(it.asked().await, 0, "what is complete is not asked about");
     it.daemon.assert_books_balance().await;
 }
@@ -95,7 +104,7 @@ async fn a_silence_that_lasts_is_asked_about_at_growing_intervals() {
     it.submitted("+447700900001").await;
     let mut asked = Vec::new();
     for minute in 1..=240 {
-        it.clock.step(MINUTE);
+        it.step(MINUTE);
         if it.asked().await > 0 {
             asked.push(minute);
         }
@@ -111,16 +120,16 @@ async fn the_provider_is_not_hammered_however_many_batches_are_silent() {
     for n in 0..20 {
         it.submitted(&format!("+4477009000{n:02}")).await;
     }
-    it.clock.step(PATIENCE.after);
+    it.step(PATIENCE.after);
     let start = it.clock.now();
     assert_eq!(it.asked().await, 20);
     assert!(it.clock.now().since(start) >= Duration::from_secs(19), "one a second");
     // And while it does not answer, less and less often.
-    it.clock.step(PATIENCE.after * 2);
+    it.step(PATIENCE.after * 2);
     it.daemon.simulator.script(Script::on(Call::Details, Answer::status(500)).lasting());
     let before = it.questions();
     for _ in 0..120 {
-        it.clock.step(Duration::from_secs(1));
+        it.step(Duration::from_secs(1));
         let _ = it.reconciler.step().await.expect("stepped");
     }
     assert!(it.questions() - before <= 8, "{}", it.questions() - before);
@@ -131,11 +140,11 @@ async fn what_is_pending_expires_past_the_deadline_and_only_after_an_answer_and_
     let it = asking(Profile { never: 1.0, ..deaf() }).await;
     let id = it.submitted("+447700900001").await;
     it.daemon.simulator.script(Script::on(Call::Details, Answer::status(500)).lasting());
-    it.clock.step(PATIENCE.deadline + MINUTE);
+    it.step(PATIENCE.deadline + MINUTE);
     it.asked().await;
     assert_eq!(it.daemon.until(&id, "submitted").await["counts"]["expired"], 0, "no answer, no expiry");
     it.daemon.simulator.clear_scripts();
-    it.clock.step(MINUTE * 10);
+    it.step(MINUTE * 10);
     it.asked().await;
     let batch = it.daemon.until(&id, "complete").await;
     assert_eq!((&batch["counts"]["expired"], &batch["counts"]["submitted"]), (&1.into(), &0.into()));
@@ -152,15 +161,15 @@ async fn an_unconfirmed_batch_that_the_provider_has_is_submitted_and_one_it_does
     it.daemon.simulator.script(Script::add(Answer::Close).after_taking());
     let taken = it.daemon.submit(&["+447700900001"]).await;
     it.daemon.until(&taken, "unconfirmed").await;
-    it.clock.step(Duration::from_secs(2)); // the submitter takes a breath, and asks whether the provider answers
+    it.step(Duration::from_secs(2)); // the submitter takes a breath, and asks whether the provider answers
     it.daemon.simulator.script(Script::add(Answer::Close));
     let lost = it.daemon.submit(&["+447700900002"]).await;
     it.daemon.until(&lost, "unconfirmed").await;
-    it.clock.step(MINUTE);
+    it.step(MINUTE);
     assert_eq!(it.asked().await, 2);
     it.daemon.until(&taken, "complete").await;
     it.daemon.until(&lost, "unconfirmed").await;
-    it.clock.step(PATIENCE.deadline * 2);
+    it.step(PATIENCE.deadline * 2);
     it.asked().await;
     it.daemon.until(&lost, "unconfirmed").await;
     assert_eq!(it.daemon.simulator.requests().iter().filter(|request| request.method == "POST").count(), 2);
@@ -171,12 +180,12 @@ async fn after_a_time_in_which_receipts_could_not_be_taken_all_open_batches_are_
     let it = asking(Profile { never: 1.0, ..deaf() }).await;
     it.submitted("+447700900001").await;
     it.submitted("+447700900002").await;
-    it.clock.step(MINUTE);
+    it.step(MINUTE);
     assert_eq!(it.asked().await, 0);
     it.missed.fetch_add(7, Ordering::Relaxed);
-    it.clock.step(MINUTE);
+    it.step(MINUTE);
     assert_eq!(it.asked().await, 2);
-    it.clock.step(MINUTE);
+    it.step(MINUTE);
     assert_eq!(it.asked().await, 0);
 }
 
@@ -187,9 +196,55 @@ async fn a_batch_that_is_to_be_sent_later_is_not_asked_about_before() {
         serde_json::json!({"from": "mplus", "message": "hello", "destinations": ["+447700900001"], "send_at": "2026-11-26T09:00:00Z"});
     let id = it.daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned();
     it.daemon.until(&id, "scheduled").await;
-    it.clock.step(Duration::from_secs(47 * 3600));
+    it.step(Duration::from_secs(47 * 3600));
     it.missed.fetch_add(1, Ordering::Relaxed);
     assert_eq!(it.asked().await, 0);
-    it.clock.step(Duration::from_secs(3600) + PATIENCE.after);
+    it.step(Duration::from_secs(3600) + PATIENCE.after);
     assert_eq!(it.asked().await, 1);
+}
+
+#[actix_web::test]
+async fn a_clock_that_is_set_ahead_expires_nothing_before_the_whole_time_has_gone_by() {
+    let it = asking(Profile { never: 1.0, ..deaf() }).await;
+    let id = it.submitted("+447700900001").await;
+    let right = it.clock.now();
+    it.clock.set(right.plus(PATIENCE.deadline * 4));
+    it.asked().await;
+    assert_eq!(it.daemon.until(&id, "submitted").await["counts"]["expired"], 0, "no time has gone by");
+    it.daemon.simulator.set_now(jiff::Timestamp::from_millisecond(right.as_millis()).expect("a time"));
+    // A daemon that was started under the wrong clock has only the provider's to compare with.
+    let again = Reconciler::new(it.daemon.store.clone(), it.provider.clone(), it.clock.clone(), PATIENCE, it.missed.clone());
+    assert!(matches!(again.step().await, Ok(Step::Asked(_))));
+    assert_eq!(it.daemon.until(&id, "submitted").await["counts"]["expired"], 0, "the provider's clock says otherwise");
+    it.clock.set(right);
+    it.asked().await;
+    it.step(PATIENCE.deadline - MINUTE);
+    it.asked().await;
+    assert_eq!(it.daemon.until(&id, "submitted").await["counts"]["expired"], 0);
+    it.step(MINUTE * 10);
+    it.asked().await;
+    assert_eq!(it.daemon.until(&id, "complete").await["counts"]["expired"], 1);
+}
+
+#[actix_web::test]
+async fn a_scheduled_batch_that_the_provider_no_longer_lists_is_shown() {
+    let it = asking(deaf()).await;
+    let body =
+        serde_json::json!({"from": "mplus", "message": "hello", "destinations": ["+447700900001"], "send_at": "2026-11-26T09:00:00Z"});
+    let scheduled = |body: serde_json::Value| async { it.daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].clone() };
+    let (kept, lost) = (scheduled(body.clone()).await, scheduled(body).await);
+    let (kept, lost) = (kept.as_str().expect("an id"), lost.as_str().expect("an id"));
+    it.daemon.until(kept, "scheduled").await;
+    it.daemon.until(lost, "scheduled").await;
+    it.step(PATIENCE.after);
+    it.asked().await;
+    assert!(it.daemon.until(lost, "scheduled").await["last_error"].is_null());
+    // Somebody cancels it there, past us.
+    let url = format!("{}/batch/{lost}?key={KEY}", it.daemon.simulator.url());
+    assert_eq!(crate::support::request("DELETE", &url, &[], Vec::new()).await.status, 200);
+    it.step(PATIENCE.after);
+    it.asked().await;
+    let shown = it.daemon.until(lost, "scheduled").await;
+    assert_eq!(shown["last_error"]["kind"], "not_scheduled");
+    assert!(it.daemon.until(kept, "scheduled").await["last_error"].is_null());
 }

@@ -1,0 +1,51 @@
+//! Is the file that is held open still the file at its path?
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What was seen of the database file, to compare it with what is there.
+pub(super) struct Watched {
+    path: PathBuf,
+    inode: (u64, u64),
+    read_only: bool,
+    /// It never shrinks while a daemon has it: nothing here vacuums it.
+    least_bytes: AtomicU64,
+}
+
+impl Watched {
+    pub fn new(path: &Path) -> std::io::Result<Self> {
+        // Never opened: closing it again would drop SQLite's locks.
+        let found = std::fs::metadata(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            inode: inode(&found),
+            read_only: found.permissions().readonly(),
+            least_bytes: AtomicU64::new(found.len()),
+        })
+    }
+
+    /// What happened to the file under the daemon; `None`: nothing. What was committed since may have gone nowhere.
+    pub fn fault(&self) -> Option<String> {
+        let path = self.path.display();
+        let Some(found) = std::fs::metadata(&self.path).ok().filter(|found| inode(found) == self.inode) else {
+            return Some(format!("{path} was moved, deleted or replaced; put it back, or restart receiptd"));
+        };
+        if found.permissions().readonly() && !self.read_only {
+            return Some(format!("{path} was made read-only; make it writable again (chmod u+w)"));
+        }
+        let before = self.least_bytes.fetch_max(found.len(), Ordering::Relaxed);
+        if found.len() < before {
+            return Some(format!(
+                "{path} was truncated from {before} to {} bytes; stop receiptd, and restore the file from a backup",
+                found.len()
+            ));
+        }
+        None
+    }
+}
+
+fn inode(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}

@@ -1,0 +1,264 @@
+//! Storage that fails, is taken away, or is held by others, under the real binary.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use actix_web::rt;
+use receiptd::simulator::Script;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::binary::{Binary, House};
+use crate::support::{Answer, receipt, request};
+
+const NO_SPACE: i32 = 28;
+const IO_ERROR: i32 = 5;
+
+/// The library that makes calls fail, built once by the compiler that also builds SQLite.
+fn shim() -> &'static str {
+    static SHIM: OnceLock<String> = OnceLock::new();
+    SHIM.get_or_init(|| {
+        let library = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faults.c");
+        let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+        assert!(built.expect("cc, which builds SQLite too").success());
+        library.display().to_string()
+    })
+}
+
+/// A daemon with one submitted batch, and what it has acknowledged.
+struct Taking {
+    house: House,
+    daemon: Binary,
+    batch: String,
+    callback: String,
+    acknowledged: Vec<String>,
+    next: u32,
+}
+
+fn number(n: u32) -> String {
+    format!("+447700{n:06}")
+}
+
+impl Taking {
+    async fn new(house: House) -> Self {
+        let daemon = house.serve().await;
+        let numbers: Vec<String> = (0..1_000).map(number).collect();
+        let batch = daemon.submit("hello", &numbers.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        daemon.until(&batch, "submitted").await;
+        let callback = house.callback(0);
+        Self { house, daemon, batch, callback, acknowledged: Vec::new(), next: 0 }
+    }
+
+    /// Posts the next receipt; one that is not taken is posted again by the next call.
+    async fn post(&mut self) -> Answer {
+        let to = number(self.next);
+        let answer = request("POST", &self.callback, &[], receipt(&to, true, "00").to_string().into_bytes()).await;
+        if answer.status == 200 {
+            self.acknowledged.push(to);
+            self.next += 1;
+        } else {
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
+        }
+        answer
+    }
+
+    async fn taken(&mut self) {
+        let answer = self.post().await;
+        assert_eq!(answer.status, 200, "{answer:?}\n{}", self.daemon.log());
+    }
+
+    /// Not taken, and `/readyz` says why.
+    async fn refused(&mut self, why: &str) {
+        for _ in 0..3 {
+            let answer = self.post().await;
+            assert_eq!(answer.status, 503, "{answer:?}");
+        }
+        self.not_ready(why).await;
+    }
+
+    async fn not_ready(&self, why: &str) {
+        let ready = self.daemon.api("GET", "/readyz", None).await;
+        assert_eq!((ready.status, ready.json()["ready"].as_bool()), (503, Some(false)), "{ready:?}");
+        assert!(ready.json()["reasons"].to_string().contains(why), "{why}: {ready:?}");
+    }
+
+    async fn recovers(&mut self) {
+        for _ in 0..1_000 {
+            if self.daemon.api("GET", "/readyz", None).await.status == 200 {
+                self.taken().await;
+                return;
+            }
+            rt::time::sleep(Duration::from_millis(10)).await;
+        }
+        unreachable!("it is never ready again: {}", self.daemon.log());
+    }
+
+    /// Kills it, starts it again, and looks for everything that was acknowledged.
+    async fn nothing_is_lost(self) {
+        let Self { house, daemon, batch, acknowledged, .. } = self;
+        daemon.kill();
+        let daemon = house.serve().await;
+        for number in &acknowledged {
+            let shown = daemon.api("GET", &format!("/v1/batches/{batch}/destinations/{number}"), None).await.json();
+            assert_eq!((&shown["state"], &shown["receipts"]), (&"delivered".into(), &1.into()), "{number}");
+        }
+        let checked = daemon.api("POST", "/v1/check", None).await.json();
+        assert_eq!(checked["problems"].to_string(), "[]");
+        assert_eq!(house.posts(), 1, "handed over once");
+    }
+}
+
+/// With a file in which the fault of the moment stands.
+fn faulty() -> (House, PathBuf) {
+    let house = House::new();
+    let faults = house.path("faults");
+    (house.set("LD_PRELOAD", shim()).set("FAULTS_FILE", &faults.display().to_string()), faults)
+}
+
+async fn while_it_fails(call: &str, error: i32, suffix: &str) {
+    let (house, faults) = faulty();
+    let mut it = Taking::new(house).await;
+    for _ in 0..3 {
+        it.taken().await;
+        std::fs::write(&faults, format!("{call} {error} {suffix}")).expect("written");
+        it.refused("").await;
+        std::fs::remove_file(&faults).expect("removed");
+        it.recovers().await;
+    }
+    it.nothing_is_lost().await;
+}
+
+#[actix_web::test]
+async fn a_full_disk_is_answered_with_503_and_then_it_goes_on() {
+    while_it_fails("write", NO_SPACE, "-wal").await;
+}
+
+#[actix_web::test]
+async fn an_error_of_the_disk_is_answered_with_503_and_then_it_goes_on() {
+    while_it_fails("write", IO_ERROR, "-wal").await;
+}
+
+#[actix_web::test]
+async fn a_failed_fsync_is_answered_with_503_and_then_it_goes_on() {
+    while_it_fails("fsync", IO_ERROR, "-wal").await;
+}
+
+#[actix_web::test]
+async fn a_database_file_that_cannot_be_written_costs_nothing_while_the_wal_can() {
+    let (house, faults) = faulty();
+    let mut it = Taking::new(house).await;
+    std::fs::write(&faults, format!("write {IO_ERROR} .db")).expect("written");
+    for _ in 0..50 {
+        it.taken().await;
+    }
+    // A quiet moment comes in which the WAL cannot be emptied; then more, and then a good disk.
+    rt::time::sleep(Duration::from_millis(2_500)).await;
+    it.taken().await;
+    std::fs::remove_file(&faults).expect("removed");
+    it.taken().await;
+    it.nothing_is_lost().await;
+}
+
+#[actix_web::test]
+async fn nothing_goes_out_while_the_identity_file_cannot_be_written() {
+    let (house, faults) = faulty();
+    let daemon = house.serve().await;
+    std::fs::write(&faults, format!("write {IO_ERROR} .identity.new")).expect("written");
+    let id = daemon.submit("hello", &["+447700900001"]).await;
+    for _ in 0..1_000 {
+        let batch = daemon.api("GET", &format!("/v1/batches/{id}"), None).await.json();
+        if batch["last_error"]["kind"] == "storage" {
+            break;
+        }
+        rt::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(house.posts(), 0);
+    std::fs::remove_file(&faults).expect("removed");
+    daemon.until(&id, "submitted").await;
+    assert_eq!(house.posts(), 1);
+}
+
+#[actix_web::test]
+async fn a_file_that_was_moved_replaced_truncated_or_made_read_only_is_noticed_before_the_next_acknowledgement() {
+    let mut it = Taking::new(House::new()).await;
+    it.taken().await;
+    let (database, aside) = (it.house.path("receiptd.db"), it.house.path("aside.db"));
+
+    std::fs::rename(&database, &aside).expect("moved");
+    it.not_ready("moved").await;
+    it.refused("moved").await;
+    std::fs::copy(&aside, &database).expect("replaced");
+    it.refused("replaced").await;
+    std::fs::rename(&aside, &database).expect("put back");
+    it.recovers().await;
+
+    let mut permissions = std::fs::metadata(&database).expect("there").permissions();
+    let writable = permissions.clone();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&database, permissions).expect("made read-only");
+    it.not_ready("read-only").await;
+    it.refused("read-only").await;
+    std::fs::set_permissions(&database, writable).expect("made writable");
+    it.recovers().await;
+
+    let whole = std::fs::metadata(&database).expect("there").len();
+    assert!(whole > 8_192, "{whole}");
+    let keep = it.house.path("keep.db");
+    std::fs::copy(&database, &keep).expect("copied");
+    std::fs::OpenOptions::new().write(true).open(&database).and_then(|file| file.set_len(8_192)).expect("truncated");
+    it.not_ready("truncated").await;
+    it.refused("truncated").await;
+    let bytes = std::fs::read(&keep).expect("read");
+    std::fs::write(&database, bytes).expect("written back into the same file");
+    it.recovers().await;
+    it.nothing_is_lost().await;
+}
+
+#[actix_web::test]
+async fn others_who_hold_the_lock_read_for_long_or_come_and_go_cost_no_receipt() {
+    let mut it = Taking::new(House::new()).await;
+    let database = it.house.path("receiptd.db");
+    let reader = Connection::open_with_flags(&database, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
+    reader.execute_batch("begin; select count(*) from receipt").expect("a snapshot that is kept");
+    for _ in 0..20 {
+        it.taken().await;
+        drop(Connection::open(&database).expect("opened"));
+    }
+    let writer = Connection::open(&database).expect("opened");
+    writer.execute_batch("begin immediate").expect("the lock");
+    it.refused("lock").await;
+    writer.execute_batch("rollback").expect("given back");
+    drop(writer);
+    it.recovers().await;
+    let copy = it.house.path("copy.db");
+    let made = it.daemon.api("POST", "/v1/backup", Some(serde_json::json!({"file": copy}))).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    for _ in 0..20 {
+        it.taken().await;
+    }
+    let seen: i64 = reader.query_row("select count(*) from receipt", [], |row| row.get(0)).expect("read");
+    assert_eq!(seen, 0, "its snapshot is as old as it was");
+    it.nothing_is_lost().await;
+}
+
+#[actix_web::test]
+async fn an_answer_that_cannot_be_written_down_is_remembered_until_it_can() {
+    let (house, faults) = faulty();
+    let daemon = house.serve().await;
+    house.simulator.script(Script::add(receiptd::simulator::Answer::Slow(Duration::from_millis(500))));
+    let id = daemon.submit("hello", &["+447700900001"]).await;
+    while house.posts() == 0 {
+        rt::time::sleep(Duration::from_millis(5)).await;
+    }
+    std::fs::write(&faults, format!("write {NO_SPACE} -wal")).expect("written");
+    while house.simulator.submissions().is_empty() {
+        rt::time::sleep(Duration::from_millis(5)).await;
+    }
+    rt::time::sleep(Duration::from_millis(700)).await;
+    std::fs::remove_file(&faults).expect("removed");
+    daemon.until(&id, "submitted").await;
+    assert_eq!(house.posts(), 1);
+}
