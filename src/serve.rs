@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
 use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, private_routes, public_routes};
-use crate::probe::{Prober, Probes};
+use crate::probe::{Prober, Probes, Reached};
 use crate::provider::{self, Provider};
 use crate::reconcile::{self, Patience, Reconciler};
 use crate::retention::{self, Terms};
@@ -40,6 +40,10 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The longest that a worker sleeps without looking.
 const NAP: Duration = Duration::from_secs(30);
+
+/// How often it is tried whether the public URL leads here, and while it does not.
+const PROBE_EVERY: Duration = Duration::from_secs(5 * 60);
+const PROBE_AGAIN: Duration = Duration::from_secs(60);
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +164,7 @@ impl Bound {
         let probes = Probes::default();
         let missed = Arc::new(AtomicU64::new(0));
 
+        let (probed_callbacks, probed_secrets, probed) = (callbacks.clone(), secrets.clone(), probes.clone());
         let public_connections = Connections::new(config.config.callback.max_connections);
         let public_state = Data::new(PublicState {
             store: store.clone(),
@@ -188,8 +193,9 @@ impl Bound {
                     numbers: NumberReader::new(for_api.config.provider.default_region),
                 },
                 pace: api_pace.clone(),
-                provider: checked_provider(&for_api),
+                provider: checked_provider(&for_api).counted_by(api_store.metrics().clone()),
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
+                after: for_api.config.reconcile.after,
                 deadline: for_api.config.reconcile.deadline,
                 feed: feed.clone(),
                 token: token.clone(),
@@ -200,7 +206,7 @@ impl Bound {
         let handles = [public.handle(), private.handle()];
         let mut servers = vec![rt::spawn(public), rt::spawn(private)];
 
-        let provider = Rc::new(Provider::new(provider_settings(&config))?);
+        let provider = Rc::new(Provider::new(provider_settings(&config))?.counted_by(store.metrics().clone()));
         let rate = config.config.provider.rate.map(std::num::NonZeroU32::get);
         let submitter = Rc::new(Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, rate, pace));
         let mut submitting: Vec<rt::task::JoinHandle<()>> = (0..config.config.provider.concurrency)
@@ -210,6 +216,7 @@ impl Bound {
         let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience_with_silence, missed);
         let reconciling = rt::spawn(reconcile(reconciler));
         let terms = Terms { receipts: config.config.retention.receipts, messages: config.config.retention.messages };
+        let probing = rt::spawn(probe(Prober::new(probed_callbacks, probed_secrets, probed), store.clone()));
         let retaining = rt::spawn(retain(store.clone(), clock.clone(), terms));
         let codes = rt::spawn(keep_codes(store.clone(), provider, clock));
         let connections = [public_connections, private_connections];
@@ -231,6 +238,7 @@ impl Bound {
             log::warn!("not everything was finished in shutdown_timeout; a batch that was being submitted will be unconfirmed");
         }
         codes.abort();
+        probing.abort();
         retaining.abort();
         reconciling.abort();
         following.abort();
@@ -356,6 +364,23 @@ async fn reconcile(reconciler: Reconciler) {
             }
         };
         tokio::time::sleep(nap).await;
+    }
+}
+
+/// Tries every few minutes whether the public URL leads here; sooner while it does not.
+async fn probe(prober: Prober, store: Store) {
+    loop {
+        let before = store.metrics().public_url_reachable();
+        let reached = prober.probe().await;
+        match &reached {
+            Reached::No(why) if before != Some(false) => {
+                log::warn!("public_url does not lead here, receipts may not arrive: {why} (`receiptd doctor` says more)");
+            }
+            Reached::Yes if before == Some(false) => log::info!("public_url leads here again"),
+            _ => {}
+        }
+        store.metrics().public_url(reached == Reached::Yes);
+        tokio::time::sleep(if reached == Reached::Yes { PROBE_EVERY } else { PROBE_AGAIN }).await;
     }
 }
 

@@ -11,6 +11,7 @@ use super::batches::decision;
 use super::error::ApiError;
 use super::state::ApiState;
 use crate::api::{Backup, Checked, Look, Paused, Probed, PruneRequest, Readiness, Rotated};
+use crate::metrics;
 use crate::probe::Reached;
 use crate::store::{BackupError, StoreError};
 
@@ -46,7 +47,17 @@ async fn degraded(state: &ApiState) -> Vec<String> {
         }
         Err(error) => degraded.push(format!("the totals cannot be read: {error}")),
     }
+    if state.store.metrics().public_url_reachable() == Some(false) {
+        degraded.push("public_url does not lead here: receipts may not arrive (`receiptd doctor` says more)".into());
+    }
     degraded
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(state: Data<ApiState>) -> Answer {
+    let census = state.store.census(state.after).await?;
+    let shown = metrics::render(state.store.metrics().clone(), census).map_err(|_| StoreError::Busy)?;
+    Ok(HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(shown))
 }
 
 /// `GET /`: a small page that names the daemon and its state.

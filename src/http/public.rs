@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::{Method, header};
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use futures_util::StreamExt;
 
 use super::connections::Connections;
@@ -36,8 +36,16 @@ pub struct PublicState {
 
 /// `POST {public_url}/callbacks/{batch}/{token}`: whatever the method, the path is checked first.
 pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data<PublicState>) -> Result<HttpResponse, ApiError> {
+    let started = Instant::now();
+    let answer = answer(request, payload, &state).await;
+    let status = answer.as_ref().map_or_else(|error| error.status_code().as_u16(), |answer| answer.status().as_u16());
+    state.store.metrics().callback(status, started.elapsed());
+    answer
+}
+
+async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> Result<HttpResponse, ApiError> {
     let _busy = Connections::busy(&request);
-    let batch = authentic(&request, &state).ok_or_else(nothing_here)?;
+    let batch = authentic(&request, state).ok_or_else(nothing_here)?;
     if request.method() != Method::POST {
         return Err(ApiError::Method("POST"));
     }
@@ -79,7 +87,8 @@ pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data
 }
 
 /// Any other path.
-pub(super) async fn nothing() -> Result<HttpResponse, ApiError> {
+pub(super) async fn nothing(state: Data<PublicState>) -> Result<HttpResponse, ApiError> {
+    state.store.metrics().callback(404, Duration::ZERO);
     Err(nothing_here())
 }
 

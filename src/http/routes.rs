@@ -55,6 +55,7 @@ pub fn private_routes(config: &mut ServiceConfig) {
     config
         .service(at("/healthz", "GET").route(get().to(ops::healthz)))
         .service(at("/readyz", "GET").route(get().to(ops::readyz)))
+        .service(at("/metrics", "GET").wrap(from_fn(authorized)).route(get().to(ops::metrics)))
         .service(at("/", "GET").route(get().to(ops::home)))
         .service(api)
         .default_service(web::to(nothing));

@@ -24,6 +24,8 @@ pub struct ApiState {
     pub pace: Pace,
     /// The provider, for what people ask of it.
     pub provider: Provider,
+    /// Silence on a batch before the provider is asked about it.
+    pub after: Duration,
     /// From submission until what is pending expires.
     pub deadline: Duration,
     /// Asks whether the public URL leads here.

@@ -5,7 +5,8 @@
 //! nothing here logs, and errors carry no URL.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use awc::http::header::{self, HeaderMap, HttpDate};
 use awc::http::{Uri, Version};
@@ -16,6 +17,7 @@ use super::outcome::{Answer, CallError, Cancelled, Exchange, SubmissionOutcome, 
 use super::shown::Hidden;
 use super::wire::{self, PendingBatch, Polled, Submission, WireNames};
 use crate::domain::{BatchId, Content, Identifier, Msisdn, ReceiptCode, Timestamp};
+use crate::metrics::{Call, Ending, Metrics};
 use crate::secret::Secret;
 
 /// The most of an answer that is read: enough for any answer to a submission or a cancellation.
@@ -72,6 +74,7 @@ pub struct Provider {
     key: Secret,
     timeout: Duration,
     wire_names: WireNames,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl fmt::Debug for Provider {
@@ -93,7 +96,14 @@ impl Provider {
         if !web || url.host().is_none_or(str::is_empty) || url.query().is_some() || base_url.contains('#') {
             return Err(BadBaseUrl);
         }
-        Ok(Self { client: client(timeout), base_url, key, timeout, wire_names })
+        Ok(Self { client: client(timeout), base_url, key, timeout, wire_names, metrics: None })
+    }
+
+    /// Counts its calls there.
+    #[must_use]
+    pub fn counted_by(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// `POST /batch`: hands a batch over, once.
@@ -103,7 +113,7 @@ impl Provider {
         let exchange = match serde_json::to_vec(&Submission::new(self.wire_names, batch, content, destinations, callback)) {
             Ok(body) => {
                 let request = self.client.post(self.url("/batch", &self.wire_names.query(content)));
-                self.exchange(request.content_type("application/json"), body, SMALL, self.timeout).await
+                self.exchange(Call::Submit, request.content_type("application/json"), body, SMALL, self.timeout).await
             }
             Err(error) => Exchange::NotSent { kind: "unwritable", detail: error.to_string() },
         };
@@ -116,7 +126,7 @@ impl Provider {
     /// # Errors
     /// There is no list.
     pub async fn pending(&self) -> Result<Vec<PendingBatch>, CallError> {
-        let body = self.ask(&self.url("/batch", ""), LIST, self.timeout).await?;
+        let body = self.ask(Call::List, &self.url("/batch", ""), LIST, self.timeout).await?;
         wire::pending(&body).map_err(|error| self.unreadable(&error, &body))
     }
 
@@ -126,7 +136,7 @@ impl Provider {
     /// # Errors
     /// It does not answer, or refuses the key.
     pub async fn greet(&self) -> Result<Option<Timestamp>, CallError> {
-        let exchange = self.exchange(self.client.get(self.url("/batch", "")), Vec::new(), LIST, self.timeout).await;
+        let exchange = self.exchange(Call::List, self.client.get(self.url("/batch", "")), Vec::new(), LIST, self.timeout).await;
         let date = if let Exchange::Answered(answer) = &exchange { answer.date } else { None };
         exchange.into_body(|detail| Hidden::key(&self.key).show(detail))?;
         Ok(date.map(Timestamp::from))
@@ -139,7 +149,7 @@ impl Provider {
     /// There are no details.
     pub async fn receipts(&self, id: &Identifier) -> Result<Polled, CallError> {
         let url = self.url(&self.batch_path(id)?, "&details=true");
-        let exchange = self.exchange(self.client.get(&url), Vec::new(), DETAILS, self.timeout * DETAILS_TAKE).await;
+        let exchange = self.exchange(Call::Details, self.client.get(&url), Vec::new(), DETAILS, self.timeout * DETAILS_TAKE).await;
         let answered_at = if let Exchange::Answered(answer) = &exchange { answer.date.map(Timestamp::from) } else { None };
         let body = exchange.into_body(|detail| Hidden::key(&self.key).show(detail))?;
         let polled = self.details(body).await?;
@@ -167,7 +177,7 @@ impl Provider {
     /// The provider gave no clear answer.
     pub async fn cancel(&self, id: &Identifier) -> Result<Cancelled, CallError> {
         let request = self.client.delete(self.url(&self.batch_path(id)?, ""));
-        let exchange = self.exchange(request, Vec::new(), SMALL, self.timeout).await;
+        let exchange = self.exchange(Call::Cancel, request, Vec::new(), SMALL, self.timeout).await;
         exchange.into_cancelled(|detail| Hidden::key(&self.key).show(detail))
     }
 
@@ -176,12 +186,12 @@ impl Provider {
     /// # Errors
     /// There is no list.
     pub async fn codes(&self) -> Result<Vec<(ReceiptCode, String)>, CallError> {
-        let body = self.ask(&self.url("/dr-responses", ""), LIST, self.timeout).await?;
+        let body = self.ask(Call::Codes, &self.url("/dr-responses", ""), LIST, self.timeout).await?;
         wire::codes(&body).map_err(|error| self.unreadable(&error, &body))
     }
 
-    async fn ask(&self, url: &str, most: usize, timeout: Duration) -> Result<Vec<u8>, CallError> {
-        let exchange = self.exchange(self.client.get(url), Vec::new(), most, timeout).await;
+    async fn ask(&self, call: Call, url: &str, most: usize, timeout: Duration) -> Result<Vec<u8>, CallError> {
+        let exchange = self.exchange(call, self.client.get(url), Vec::new(), most, timeout).await;
         exchange.into_body(|detail| Hidden::key(&self.key).show(detail))
     }
 
@@ -207,7 +217,7 @@ impl Provider {
     }
 
     /// Sends one request and reads its whole answer, under one deadline.
-    async fn exchange(&self, request: ClientRequest, body: Vec<u8>, most: usize, timeout: Duration) -> Exchange {
+    async fn exchange(&self, call: Call, request: ClientRequest, body: Vec<u8>, most: usize, timeout: Duration) -> Exchange {
         let mut status = None;
         let sent = async {
             // Not only the answer's end: a request must not take a connection that another one left
@@ -222,10 +232,20 @@ impl Provider {
                 Err(error) => error.into(),
             }
         };
-        match tokio::time::timeout(timeout, sent).await {
+        let started = Instant::now();
+        let exchange = match tokio::time::timeout(timeout, sent).await {
             Ok(exchange) => exchange,
             Err(_) => Exchange::lost("timeout", status, format!("no whole answer within {timeout:?}")),
+        };
+        if let Some(metrics) = &self.metrics {
+            let ending = match &exchange {
+                Exchange::NotSent { .. } => Ending::NotSent,
+                Exchange::Lost { .. } => Ending::Lost,
+                Exchange::Answered(answer) => Ending::Answered(answer.status),
+            };
+            metrics.provider(call, ending, started.elapsed());
         }
+        exchange
     }
 }
 

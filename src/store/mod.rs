@@ -4,6 +4,7 @@
 //! pool of read-only connections. Nothing in a signature says SQLite.
 
 mod batches;
+mod census;
 mod check;
 mod checkpoint;
 mod codes;

@@ -8,7 +8,7 @@ use super::receipts::{Incoming, Recorded, optional, record};
 use super::rows::uuid;
 use super::writer::Writing;
 use crate::api;
-use crate::domain::{BatchId, Timestamp};
+use crate::domain::{BatchId, Source, Timestamp};
 
 /// How much the quarantine may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,11 @@ impl Store {
             .await;
         match outcome {
             Err(StoreError::QuarantineFull) => Ok(None),
-            other => other.map(Some),
+            Ok(recorded) => {
+                recorded.outcomes.iter().for_each(|outcome| self.metrics().receipt(Source::Replay, *outcome));
+                Ok(Some(recorded))
+            }
+            Err(error) => Err(error),
         }
     }
 }

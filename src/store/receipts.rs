@@ -101,7 +101,10 @@ impl Store {
     /// Nothing of it was recorded, or (`CommitUnknown`) perhaps all of it; repeating it does no harm.
     pub async fn record(&self, incoming: Incoming) -> Result<Recorded, StoreError> {
         let bounds = self.shared.quarantine;
-        self.write(incoming.items.len().max(1), move |w| record(w, &incoming, bounds)).await
+        let source = incoming.source;
+        let recorded = self.write(incoming.items.len().max(1), move |w| record(w, &incoming, bounds)).await?;
+        recorded.outcomes.iter().for_each(|outcome| self.metrics().receipt(source, *outcome));
+        Ok(recorded)
     }
 
     /// The log after an id, oldest first: a page, and the id to go on from (`None` at the end). With a filter

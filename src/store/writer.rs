@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, oneshot, watch};
@@ -16,6 +16,7 @@ use super::receipts::Tallying;
 use super::watched::Watched;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
+use crate::metrics::Metrics;
 
 /// Rows that may wait for the writer: about a fifth of a second of its work. More is refused at once,
 /// so that whoever waits, waits for a bounded time.
@@ -94,6 +95,8 @@ pub(super) struct Queue {
     pub outbox: Notify,
     /// The newest receipt that is committed.
     pub newest_receipt: watch::Sender<i64>,
+    /// Where all who share the store count.
+    pub metrics: Arc<Metrics>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -109,6 +112,7 @@ impl Queue {
             trouble: Mutex::default(),
             outbox: Notify::new(),
             newest_receipt: watch::Sender::new(0),
+            metrics: Arc::default(),
         }
     }
 
@@ -156,8 +160,7 @@ impl Queue {
         let mut waiting = lock(&self.waiting);
         loop {
             if !waiting.jobs.is_empty() {
-                waiting.rows = 0;
-                return Taken::Jobs(std::mem::take(&mut waiting.jobs));
+                return Taken::Jobs(std::mem::take(&mut waiting.jobs), std::mem::take(&mut waiting.rows));
             }
             if waiting.closing {
                 return Taken::Closed;
@@ -176,7 +179,8 @@ impl Queue {
 }
 
 enum Taken {
-    Jobs(Vec<Box<dyn Job>>),
+    /// With the number of their rows.
+    Jobs(Vec<Box<dyn Job>>, usize),
     /// Nothing came for a while.
     Nothing,
     Closed,
@@ -215,8 +219,8 @@ impl Writer {
         let mut rest = None;
         loop {
             match queue.take(rest) {
-                Taken::Jobs(jobs) => {
-                    self.commit(jobs);
+                Taken::Jobs(jobs, rows) => {
+                    self.commit(jobs, rows);
                     rest = Some(QUIET);
                 }
                 Taken::Nothing => rest = if self.rest() { None } else { rest.map(|after| (after * 2).min(LONGEST_QUIET)) },
@@ -239,15 +243,19 @@ impl Writer {
     }
 
     /// One transaction for all; if one of them spoils it, each again on its own.
-    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>, rows: usize) {
+        let started = Instant::now();
         let outcome = self.attempt(&mut jobs);
         match outcome {
-            Ok(()) => self.answer(jobs, &Ok(())),
+            Ok(()) => {
+                self.queue.metrics.commit(rows, started.elapsed());
+                self.answer(jobs, &Ok(()));
+            }
             Err(Failure::OfTheStorage(error)) => self.answer(jobs, &Err(error)),
             Err(Failure::OfAJob(error)) if jobs.len() == 1 => self.answer(jobs, &Err(error)),
             Err(Failure::OfAJob(_)) => {
                 for job in jobs {
-                    self.commit(vec![job]);
+                    self.commit(vec![job], 1);
                 }
             }
         }

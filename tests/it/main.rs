@@ -8,6 +8,7 @@ mod file;
 mod histories;
 mod keeping;
 mod layers;
+mod metrics;
 mod pacing;
 mod provider;
 mod receiving;
