@@ -3,6 +3,7 @@
 //! [`Batch`], [`Counts`] and [`LastError`] are the domain's own and only shown again here.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use crate::domain::{
     Batch, BatchId, BatchState, Channel, Counts, DestinationState, Identifier, LastError, Msisdn, ReceiptCode, Timestamp,
@@ -15,7 +16,7 @@ pub const DEFAULT_LIMIT: u32 = 100;
 pub const MAX_LIMIT: u32 = 1000;
 
 /// `POST /v1/batches`, as a client writes it. The daemon reads it field by field, to name every mistake.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
     /// Sender ID: a word or an owned number.
@@ -51,7 +52,7 @@ pub struct BatchRequest {
 }
 
 /// A page of a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
@@ -60,7 +61,7 @@ pub struct Page<T> {
 }
 
 /// `GET /v1/groups/{id}`: its batches, oldest first, and their counts added up.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Group {
     /// The group's id.
     pub id: BatchId,
@@ -71,7 +72,7 @@ pub struct Group {
 }
 
 /// One number of one batch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Destination {
     /// The number, or `forgotten`.
     pub destination: String,
@@ -82,6 +83,7 @@ pub struct Destination {
     /// What the code means.
     pub description: Option<String>,
     /// `messageuuid` of the deciding receipt. Several messages may share one.
+    #[schema(value_type = Option<String>)]
     pub message_id: Option<Identifier>,
     /// How many distinct receipts there are.
     pub receipts: u64,
@@ -97,7 +99,7 @@ pub struct Destination {
 }
 
 /// One line of the receipt log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
     /// Strictly rising, never reused.
     pub id: i64,
@@ -112,6 +114,7 @@ pub struct Receipt {
     /// What the code means.
     pub description: Option<String>,
     /// `messageuuid`.
+    #[schema(value_type = Option<String>)]
     pub message_id: Option<Identifier>,
     /// How it reached us.
     pub source: Source,
@@ -122,7 +125,7 @@ pub struct Receipt {
 }
 
 /// `GET /v1/destinations/{number}`: everything known of a number.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NumberReport {
     /// The number.
     pub destination: String,
@@ -135,7 +138,7 @@ pub struct NumberReport {
 }
 
 /// A destination, and the batch it belongs to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NumberInBatch {
     /// Our uuid of the batch.
     pub batch: BatchId,
@@ -145,7 +148,7 @@ pub struct NumberInBatch {
 }
 
 /// `DELETE /v1/destinations/{number}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Forgotten {
     /// In how many batches the number stood.
     pub batches: u64,
@@ -154,7 +157,7 @@ pub struct Forgotten {
 }
 
 /// The answer to a callback that was recorded (contract §3).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Acknowledgement {
     /// New in the log.
     pub recorded: u64,
@@ -166,7 +169,7 @@ pub struct Acknowledgement {
 }
 
 /// A callback that was authentic but not understood.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Quarantined {
     /// Its id.
     pub id: i64,
@@ -186,7 +189,7 @@ pub struct Quarantined {
 }
 
 /// `GET /v1/stats`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
     /// Batches by state.
     pub batches: std::collections::BTreeMap<String, u64>,
@@ -201,7 +204,7 @@ pub struct Stats {
 }
 
 /// A receipt code with its meaning.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Code {
     /// As the provider lists it.
     pub code: ReceiptCode,
@@ -210,14 +213,14 @@ pub struct Code {
 }
 
 /// `POST /v1/pause` and `/v1/resume`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Paused {
     /// Nothing is handed to the provider.
     pub paused: bool,
 }
 
 /// `POST /v1/check`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Checked {
     /// Nothing was found.
     pub ok: bool,
@@ -226,21 +229,21 @@ pub struct Checked {
 }
 
 /// `POST /v1/rotate-secret`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Rotated {
     /// How many secrets callback tokens are accepted under now.
     pub accepted: usize,
 }
 
 /// `POST /v1/backup` asks with it, and is answered with it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Backup {
     /// Absolute path of the copy, on the daemon's machine.
     pub file: String,
 }
 
 /// `POST /v1/prune`. A misspelt `dry_run` must not delete.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PruneRequest {
     /// Batches settled longer ago than this go, for instance `90d`.
@@ -251,7 +254,7 @@ pub struct PruneRequest {
 }
 
 /// What `prune` removed, or would.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Pruned {
     /// Batches.
     pub batches: u64,
@@ -262,7 +265,7 @@ pub struct Pruned {
 }
 
 /// `POST /v1/batches/{id}/reconcile`: what asking the provider brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Reconciled {
     /// New receipts.
     pub recorded: u64,
@@ -273,7 +276,7 @@ pub struct Reconciled {
 }
 
 /// `POST /v1/batches/{id}/resolve`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Resolution {
     /// The provider has it: await receipts.
@@ -285,7 +288,7 @@ pub enum Resolution {
 }
 
 /// `POST /v1/probe`: does the public URL lead back to the daemon, and does the provider answer it?
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Probed {
     /// Does the public URL lead back to the daemon?
     pub public_url: Look,
@@ -296,7 +299,7 @@ pub struct Probed {
 }
 
 /// What one look found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Look {
     /// All is well.
     pub ok: bool,
@@ -305,7 +308,7 @@ pub struct Look {
 }
 
 /// `GET /readyz`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
     /// Receipts can be recorded.
     pub ready: bool,
@@ -318,7 +321,7 @@ pub struct Readiness {
 }
 
 /// An error as RFC 9457 has it, `application/problem+json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A URI for the kind of problem.
     #[serde(rename = "type")]
@@ -338,7 +341,7 @@ pub struct Problem {
 }
 
 /// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
     /// JSON pointer into the body (`/destinations/3`), or the name of a query parameter.
     pub pointer: String,

@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`domain`], [`secret`] | the words of the trade and the rules as pure functions; what must not show |
 //! | 1 | [`clock`], [`metrics`], [`config`], [`api`] | the clock that is handed in; what is counted; the configuration; the JSON shapes of the REST API |
-//! | 2 | [`store`], [`provider`], [`simulator`], [`client`], [`probe`] | all the SQL; the provider's API, and a simulated provider that knows nothing of us; our own API from the caller's side; does the public URL lead home |
+//! | 2 | [`store`], [`provider`], [`simulator`], [`client`], [`probe`], [`openapi`] | all the SQL; the provider's API, and a simulated provider that knows nothing of us; our own API from the caller's side; does the public URL lead home; the REST API described |
 //! | 3 | [`receive`] | the one way in for receipts |
 //! | 4 | [`submit`], [`reconcile`], [`retention`], [`codes`] | the workers and use cases over a store and a provider |
 //! | 5 | [`http`] | both listeners |
@@ -26,6 +26,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod metrics;
+pub mod openapi;
 pub mod probe;
 pub mod provider;
 pub mod receive;

@@ -121,6 +121,9 @@ pub enum Command {
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  receiptd completions bash > ~/.local/share/bash-completion/completions/receiptd")]
     Completions(generate::CompletionsArgs),
+    /// Print the OpenAPI document of the REST API
+    #[command(after_help = "Example:\n  receiptd openapi > receiptd.openapi.json")]
+    Openapi,
     /// Print the manual page, or write one for each command
     #[command(after_help = "Examples:\n  receiptd man | man -l -\n  receiptd man --out /usr/local/share/man/man1")]
     Man(generate::ManArgs),

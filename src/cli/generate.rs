@@ -30,6 +30,13 @@ pub fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     raw(&script(args.shell))
 }
 
+/// `receiptd openapi`
+pub fn openapi() -> Result<(), Failure> {
+    let mut text = serde_json::to_vec_pretty(&crate::openapi::document()).unwrap_or_default();
+    text.push(b'\n');
+    raw(&text)
+}
+
 /// Made in memory: the generator panics where it cannot write.
 fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();

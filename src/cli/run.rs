@@ -57,6 +57,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             session.output.show(&entries, || config::render(&entries))
         }
         Command::Completions(args) => generate::completions(&args),
+        Command::Openapi => generate::openapi(),
         Command::Man(args) => generate::man(&session, &args),
     }
 }

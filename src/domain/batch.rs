@@ -5,13 +5,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Msisdn, Timestamp};
 
 /// Our uuid of a batch, or of a group of batches.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = Uuid)]
 pub struct BatchId(Uuid);
 
 impl BatchId {
@@ -59,7 +61,7 @@ impl fmt::Debug for BatchId {
 }
 
 /// How far a batch has come (contract, "Batch states").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BatchState {
     /// In the outbox; nothing of it has left.
@@ -160,7 +162,7 @@ impl FromStr for BatchState {
 }
 
 /// A way to reach a handset (provider.md, "Add Batch").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
     /// Short message.
@@ -264,7 +266,7 @@ impl NewBatch {
 }
 
 /// A batch as everybody sees it (contract §4, "Batch").
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Batch {
     /// Our uuid.
     pub id: BatchId,
@@ -309,7 +311,7 @@ pub struct Batch {
 }
 
 /// Destinations by state; `total` is their sum. `merged` and `conflict` count on their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Counts {
     /// All destinations.
@@ -375,7 +377,7 @@ impl Counts {
 }
 
 /// What went wrong with a submission, bounded and masked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastError {
     /// When.
     pub at: Timestamp,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::BatchState;
 
@@ -163,7 +164,7 @@ pub fn fold(delivered: impl IntoIterator<Item = bool>) -> Said {
 }
 
 /// What became of the message to one number (contract, "Destination states").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DestinationState {
     /// The provider does not have the batch yet, or is not known to.

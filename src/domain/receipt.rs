@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Msisdn;
@@ -81,8 +82,9 @@ impl<'de> Deserialize<'de> for Identifier {
 
 /// A receipt code: a hexadecimal number, not padded alike (`00`, `1`, `22`), kept as it came
 /// (provider.md, "Receipt codes").
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String)]
 pub struct ReceiptCode(String);
 
 impl ReceiptCode {
@@ -117,7 +119,7 @@ impl fmt::Display for ReceiptCode {
 }
 
 /// How a receipt reached us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The provider posted it to the callback.
@@ -129,7 +131,7 @@ pub enum Source {
 }
 
 /// What a receipt did when it arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It set or changed the state of its destination.

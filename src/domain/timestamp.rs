@@ -5,11 +5,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// A point in time: milliseconds since 1970-01-01 UTC.
 ///
 /// Shown as RFC 3339 UTC with milliseconds. Read as ISO 8601 with `Z` or an offset, seconds optional.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, format = DateTime)]
 pub struct Timestamp(i64);
 
 /// Latest time that is read or shown: what the library can show, at the end of the year 9999.

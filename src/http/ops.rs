@@ -60,6 +60,11 @@ pub(super) async fn metrics(state: Data<ApiState>) -> Answer {
     Ok(HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(shown))
 }
 
+/// `GET /openapi.json`
+pub(super) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().json(crate::openapi::document())
+}
+
 /// `GET /`: a small page that names the daemon and its state.
 pub(super) async fn home(state: Data<ApiState>) -> HttpResponse {
     let condition = match state.store.trouble().await {

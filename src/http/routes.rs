@@ -56,6 +56,7 @@ pub fn private_routes(config: &mut ServiceConfig) {
         .service(at("/healthz", "GET").route(get().to(ops::healthz)))
         .service(at("/readyz", "GET").route(get().to(ops::readyz)))
         .service(at("/metrics", "GET").wrap(from_fn(authorized)).route(get().to(ops::metrics)))
+        .service(at("/openapi.json", "GET").wrap(from_fn(authorized)).route(get().to(ops::openapi)))
         .service(at("/", "GET").route(get().to(ops::home)))
         .service(api)
         .default_service(web::to(nothing));

@@ -16,6 +16,7 @@ const RANKS: &[(&str, u8)] = &[
     ("simulator", 2),
     ("client", 2),
     ("probe", 2),
+    ("openapi", 2),
     ("receive", 3),
     ("submit", 4),
     ("reconcile", 4),

@@ -9,6 +9,7 @@ mod histories;
 mod keeping;
 mod layers;
 mod metrics;
+mod openapi;
 mod pacing;
 mod provider;
 mod receiving;

@@ -1,0 +1,93 @@
+//! The document says what is served, and what is served is in the document.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use receiptd::openapi::document;
+use serde_json::Value;
+
+use crate::binary::House;
+use crate::support::{request, spawn};
+
+fn operations() -> Vec<(String, String, Value)> {
+    let document = document();
+    let paths = document["paths"].as_object().expect("paths").clone();
+    paths
+        .into_iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().expect("methods").clone();
+            methods.into_iter().map(move |(method, operation)| (method.to_uppercase(), path.clone(), operation))
+        })
+        .collect()
+}
+
+/// The routes as the router's own table has them.
+#[test]
+fn every_route_is_in_the_document_and_no_other() {
+    let table = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/routes.rs")).expect("there");
+    let (api, rest) = table.split_once("let api").and_then(|(_, rest)| rest.split_once("default_service")).expect("two tables");
+    let mut served = BTreeSet::from([("POST".to_owned(), "/callbacks/{batch}/{token}".to_owned())]);
+    for (prefix, text) in [("/v1", api), ("", rest)] {
+        for entry in text.split("(at(\"").skip(1) {
+            let mut quoted = entry.split('"');
+            let (path, methods) = (quoted.next().expect("a path"), quoted.nth(1).expect("its methods"));
+            served.extend(methods.split(", ").map(|method| (method.to_owned(), format!("{prefix}{path}"))));
+        }
+    }
+    let documented: BTreeSet<(String, String)> = operations().into_iter().map(|(method, path, _)| (method, path)).collect();
+    assert!(served.len() > 25, "{served:?}");
+    assert_eq!(documented, served);
+}
+
+/// Each is called as its examples say, and answers with a status and a media type of which the document knows.
+#[actix_web::test]
+async fn every_operation_answers_as_documented() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&["+447700900001"]).await;
+    daemon.until(&id, "submitted").await;
+    daemon.receipt(&id, "+447700900001", false, "22").await;
+    let token = format!("Bearer {}", daemon.token);
+    let stranger = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d80";
+    for (method, path, operation) in operations() {
+        let callback = path.starts_with("/callbacks");
+        let places = if callback { vec![daemon.callback(&id)] } else { vec![id.clone(), stranger.to_owned(), "1".to_owned()] };
+        for place in places {
+            let url = if callback {
+                place
+            } else {
+                format!("{}{}", daemon.private, path.replace("{id}", &place).replace("{number}", "+447700900001"))
+            };
+            let body = operation["requestBody"]["content"]["application/json"]["example"].clone();
+            let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+            for token in [&token, "Bearer wrong"] {
+                let answer = request(&method, &url, &[("authorization", token)], body.clone()).await;
+                let documented = &operation["responses"][answer.status.to_string()];
+                assert!(documented.is_object(), "{method} {path}: {} is not documented: {answer:?}", answer.status);
+                let media = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
+                let known = documented["content"].as_object().map(|content| content.keys().cloned().collect::<Vec<_>>());
+                assert!(known.is_none_or(|known| known.contains(&media)), "{method} {path}: {media} is not documented");
+            }
+        }
+        if !callback {
+            let url = format!("{}{}", daemon.private, path.replace("{id}", &id).replace("{number}", "1234567"));
+            let answer = request("PATCH", &url, &[("authorization", &token)], Vec::new()).await;
+            assert_eq!(answer.status, 405, "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_daemon_and_the_command_line_show_the_same_document_and_all_its_references_lead_somewhere() {
+    let daemon = spawn().await;
+    let served = daemon.get("/openapi.json").await;
+    assert_eq!((served.status, served.json()), (200, document()));
+    let printed = House::new().command(&["openapi"]).output().expect("run");
+    assert_eq!(serde_json::from_slice::<Value>(&printed.stdout).expect("JSON"), document());
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    let text = document.to_string();
+    for reference in text.split("\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().expect("a name");
+        assert!(document["components"]["schemas"][name].is_object(), "{name} leads nowhere");
+    }
+}
