@@ -53,8 +53,8 @@ struct Shapes;
 struct Reply {
     status: u16,
     what: &'static str,
-    /// Media type and schema.
-    body: Option<(&'static str, Value)>,
+    /// Media types and their schemas.
+    body: Vec<(&'static str, Value)>,
     headers: &'static [&'static str],
 }
 
@@ -79,7 +79,7 @@ fn shape(name: &str) -> Value {
 }
 
 fn reply(status: u16, what: &'static str, name: &str) -> Reply {
-    Reply { status, what, body: Some((JSON, shape(name))), headers: &[] }
+    Reply { status, what, body: vec![(JSON, shape(name))], headers: &[] }
 }
 
 fn problem(status: u16, what: &'static str) -> Reply {
@@ -88,7 +88,7 @@ fn problem(status: u16, what: &'static str) -> Reply {
         503 => &["Retry-After"],
         _ => &[],
     };
-    Reply { status, what, body: Some((PROBLEM, shape("Problem"))), headers }
+    Reply { status, what, body: vec![(PROBLEM, shape("Problem"))], headers }
 }
 
 fn parameter(name: &str, schema: Value, description: &str) -> Value {
@@ -194,9 +194,9 @@ fn operations() -> Vec<Operation> {
             ])),
         op("get", "/v1/batches/{id}/destinations/{number}", "batches", "One destination with its receipts", vec![reply(200, "The destination", "Destination")]),
         op("get", "/v1/batches/{id}/export", "batches", "All destinations, streamed", vec![
-            Reply { status: 200, what: "One row per destination", body: Some(("text/csv", text())), headers: &[] },
+            Reply { status: 200, what: "One row per destination", body: vec![("text/csv", text()), ("application/x-ndjson", text())], headers: &[] },
         ]).query(vec![
-            parameter("format", json!({"type": "string", "enum": ["csv", "ndjson"], "default": "csv"}), "`ndjson`: a JSON object a line, as application/x-ndjson"),
+            parameter("format", json!({"type": "string", "enum": ["csv", "ndjson"], "default": "csv"}), "`ndjson`: a JSON object a line"),
             parameter("state", destination_states(), "Only in this state"),
         ]),
         op("post", "/v1/batches/{id}/reconcile", "batches", "Ask the provider now for the receipts of a batch",
@@ -209,7 +209,10 @@ fn operations() -> Vec<Operation> {
             .body(wish(json!({"state": destination_states()})), json!({"state": "failed"}), false),
         op("get", "/v1/groups/{id}", "batches", "A group: its batches and their counts added up", vec![reply(200, "The group", "Group")]),
         op("get", "/v1/receipts", "receipts", "The receipt log, oldest first; with `Accept: text/event-stream` a live stream",
-            vec![reply(200, "A page. A filtered one may be short, or empty, and still have a `next`", "Page_Receipt")])
+            vec![Reply {
+                body: vec![(JSON, shape("Page_Receipt")), ("text/event-stream", text())],
+                ..reply(200, "A page. A filtered one may be short, or empty, and still have a `next`", "Page_Receipt")
+            }])
             .query(vec![
                 parameter("after", cursor(), "Only with a higher id: `next` of the page before"),
                 parameter("batch", uuid(), "Only of this batch"),
@@ -224,7 +227,7 @@ fn operations() -> Vec<Operation> {
             .query(paging(vec![parameter("state", json!({"type": "string", "enum": ["waiting", "replayed", "dropped"]}), "Only in this state")])),
         op("get", "/v1/quarantine/{id}", "quarantine", "One of them, whole", vec![reply(200, "The item", "Quarantined")]),
         op("delete", "/v1/quarantine/{id}", "quarantine", "Drop it",
-            vec![Reply { status: 204, what: "Dropped", body: None, headers: &[] }, problem(409, "It is not waiting")]),
+            vec![Reply { status: 204, what: "Dropped", body: Vec::new(), headers: &[] }, problem(409, "It is not waiting")]),
         op("post", "/v1/quarantine/{id}/replay", "quarantine", "Read it again, as it would be read today",
             vec![reply(200, "Recorded", "Acknowledgement"), problem(409, "It is still not understood")]),
         op("get", "/v1/stats", "operation", "Totals", vec![reply(200, "The totals", "Stats")]),
@@ -243,16 +246,16 @@ fn operations() -> Vec<Operation> {
         op("get", "/readyz", "operation", "Can receipts be recorded?", vec![reply(200, "Yes", "Readiness")]).open()
             .also(Reply { headers: &[], ..reply(503, "No, and why", "Readiness") }),
         op("get", "/healthz", "operation", "Is it alive?", vec![
-            Reply { status: 200, what: "Yes", body: Some((JSON, wish(json!({"alive": flag()})))), headers: &[] },
+            Reply { status: 200, what: "Yes", body: vec![(JSON, wish(json!({"alive": flag()})))], headers: &[] },
         ]).open(),
         op("get", "/metrics", "operation", "For Prometheus", vec![
-            Reply { status: 200, what: "In the OpenMetrics text format", body: Some(("application/openmetrics-text", text())), headers: &[] },
+            Reply { status: 200, what: "In the OpenMetrics text format", body: vec![("application/openmetrics-text", text())], headers: &[] },
         ]),
         op("get", "/openapi.json", "operation", "This document", vec![
-            Reply { status: 200, what: "The document", body: Some((JSON, json!({"type": "object"}))), headers: &[] },
+            Reply { status: 200, what: "The document", body: vec![(JSON, json!({"type": "object"}))], headers: &[] },
         ]),
         op("get", "/", "operation", "A small page for people", vec![
-            Reply { status: 200, what: "HTML", body: Some(("text/html", text())), headers: &[] },
+            Reply { status: 200, what: "HTML", body: vec![("text/html", text())], headers: &[] },
         ]).open(),
         Operation {
             replies: vec![
@@ -312,7 +315,7 @@ fn described(operation: &Operation) -> Value {
         let schema = match (part, operation.tag) {
             ("id", "quarantine") => json!({"type": "integer", "format": "int64", "minimum": 1}),
             ("id" | "batch", _) => uuid(),
-            ("number", _) => json!({"type": "string", "example": "+447700900001"}),
+            ("number", _) => json!({"type": "string", "pattern": "^\\+?[1-9][0-9]{6,14}$", "example": "+447700900001"}),
             _ => text(),
         };
         json!({"name": part, "in": "path", "required": true, "schema": schema})
@@ -326,8 +329,8 @@ fn described(operation: &Operation) -> Value {
     }
     for reply in &operation.replies {
         let mut answer = json!({"description": reply.what});
-        if let Some((media, schema)) = &reply.body {
-            answer["content"] = json!({*media: {"schema": schema}});
+        for (media, schema) in &reply.body {
+            answer["content"][*media] = json!({"schema": schema});
         }
         for header in reply.headers {
             answer["headers"][*header] = json!({"schema": {"type": "string"}});

@@ -52,14 +52,16 @@ async fn killed_after_an_early_receipt_it_is_submitted() {
 
 #[actix_web::test]
 async fn what_was_acknowledged_is_there_after_every_kill() {
-    let house = House::new();
-    let numbers: Vec<String> = (0..400).map(|n| format!("+447700{n:06}")).collect();
+    // `RECEIPTD_KILLS=1000 cargo test --release --test it every_kill`
+    let rounds: usize = std::env::var("RECEIPTD_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(10);
+    let house = House::new().set("RECEIPTD_PROVIDER__MAX_DESTINATIONS", "50000");
+    let numbers: Vec<String> = (0..rounds * 40).map(|n| format!("+447700{n:06}")).collect();
     let mut daemon = house.serve().await;
     let id = daemon.submit("hello", &numbers.iter().map(String::as_str).collect::<Vec<_>>()).await;
     daemon.until(&id, "submitted").await;
     let callback = house.callback(0);
     let mut acknowledged = Vec::new();
-    for round in 0..10_usize {
+    for round in 0..rounds {
         // Eight senders at once; the kill comes while they are at it, at another moment in each round.
         let mine: Vec<&String> = numbers[round * 40..][..40].iter().collect();
         let senders = mine.chunks(5).map(|mine| {
@@ -81,7 +83,7 @@ async fn what_was_acknowledged_is_there_after_every_kill() {
         });
         let sending = futures_util::future::join_all(senders);
         let killing = async {
-            actix_web::rt::time::sleep(std::time::Duration::from_millis(2 + 3 * round as u64)).await;
+            actix_web::rt::time::sleep(std::time::Duration::from_millis(2 + 3 * (round % 10) as u64)).await;
             daemon.kill();
         };
         let (taken, ()) = futures_util::join!(sending, killing);

@@ -4,6 +4,7 @@ mod binary;
 mod clients;
 mod config;
 mod crash;
+mod damage;
 mod file;
 mod histories;
 mod keeping;
