@@ -5,3 +5,11 @@ ci:
 # The whole story in one process
 demo:
     cargo run --release -- demo
+
+# What docs/performance.md is made of
+bench:
+    cargo bench --bench receiving
+
+# Faults for longer than CI has time for
+trust:
+    RECEIPTD_KILLS=1000 RECEIPTD_HISTORIES=20000 cargo test --release --locked --test it -- every_kill histories
