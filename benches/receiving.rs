@@ -112,7 +112,7 @@ fn number(n: usize) -> u64 {
 fn receipt(n: usize, batch: &str) -> String {
     json!({
         "batchuuid": batch, "messageuuid": format!("{n:08x}-596f-403a-bcd6-6a07fd985f93"), "destination": number(n).to_string(),
-        "delivered": n % 20 != 0, "receiptInfo": {"code": if n % 20 == 0 { "22" } else { "00" }, "description": "as the code says"},
+        "delivered": !n.is_multiple_of(20), "receiptInfo": {"code": if n.is_multiple_of(20) { "22" } else { "00" }, "description": "as the code says"},
     })
     .to_string()
 }
