@@ -12,4 +12,4 @@ bench:
 
 # Faults for longer than CI has time for
 trust:
-    RECEIPTD_KILLS=1000 RECEIPTD_HISTORIES=20000 cargo test --release --locked --test it -- every_kill histories
+    TRUST_KILLS=1000 TRUST_HISTORIES=20000 cargo test --release --locked --test it -- every_kill histories

@@ -52,8 +52,8 @@ async fn killed_after_an_early_receipt_it_is_submitted() {
 
 #[actix_web::test]
 async fn what_was_acknowledged_is_there_after_every_kill() {
-    // `RECEIPTD_KILLS=1000 cargo test --release --test it every_kill`
-    let rounds: usize = std::env::var("RECEIPTD_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(10);
+    // `TRUST_KILLS=1000 cargo test --release --test it every_kill`
+    let rounds: usize = std::env::var("TRUST_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(10);
     let house = House::new().set("RECEIPTD_PROVIDER__MAX_DESTINATIONS", "50000");
     let numbers: Vec<String> = (0..rounds * 40).map(|n| format!("+447700{n:06}")).collect();
     let mut daemon = house.serve().await;

@@ -1,7 +1,7 @@
 //! Random histories of the real store, submitter, receiver and reconciler against the simulator, with crashes at any
 //! step, compared afterwards with what must be true whatever happened.
 //!
-//! `RECEIPTD_HISTORIES=100000 cargo test --release --test it histories` runs more of them; a failure is shrunk, and
+//! `TRUST_HISTORIES=100000 cargo test --release --test it histories` runs more of them; a failure is shrunk, and
 //! printed as the list of steps that leads to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -567,7 +567,7 @@ async fn history(steps: Vec<Do>) {
 
 /// Half of the histories of this run: two tests use two cores.
 fn run_half() {
-    let cases = std::env::var("RECEIPTD_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000) / 2;
+    let cases = std::env::var("TRUST_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000) / 2;
     let system = actix_web::rt::System::new();
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
     let mut runner = TestRunner::new(config);
