@@ -9,6 +9,7 @@ demo:
 # What docs/performance.md is made of
 bench:
     cargo bench --bench receiving
+    cargo bench --bench hostile
 
 # Faults for longer than CI has time for
 trust:
