@@ -1,5 +1,6 @@
-//! Do honest receipts go on while others attack the public listener? Two thousand clients of each kind, one kind after the
-//! other, against the real receiptd; meanwhile 16 honest connections post receipts, and connect again where they are cut.
+//! Do honest receipts go on while others attack, first the public listener, then the API? Two thousand clients of each kind,
+//! one kind after the other, against the real receiptd; all but those with a guessed token know the right one. Meanwhile 16
+//! honest connections post receipts, and connect again where they are cut.
 //!
 //!     cargo bench --bench hostile
 //!
@@ -8,10 +9,12 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use common::{Receiptd, answer, setting};
 
@@ -44,20 +47,25 @@ const KINDS: [Kind; 10] = [
     Kind::GuessedToken,
 ];
 
-/// One attack: connects, does its harm, and reads until it is cut.
-async fn attack(kind: Kind, address: SocketAddr, path: &str) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect(address).await?;
-    let head = |length: usize| format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n").into_bytes();
-    let whole = match kind {
+/// What is attacked.
+struct Target {
+    name: &'static str,
+    address: SocketAddr,
+    path: String,
+    guessed_path: String,
+    /// Header lines.
+    token: String,
+    guessed_token: String,
+}
+
+/// What an attacker of this kind writes at once; the slow ones go on from there a byte a second.
+fn opening(kind: Kind, target: &Target) -> Vec<u8> {
+    let Target { path, token, .. } = target;
+    let head = |length: usize| format!("POST {path} HTTP/1.1\r\nHost: x\r\n{token}Content-Length: {length}\r\n\r\n").into_bytes();
+    match kind {
         Kind::Nobody | Kind::Silent => Vec::new(),
-        Kind::SlowHead | Kind::SlowBody => {
-            let start = if matches!(kind, Kind::SlowHead) { format!("POST {path} HTTP/1.1\r\nX: ").into_bytes() } else { head(1_000) };
-            stream.write_all(&start).await?;
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                stream.write_all(b"x").await?;
-            }
-        }
+        Kind::SlowHead => format!("POST {path} HTTP/1.1\r\nX: ").into_bytes(),
+        Kind::SlowBody => head(1_000),
         Kind::HugeHead => [format!("POST {path} HTTP/1.1\r\nX: ").into_bytes(), vec![b'x'; 1 << 20]].concat(),
         Kind::HugeBody => [head(64 << 20), vec![b' '; 64 << 10]].concat(),
         Kind::DeepJson => [head(200_000), vec![b'['; 200_000]].concat(),
@@ -66,11 +74,22 @@ async fn attack(kind: Kind, address: SocketAddr, path: &str) -> std::io::Result<
             format!("POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nwhat\r\n-1\r\n").into_bytes()
         }
         Kind::GuessedToken => {
-            let guessed = &path[..path.len() - 4];
-            format!("POST {guessed}AAAA HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}").into_bytes()
+            let Target { guessed_path, guessed_token, .. } = target;
+            format!("POST {guessed_path} HTTP/1.1\r\nHost: x\r\n{guessed_token}Content-Length: 2\r\n\r\n{{}}").into_bytes()
         }
-    };
-    stream.write_all(&whole).await?;
+    }
+}
+
+/// One attack: connects, does its harm, and reads until it is answered or cut.
+async fn attack(kind: Kind, address: SocketAddr, opening: &[u8]) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(opening).await?;
+    if matches!(kind, Kind::SlowHead | Kind::SlowBody) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            stream.write_all(b"x").await?;
+        }
+    }
     let mut buffer = [0; 1024];
     while stream.read(&mut buffer).await? > 0 {
         if !matches!(kind, Kind::Silent) {
@@ -78,6 +97,32 @@ async fn attack(kind: Kind, address: SocketAddr, path: &str) -> std::io::Result<
         }
     }
     Ok(())
+}
+
+/// `attackers` at it in a thread of their own, each once a second or, where it is a slow kind, until it is cut. They stop
+/// when the sender is dropped; the thread then gives the number of attacks.
+fn crowd(kind: Kind, attackers: usize, target: &Target) -> (oneshot::Sender<()>, JoinHandle<usize>) {
+    let (opening, address) = (opening(kind, target), target.address);
+    let (stop, stopped) = oneshot::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (attacks, opening) = (Rc::new(Cell::new(0usize)), Rc::<[u8]>::from(opening));
+        let local = tokio::task::LocalSet::new();
+        for _ in 0..attackers {
+            let (attacks, opening) = (attacks.clone(), opening.clone());
+            local.spawn_local(async move {
+                loop {
+                    let again = Instant::now() + Duration::from_secs(1);
+                    let _ = attack(kind, address, &opening).await; // cut off: as it should be
+                    attacks.set(attacks.get() + 1);
+                    tokio::time::sleep_until(again.into()).await;
+                }
+            });
+        }
+        let _ = local.block_on(&runtime, stopped); // the sender was dropped: as agreed
+        attacks.get()
+    });
+    (stop, thread)
 }
 
 /// Posts until it is taken; how long that was, and how often it had to connect again.
@@ -92,11 +137,7 @@ async fn honest(address: SocketAddr, stream: &mut Option<TcpStream>, request: &[
             let Some(open) = stream.as_mut() else { return Ok(0) };
             open.write_all(request).await?;
             let mut buffer = [0; 4096];
-            let read = open.peek(&mut buffer).await?;
-            if read == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            Ok::<u16, std::io::Error>(answer(open, &mut buffer).await)
+            answer(open, &mut buffer).await
         };
         match once.await {
             Ok(200) => return (started.elapsed(), again),
@@ -114,26 +155,32 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut good = true;
     println!("{attackers} attackers of each kind, 16 honest connections, {posts} receipts each time");
-    println!("{:<14} {:>9} {:>9} {:>9} {:>9} {:>11} {:>9}", "attack", "attacks", "p50 ms", "p99 ms", "max ms", "reconnects", "RSS MB");
+    println!("{:<20} {:>9} {:>9} {:>9} {:>9} {:>11} {:>9}", "attack", "attacks", "p50 ms", "p99 ms", "max ms", "reconnects", "most MB");
     let mut next = 0;
-    for kind in KINDS {
+    let only = std::env::var("BENCH_ONLY").unwrap_or_default();
+    let path = receiptd.callbacks[0].0.clone();
+    let guessed_path = format!("{}AAAA", &path[..path.len() - 4]);
+    let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
+    let targets = [
+        Target { name: "public", address: receiptd.address, path, guessed_path, token: String::new(), guessed_token: String::new() },
+        Target {
+            name: "API",
+            address: receiptd.api,
+            path: "/v1/batches".into(),
+            guessed_path: "/v1/batches".into(),
+            token: bearer(&receiptd.token),
+            guessed_token: bearer("guessed"),
+        },
+    ];
+    let kinds = || KINDS.into_iter().filter(|kind| only.is_empty() || only == format!("{kind:?}"));
+    for (target, kind) in targets.iter().flat_map(|target| kinds().map(move |kind| (target, kind))) {
         let requests: Vec<Vec<u8>> = (next..next + posts).map(|n| receiptd.post(n)).collect();
         next += posts;
-        let (address, path) = (receiptd.address, receiptd.callbacks[0].0.clone());
+        let address = receiptd.address;
+        receiptd.forget_the_most();
         let local = tokio::task::LocalSet::new();
-        let (mut times, reconnects, attacks) = local.block_on(&runtime, async move {
-            let attacks = Rc::new(Cell::new(0usize));
-            let crowd = if matches!(kind, Kind::Nobody) { 0 } else { attackers };
-            for _ in 0..crowd {
-                let (path, attacks) = (path.clone(), attacks.clone());
-                tokio::task::spawn_local(async move {
-                    loop {
-                        let _ = attack(kind, address, &path).await; // cut off: as it should be
-                        attacks.set(attacks.get() + 1);
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                });
-            }
+        let (stop, crowd) = crowd(kind, if matches!(kind, Kind::Nobody) { 0 } else { attackers }, target);
+        let (mut times, reconnects) = local.block_on(&runtime, async move {
             tokio::time::sleep(Duration::from_secs(2)).await; // all of them are at it
             let tasks: Vec<_> = requests
                 .chunks(posts.div_ceil(16))
@@ -156,15 +203,16 @@ fn main() {
                 times.extend(some);
                 reconnects += again;
             }
-            (times, reconnects, attacks.get())
+            (times, reconnects)
         });
-        drop(local); // and all attackers with it
         times.sort_unstable();
         let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-        let resident = receiptd.status("status", "VmRSS") / 1024.0;
+        drop(stop);
+        let attacks = crowd.join().expect("the attackers do not panic");
+        let resident = receiptd.status("status", "VmHWM") / 1024.0; // the most since the last line
         println!(
-            "{:<14} {attacks:>9} {:>9.2} {:>9.2} {:>9.2} {reconnects:>11} {resident:>9.1}",
-            format!("{kind:?}"),
+            "{:<20} {attacks:>9} {:>9.2} {:>9.2} {:>9.2} {reconnects:>11} {resident:>9.1}",
+            format!("{} {kind:?}", target.name),
             at(0.5),
             at(0.99),
             at(1.0)

@@ -5,9 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use receiptd::cli::{self, Cli};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     actix_web::rt::System::new().block_on(cli::run(cli))

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -58,22 +59,26 @@ pub async fn replay(store: &Store, id: i64) -> Result<Replayed, StoreError> {
     })
 }
 
-/// Reads a body: one receipt, or an array of them. What cannot be understood is handed on as it came.
+/// Reads a body: one receipt, or an array of them. Of what cannot be understood, it says where it stands.
 pub fn read(body: &[u8]) -> Vec<Item> {
-    let not_understood = |reason: String| vec![Item::NotUnderstood { reason, body: body.to_vec() }];
+    let not_understood = |reason: String| vec![Item::NotUnderstood { reason, at: 0..body.len() }];
+    let at = |text: &str| {
+        let start = text.as_ptr().addr() - body.as_ptr().addr();
+        start..start + text.len()
+    };
     let Ok(text) = std::str::from_utf8(body) else { return not_understood("it is not UTF-8".into()) };
     let text = text.trim_start_matches('\u{feff}').trim();
     if !text.starts_with('[') {
-        return vec![read_one(text)];
+        return vec![read_one(text, at(text))];
     }
     match serde_json::from_str::<Vec<&RawValue>>(text) {
-        Ok(elements) => elements.into_iter().map(|element| read_one(element.get())).collect(),
+        Ok(elements) => elements.into_iter().map(|element| read_one(element.get(), at(element.get()))).collect(),
         Err(error) => not_understood(format!("it is not JSON: {}", place(&error))),
     }
 }
 
-fn read_one(text: &str) -> Item {
-    let not_understood = |reason: &str| Item::NotUnderstood { reason: reason.to_owned(), body: text.as_bytes().to_vec() };
+fn read_one(text: &str, at: Range<usize>) -> Item {
+    let not_understood = |reason: &str| Item::NotUnderstood { reason: reason.to_owned(), at: at.clone() };
     let read: Reading<'_> = match serde_json::from_str(text) {
         Ok(read) => read,
         Err(error) if error.is_data() => return not_understood("it is not a JSON object"),
@@ -425,9 +430,22 @@ mod tests {
             (br#"{"destination":"+441111111111","delivered":true"#, "it is not JSON: line 1, column 47"),
         ] {
             assert_eq!(reasons(body), [reason], "{}", String::from_utf8_lossy(body));
-            let Item::NotUnderstood { body: kept, .. } = read(body).remove(0) else { unreachable!() };
-            assert_eq!(kept, body);
+            let Item::NotUnderstood { at, .. } = read(body).remove(0) else { unreachable!() };
+            assert_eq!(&body[at], body);
         }
+    }
+
+    #[test]
+    fn what_is_not_understood_in_an_array_is_found_in_the_body() {
+        let body = "\u{feff} [ 1, {\"destination\":\"+441111111111\",\"delivered\":true} ,\"ü\" ]".as_bytes();
+        let found: Vec<&[u8]> = read(body)
+            .into_iter()
+            .filter_map(|item| match item {
+                Item::NotUnderstood { at, .. } => Some(&body[at]),
+                Item::Understood(_) => None,
+            })
+            .collect();
+        assert_eq!(found, [b"1".as_slice(), "\"ü\"".as_bytes()]);
     }
 
     #[test]

@@ -10,18 +10,18 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer, rt};
+use actix_web::{App, rt};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
-use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, private_routes, public_routes};
+use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, Room, listener, private_routes, public_routes};
 use crate::probe::{Prober, Probes, Reached};
 use crate::provider::{self, Provider};
 use crate::reconcile::{self, Patience, Reconciler};
@@ -32,12 +32,14 @@ use crate::submit::{Intake, Pace, Step, Submitter};
 
 /// Connections of the private listener: followers of the live stream stay.
 const API_CONNECTIONS: usize = 2_000;
+/// Bytes of callbacks that are more than one receipt and are being read or written at a time: 15,000 receipts in arrays.
+const CALLBACK_ROOM: usize = 4 << 20;
+/// The same for the API: 20 batches of 50,000 numbers.
+const API_ROOM: usize = 32 << 20;
+/// Bytes that the kernel takes of a callback before they are read.
+const RECEIVE_BUFFER: usize = 16 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
-/// The first head of a connection must have come within this time.
-const HEAD_TIME: Duration = Duration::from_secs(10);
-/// Longer than [`IDLE`], so that the sweeper decides.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The longest that a worker sleeps without looking.
 const NAP: Duration = Duration::from_secs(30);
 
@@ -105,6 +107,7 @@ pub struct Bound {
 pub fn bind(config: DaemonConfig, clock: Clock, listeners: Listeners) -> Result<Bound, ServeError> {
     raise_file_limit();
     let public = open("callback.listen", config.config.callback.listen, listeners.public)?;
+    SockRef::from(&public).set_recv_buffer_size(RECEIVE_BUFFER)?; // connections inherit it
     let private = open("api.listen", config.config.api.listen, listeners.private)?;
     let token_file = &config.config.api.token_file;
     let token = read_or_make_token(token_file).map_err(|source| ServeError::Token { path: token_file.clone(), source })?;
@@ -170,21 +173,26 @@ impl Bound {
             store: store.clone(),
             secrets: secrets.clone(),
             max_body: config.config.callback.max_body.as_u64(),
+            room: Room::new(CALLBACK_ROOM.max(usize::try_from(config.config.callback.max_body.as_u64()).unwrap_or(usize::MAX))),
             probes: probes.clone(),
             missed: missed.clone(),
         });
         let prefix = config.public_url.prefix().to_owned();
-        let public =
-            server(public, public_connections.clone(), std::thread::available_parallelism().map_or(2, usize::from), patience, move || {
-                App::new().app_data(public_state.clone()).configure(public_routes(&prefix))
-            })?;
+        let public = listener::serve(
+            public,
+            public_connections.clone(),
+            std::thread::available_parallelism().map_or(2, usize::from),
+            patience,
+            move || App::new().app_data(public_state.clone()).configure(public_routes(&prefix)),
+        )?;
 
         let private_connections = Connections::new(API_CONNECTIONS);
+        let room = Room::new(API_ROOM);
         let feed = Feed::new(stopping.clone());
         let following = rt::spawn(feed.clone().follow(store.clone()));
         let for_api = config.clone();
         let (api_store, api_clock, api_pace, api_callbacks) = (store.clone(), clock.clone(), pace.clone(), callbacks.clone());
-        let private = server(private, private_connections.clone(), 2, patience, move || {
+        let private = listener::serve(private, private_connections.clone(), 2, patience, move || {
             let state = ApiState {
                 store: api_store.clone(),
                 clock: api_clock.clone(),
@@ -198,6 +206,7 @@ impl Bound {
                 after: for_api.config.reconcile.after,
                 deadline: for_api.config.reconcile.deadline,
                 feed: feed.clone(),
+                room: room.clone(),
                 token: token.clone(),
                 secrets: secrets.clone(),
             };
@@ -276,33 +285,6 @@ impl Bound {
             log::info!("receiptd {} takes callbacks on {public} and serves its API on {private}", env!("CARGO_PKG_VERSION"));
         }
     }
-}
-
-/// A server with the limits that both listeners have.
-fn server<F, T, B>(listener: TcpListener, connections: Connections, workers: usize, patience: Duration, app: F) -> io::Result<Server>
-where
-    F: Fn() -> App<T> + Send + Clone + 'static,
-    T: actix_web::dev::ServiceFactory<
-            actix_web::dev::ServiceRequest,
-            Config = (),
-            Response = actix_web::dev::ServiceResponse<B>,
-            Error = actix_web::Error,
-            InitError = (),
-        > + 'static,
-    B: actix_web::body::MessageBody + 'static,
-{
-    let opened = connections.clone();
-    Ok(HttpServer::new(app)
-        .on_connect(move |stream, extensions| opened.opened(stream, extensions))
-        .workers(workers)
-        .max_connections(20_000) // ours decide
-        .client_request_timeout(HEAD_TIME)
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(patience.as_secs())
-        .disable_signals()
-        .listen(listener)?
-        .run())
 }
 
 /// Stops accepting, closes what is idle, and waits for what is being answered.

@@ -55,7 +55,7 @@ pub fn drive(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usize) ->
                     for request in share {
                         let sent = Instant::now();
                         stream.write_all(&request).await.expect("sent");
-                        good += usize::from(answer(&mut stream, &mut buffer).await == 200);
+                        good += usize::from(answer(&mut stream, &mut buffer).await.expect("an answer") == 200);
                         times.push(sent.elapsed());
                     }
                     (times, good)
@@ -76,18 +76,20 @@ pub fn drive(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usize) ->
     Measured { answered, rate: total as f64 / took, latency: [at(0.5), at(0.99), at(0.999)] }
 }
 
-/// Reads one answer to its end.
-pub async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> u16 {
+/// Reads one answer to its end: its status.
+pub async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> std::io::Result<u16> {
     let mut read = 0;
     loop {
-        let more = stream.read(&mut buffer[read..]).await.expect("read");
-        assert!(more > 0, "the connection was closed");
+        let more = stream.read(&mut buffer[read..]).await?;
+        if more == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
         read += more;
         let Some(end) = buffer[..read].windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let head = std::str::from_utf8(&buffer[..end]).expect("text").to_ascii_lowercase();
         let length: usize = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok()).unwrap_or(0);
         if read >= end + 4 + length {
-            return head[9..12].parse().unwrap_or(0);
+            return Ok(head[9..12].parse().unwrap_or(0));
         }
     }
 }
@@ -112,7 +114,11 @@ pub fn receipt(n: usize, batch: &str) -> String {
 /// The real binary, with batches that a simulated provider has taken.
 pub struct Receiptd {
     child: Child,
+    /// Of the public listener.
     pub address: SocketAddr,
+    pub api: SocketAddr,
+    /// Of the API.
+    pub token: String,
     /// Path and id of each batch's callback.
     pub callbacks: Vec<(String, String)>,
     database: std::path::PathBuf,
@@ -141,14 +147,14 @@ impl Receiptd {
         std::thread::spawn(move || lines.for_each(drop));
         let mut addresses = line.split_whitespace().filter_map(|word| word.parse::<SocketAddr>().ok());
         let (address, api) = (addresses.next().expect("public"), addresses.next().expect("private"));
-        let token = std::fs::read_to_string(folder.join("receiptd.token")).expect("a token");
+        let token = std::fs::read_to_string(folder.join("receiptd.token")).expect("a token").trim().to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for first in (0..destinations).step_by(PER_BATCH) {
             let numbers: Vec<String> = (first..(first + PER_BATCH).min(destinations)).map(|n| number(n).to_string()).collect();
             let body = json!({"from": "mplus", "message": "hello", "destinations": numbers}).to_string();
             let request = format!(
                 "POST /v1/batches HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                token.trim(),
+                token,
                 body.len()
             );
             runtime.block_on(async {
@@ -172,7 +178,7 @@ impl Receiptd {
                 (callback.replace("http://127.0.0.1:1", ""), submission.identifier.clone())
             })
             .collect();
-        Self { child, address, callbacks, database: folder.join("receiptd.db") }
+        Self { child, address, api, token, callbacks, database: folder.join("receiptd.db") }
     }
 
     pub fn post(&self, n: usize) -> Vec<u8> {
@@ -191,6 +197,11 @@ impl Receiptd {
         let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix(field));
         line.and_then(|line| line.trim_start_matches(':').split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
+    }
+
+    /// Begins to measure the most resident memory (`VmHWM`) anew.
+    pub fn forget_the_most(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a child of ours");
     }
 
     pub fn receipts(&self) -> i64 {

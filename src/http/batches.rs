@@ -5,9 +5,9 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
+use super::body::body;
 use super::error::ApiError;
 use super::page;
-use super::public::body;
 use super::query::Parameters;
 use super::state::ApiState;
 use crate::api::{Group, Resolution};
@@ -25,10 +25,10 @@ const SMALL_BODY: u64 = 64 << 10;
 
 /// `POST /v1/batches`
 pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
-    let body = body(&request, payload, LARGEST_BODY).await?;
+    let body = body(&request, payload, LARGEST_BODY, &state.room).await?;
     let now = state.clock.now();
     let intake = state.intake;
-    let new = actix_web::web::block(move || intake.read(&body, now))
+    let new = actix_web::web::block(move || intake.read(&body.bytes, now))
         .await
         .map_err(|_| ApiError::Store(crate::store::StoreError::Closing, None))??;
     let id = new.id;
@@ -103,7 +103,7 @@ pub(super) async fn resend(request: HttpRequest, path: Path<String>, payload: Pa
         state: Option<DestinationState>,
     }
     let id = batch_id(&path)?;
-    let wish: Option<Wish> = decision(&request, payload, r#"{"state":"failed"}"#).await?;
+    let wish: Option<Wish> = decision(&request, payload, &state, r#"{"state":"failed"}"#).await?;
     let wanted = wish.and_then(|wish| wish.state).unwrap_or(DestinationState::Failed);
     match submit::resend(&state.store, id, wanted).await.map_err(|error| ApiError::Store(error, None))? {
         Resend::New(batch) => Ok(accepted(&batch)),
@@ -123,7 +123,7 @@ pub(super) async fn resolve(request: HttpRequest, path: Path<String>, payload: P
     }
     let id = batch_id(&path)?;
     let expected = r#"{"as":"accepted"}, {"as":"resubmit"} or {"as":"abandoned"}"#;
-    let wish: Option<Wish> = decision(&request, payload, expected).await?;
+    let wish: Option<Wish> = decision(&request, payload, &state, expected).await?;
     let wish = wish.ok_or_else(|| ApiError::field("/as", format!("is missing: send {expected}")))?;
     match state.store.resolve(id, wish.resolution).await? {
         Resolved::Done(batch) => Ok(HttpResponse::Ok().json(batch)),
@@ -194,9 +194,10 @@ pub(super) fn read_number(state: &ApiState, text: &str) -> Result<Msisdn, ApiErr
 pub(super) async fn decision<T: serde::de::DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
+    state: &ApiState,
     expected: &str,
 ) -> Result<Option<T>, ApiError> {
-    let body = body(request, payload, SMALL_BODY).await?;
+    let body = body(request, payload, SMALL_BODY, &state.room).await?.bytes;
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }

@@ -4,7 +4,6 @@
 //! the rest: each connection notes when a request of it was completed, and a sweeper shuts those that
 //! have not finished one for a while. When connections run short, the one that was idle longest goes.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,9 +54,9 @@ impl Connections {
         Self(Arc::new(Registry { most, started: Instant::now(), open: Mutex::default(), next: AtomicU64::new(0) }))
     }
 
-    /// Notes a new connection; for `HttpServer::on_connect`.
-    pub fn opened(&self, stream: &dyn Any, extensions: &mut Extensions) {
-        let Some(socket) = stream.downcast_ref::<TcpStream>().and_then(|stream| SockRef::from(stream).try_clone().ok()) else { return };
+    /// Notes a new connection.
+    pub fn opened(&self, stream: &TcpStream, extensions: &mut Extensions) {
+        let Ok(socket) = SockRef::from(stream).try_clone() else { return };
         let registry = &self.0;
         let connection = Arc::new(Connection { socket, finished_at: AtomicU64::new(registry.elapsed()), busy: AtomicU32::new(0) });
         let mut open = registry.open();

@@ -1,9 +1,11 @@
 //! Both listeners: requests in, use cases called, answers out.
 
 mod batches;
+mod body;
 mod connections;
 mod error;
 mod export;
+pub mod listener;
 mod numbers;
 mod ops;
 mod page;
@@ -15,6 +17,7 @@ mod routes;
 mod state;
 mod stream;
 
+pub use body::Room;
 pub use connections::{Connections, IDLE};
 pub use public::PublicState;
 pub use routes::{private_routes, public_routes};

@@ -108,7 +108,7 @@ pub(super) async fn check(state: Data<ApiState>) -> Answer {
 
 /// `POST /v1/backup`
 pub(super) async fn backup(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
-    let wish: Option<Backup> = decision(&request, payload, r#"{"file":"/an/absolute/path"}"#).await?;
+    let wish: Option<Backup> = decision(&request, payload, &state, r#"{"file":"/an/absolute/path"}"#).await?;
     let Some(wish) = wish else { return Err(ApiError::field("/file", "is missing: the absolute path of the copy")) };
     let to = PathBuf::from(&wish.file);
     if !to.is_absolute() || to.file_name().is_none() {
@@ -127,7 +127,7 @@ pub(super) async fn backup(request: HttpRequest, payload: Payload, state: Data<A
 
 /// `POST /v1/prune`
 pub(super) async fn prune(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
-    let wish: Option<PruneRequest> = decision(&request, payload, r#"{"older_than":"90d","dry_run":true}"#).await?;
+    let wish: Option<PruneRequest> = decision(&request, payload, &state, r#"{"older_than":"90d","dry_run":true}"#).await?;
     let Some(wish) = wish else { return Err(ApiError::field("/older_than", "is missing: a length of time such as 90d")) };
     let age = humantime::parse_duration(&wish.older_than)
         .map_err(|error| ApiError::field("/older_than", format!("`{}` is not a length of time such as 90d: {error}", wish.older_than)))?;
@@ -146,7 +146,7 @@ pub(super) async fn rotate_secret(request: HttpRequest, payload: Payload, state:
         #[serde(default)]
         revoke: bool,
     }
-    let wish: Option<Wish> = decision(&request, payload, r#"{"revoke":true}, or nothing"#).await?;
+    let wish: Option<Wish> = decision(&request, payload, &state, r#"{"revoke":true}, or nothing"#).await?;
     let revoke = wish.is_some_and(|wish| wish.revoke);
     let accepted = state.store.rotate_secret(revoke).await?;
     if let Some(secrets) = state.store.callback_secrets() {

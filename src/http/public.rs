@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use futures_util::StreamExt;
 
+use super::body::{Room, body};
 use super::connections::Connections;
 use super::error::ApiError;
 use crate::api::Acknowledgement;
@@ -16,9 +16,6 @@ use crate::domain::{BatchId, CallbackSecrets};
 use crate::probe::Probes;
 use crate::receive;
 use crate::store::{Store, StoreError};
-
-/// A body must have come within this time.
-const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Shared by all handlers of the public listener.
 pub struct PublicState {
@@ -28,6 +25,8 @@ pub struct PublicState {
     pub secrets: Arc<RwLock<CallbackSecrets>>,
     /// `callback.max_body`, in bytes.
     pub max_body: u64,
+    /// For bodies that are more than a receipt.
+    pub room: Room,
     /// Probes of the public URL that are under way.
     pub probes: Probes,
     /// Receipts that were not taken (413, 503): a reason to ask the provider soon.
@@ -49,10 +48,12 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
     if request.method() != Method::POST {
         return Err(ApiError::Method("POST"));
     }
-    let body = match body(&request, payload, state.max_body).await {
-        Err(error @ ApiError::TooLarge(_)) => {
+    let body = match body(&request, payload, state.max_body, &state.room).await {
+        Err(error @ (ApiError::TooLarge(_) | ApiError::Store(..))) => {
             state.missed.fetch_add(1, Ordering::Relaxed);
-            log::warn!("batch {batch}: a callback larger than callback.max_body was refused");
+            if matches!(error, ApiError::TooLarge(_)) {
+                log::warn!("batch {batch}: a callback larger than callback.max_body was refused");
+            }
             return Err(error);
         }
         other => other?,
@@ -60,7 +61,7 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
     if state.probes.arrived(batch) {
         return Ok(HttpResponse::Ok().content_type("application/json").body(format!("{{\"probe\":\"{batch}\"}}")));
     }
-    match receive::callback(&state.store, batch, body).await {
+    match receive::callback(&state.store, batch, body.bytes).await {
         Ok(done) => {
             let unknown = done.recorded + done.duplicates == 0 && !done.quarantined.is_empty();
             let quarantined = serde_json::json!({"quarantined": done.quarantined});
@@ -101,27 +102,4 @@ fn authentic(request: &HttpRequest, state: &PublicState) -> Option<BatchId> {
     let batch: BatchId = path.get("batch")?.parse().ok()?;
     let token = path.get("token")?;
     state.secrets.read().unwrap_or_else(PoisonError::into_inner).verify(batch, token).then_some(batch)
-}
-
-/// The body, within its bounds of size and time.
-pub(super) async fn body(request: &HttpRequest, mut payload: Payload, most: u64) -> Result<Vec<u8>, ApiError> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > most) {
-        return Err(ApiError::TooLarge(most));
-    }
-    let read = async {
-        let mut body: Vec<u8> = Vec::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| ApiError::field("", "the body ended before its time"))?;
-            if (body.len() + chunk.len()) as u64 > most {
-                return Err(ApiError::TooLarge(most));
-            }
-            if body.is_empty() && declared == Some(chunk.len() as u64) {
-                return Ok(chunk.into()); // all of it at once, as nearly always: no copy
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    };
-    tokio::time::timeout(BODY_TIME, read).await.unwrap_or(Err(ApiError::TooSlow))
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use super::body::Room;
 use super::stream::Feed;
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
@@ -32,6 +33,8 @@ pub struct ApiState {
     pub prober: Prober,
     /// The receipts as they come.
     pub feed: Feed,
+    /// For the bodies of requests.
+    pub room: Room,
     /// Who may use the API.
     pub token: Secret,
     /// The secrets that the public listener checks tokens with.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 
 use rusqlite::{Connection, Row, named_params};
 
@@ -30,7 +31,7 @@ pub struct Incoming {
     pub source: Source,
     /// What it says, in the order in which it stood there.
     pub items: Vec<Item>,
-    /// All of it as it came: kept where the batch is unknown.
+    /// All of it as it came: kept where the batch is unknown or an item is not understood.
     pub body: Vec<u8>,
 }
 
@@ -43,8 +44,8 @@ pub enum Item {
     NotUnderstood {
         /// What is missing or wrong.
         reason: String,
-        /// As it came.
-        body: Vec<u8>,
+        /// Where it stands in the body.
+        at: Range<usize>,
     },
 }
 
@@ -141,7 +142,8 @@ pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: quarantin
                     done.quarantined.push(quarantine::keep(w, bounds, incoming.batch, &reason, body.as_bytes())?);
                 }
             },
-            Item::NotUnderstood { reason, body } => {
+            Item::NotUnderstood { reason, at } => {
+                let body = incoming.body.get(at.clone()).unwrap_or(&incoming.body);
                 done.quarantined.push(quarantine::keep(w, bounds, incoming.batch, reason, body)?);
             }
         }

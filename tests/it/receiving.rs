@@ -1,6 +1,7 @@
 //! What comes in at the callback.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Options, receipt, request, spawn, spawn_with};
 
@@ -94,4 +95,33 @@ async fn what_was_recorded_is_there_after_a_restart() {
     let again = spawn_with(Options { folder, ..Options::default() }).await;
     assert_eq!(again.get(&format!("/v1/batches/{id}")).await.json()["state"], "complete");
     assert_eq!(again.simulator.submissions().len(), 0);
+}
+
+#[actix_web::test]
+async fn many_large_bodies_at_a_time_are_told_to_come_back_while_receipts_get_through() {
+    let daemon = spawn_with(Options::default().set("RECEIPTD_CALLBACK__MAX_BODY", "4MiB")).await;
+    let id = daemon.submit(&[ONE]).await;
+    let callback = daemon.callback(&id);
+    let path = callback.strip_prefix(&daemon.public).expect("on the public listener");
+    let address = daemon.public.strip_prefix("http://").and_then(|rest| rest.split('/').next()).expect("an address");
+    let slow = tokio::net::TcpSocket::new_v4().expect("a socket");
+    slow.set_send_buffer_size(4 << 10).expect("what is written is read");
+    let mut slow = slow.connect(address.parse().expect("an address")).await.expect("connected");
+    let length = 3 << 20;
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    slow.write_all(head.as_bytes()).await.expect("sent");
+    slow.write_all(&vec![b' '; length - 1]).await.expect("all but the last byte");
+    for _ in 0..20 {
+        assert_eq!(daemon.receipt(&id, ONE, true, "00").await.status, 200); // meanwhile the rest is read
+    }
+    let large = || request("POST", &callback, &[], vec![b' '; 2 << 20]);
+    let refused = large().await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{}", refused.text);
+    assert_eq!(daemon.receipt(&id, ONE, true, "00").await.status, 200);
+    slow.write_all(b" ").await.expect("the last byte");
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 202");
+    while large().await.status == 503 {} // until the place of the other body is free again
+    daemon.assert_books_balance().await;
 }

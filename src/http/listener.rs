@@ -1,0 +1,100 @@
+//! A listener with its limits, and little memory for each connection.
+
+use std::io;
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
+use actix_web::App;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::rt::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connections::Connections;
+
+/// The first head of a connection must have come within this time.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Longer than [`IDLE`](super::connections::IDLE), so that the sweeper decides.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// What is read of a connection before the others have their turn; actix-web itself would read up to 128 KiB ahead, for
+/// which 2,000 connections need 250 MB.
+const SIP: usize = 8 << 10;
+
+/// Serves an application on a listener. `patience` is what remains for answers when it is stopped.
+///
+/// # Errors
+/// When the socket cannot be listened on.
+pub fn serve<F, T, B>(listener: TcpListener, connections: Connections, workers: usize, patience: Duration, app: F) -> io::Result<Server>
+where
+    F: Fn() -> App<T> + Send + Clone + 'static,
+    T: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<B>, Error = actix_web::Error, InitError = ()> + 'static,
+    B: MessageBody + 'static,
+{
+    let service = move || {
+        let connections = connections.clone();
+        let http = HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_TIME)
+            .client_disconnect_timeout(Duration::from_secs(1))
+            .on_connect_ext(move |stream: &Sipping, extensions| connections.opened(&stream.stream, extensions))
+            .h1(map_config(app().into_factory().map_err(|error| error.error_response()), |()| AppConfig::default()));
+        fn_service(|stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            std::future::ready(Ok((Sipping { stream, read: 0 }, peer)))
+        })
+        .and_then(http)
+    };
+    let builder = Server::build().workers(workers).max_concurrent_connections(20_000); // ours decide
+    Ok(builder.shutdown_timeout(patience.as_secs()).disable_signals().listen("receiptd", listener, service)?.run())
+}
+
+/// A connection that lets its reader take no more than a sip at a time.
+struct Sipping {
+    stream: TcpStream,
+    /// Since the reader last had to wait.
+    read: usize,
+}
+
+impl AsyncRead for Sipping {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.read >= SIP {
+            self.read = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if polled.is_pending() {
+            self.read = 0;
+        }
+        ready!(polled)?;
+        self.read += buffer.filled().len() - before;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Sipping {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
