@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::provider::Provider;
 use crate::store::{Store, StoreError};
 
 /// How long things are kept after their batch was settled; `None`: for ever, or as long as the batch.
@@ -14,19 +15,30 @@ pub struct Terms {
     pub messages: Option<Duration>,
 }
 
-/// Deletes what is due at this time.
+/// Deletes what is due at this time: ours or the provider's, whichever is earlier. A clock that was set ahead must not
+/// delete what nobody can bring back, so while the provider cannot be asked for its time, all of it stays.
 ///
 /// # Errors
 /// When the store fails; the rest goes the next time.
-pub async fn step(store: &Store, clock: &Clock, terms: Terms) -> Result<(), StoreError> {
+pub async fn step(store: &Store, provider: &Provider, clock: &Clock, terms: Terms) -> Result<(), StoreError> {
+    if terms.receipts.is_none() && terms.messages.is_none() {
+        return Ok(());
+    }
+    let now = match provider.greet().await {
+        Ok(there) => there.map_or(clock.now(), |there| there.min(clock.now())),
+        Err(error) => {
+            log::warn!("nothing is deleted for its age now, since the provider does not confirm the time: {error}");
+            return Ok(());
+        }
+    };
     if let Some(term) = terms.receipts {
-        let pruned = store.prune(clock.now().minus(term), false).await?;
+        let pruned = store.prune(now.minus(term), false).await?;
         if pruned.batches > 0 {
             log::info!("pruned {} batches with {} receipts: settled longer ago than retention.receipts", pruned.batches, pruned.receipts);
         }
     }
     if let Some(term) = terms.messages {
-        let erased = store.erase_messages(clock.now().minus(term)).await?;
+        let erased = store.erase_messages(now.minus(term)).await?;
         if erased > 0 {
             log::info!("erased the texts of {erased} batches: settled longer ago than retention.messages");
         }

@@ -35,7 +35,7 @@ const API_CONNECTIONS: usize = 2_000;
 /// Bytes of callbacks that are more than one receipt and are being read or written at a time: 15,000 receipts in arrays.
 const CALLBACK_ROOM: usize = 4 << 20;
 /// The same for the API: 20 batches of 50,000 numbers.
-const API_ROOM: usize = 32 << 20;
+const API_ROOM: usize = 16 << 20;
 /// Bytes that the kernel takes of a callback before they are read.
 const RECEIVE_BUFFER: usize = 16 << 10;
 /// Connections that wait to be accepted.
@@ -226,7 +226,7 @@ impl Bound {
         let reconciling = rt::spawn(reconcile(reconciler));
         let terms = Terms { receipts: config.config.retention.receipts, messages: config.config.retention.messages };
         let probing = rt::spawn(probe(Prober::new(probed_callbacks, probed_secrets, probed), store.clone()));
-        let retaining = rt::spawn(retain(store.clone(), clock.clone(), terms));
+        let retaining = rt::spawn(retain(store.clone(), provider.clone(), clock.clone(), terms));
         let codes = rt::spawn(keep_codes(store.clone(), provider, clock));
         let connections = [public_connections, private_connections];
         let sweeper = rt::spawn(sweep(connections.clone()));
@@ -367,9 +367,9 @@ async fn probe(prober: Prober, store: Store) {
 }
 
 /// Deletes once an hour what need not be kept.
-async fn retain(store: Store, clock: Clock, terms: Terms) {
+async fn retain(store: Store, provider: Rc<Provider>, clock: Clock, terms: Terms) {
     loop {
-        if let Err(error) = retention::step(&store, &clock, terms).await {
+        if let Err(error) = retention::step(&store, &provider, &clock, terms).await {
             log::warn!("what is older than its retention could not be deleted: {error}");
         }
         tokio::time::sleep(Duration::from_secs(3600)).await;

@@ -20,6 +20,8 @@ use super::connections::Connections;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Longer than [`IDLE`](super::connections::IDLE), so that the sweeper decides.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Threads of each worker that read the file or a large body; more of them only take memory from one another.
+const BLOCKING: usize = 8;
 /// What is read of a connection before the others have their turn; actix-web itself would read up to 128 KiB ahead, for
 /// which 2,000 connections need 250 MB.
 const SIP: usize = 8 << 10;
@@ -48,7 +50,7 @@ where
         })
         .and_then(http)
     };
-    let builder = Server::build().workers(workers).max_concurrent_connections(20_000); // ours decide
+    let builder = Server::build().workers(workers).worker_max_blocking_threads(BLOCKING).max_concurrent_connections(20_000); // ours decide
     Ok(builder.shutdown_timeout(patience.as_secs()).disable_signals().listen("receiptd", listener, service)?.run())
 }
 

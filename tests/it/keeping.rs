@@ -92,15 +92,28 @@ async fn texts_go_on_their_own_term_and_receipts_on_theirs() {
     daemon.receipt(&id, "+447700900001", true, "00").await;
     daemon.until(&id, "complete").await;
     let terms = Terms { receipts: Some(DAY * 30), messages: Some(DAY * 7) };
-    clock.step(DAY * 7);
-    retention::step(&daemon.store, &clock, terms).await.expect("looked");
+    let provider = daemon.provider();
+    let text = |clock: &Clock| jiff::Timestamp::from_millisecond(clock.now().as_millis()).expect("a time");
+    let step = |by: Duration| {
+        clock.step(by);
+        daemon.simulator.set_now(text(&clock));
+    };
+    let right = clock.now();
+    step(Duration::ZERO);
+    clock.step(DAY * 365);
+    retention::step(&daemon.store, &provider, &clock, terms).await.expect("looked");
+    let batch = daemon.get(&format!("/v1/batches/{id}")).await.json();
+    assert_eq!(batch["message"], "hello", "our clock is a year ahead of the provider's");
+    clock.set(right);
+    step(DAY * 7);
+    retention::step(&daemon.store, &provider, &clock, terms).await.expect("looked");
     assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["message"], "hello", "not a moment too soon");
-    clock.step(Duration::from_secs(1));
-    retention::step(&daemon.store, &clock, terms).await.expect("erased");
+    step(Duration::from_secs(1));
+    retention::step(&daemon.store, &provider, &clock, terms).await.expect("erased");
     let batch = daemon.get(&format!("/v1/batches/{id}")).await.json();
     assert_eq!((&batch["message"], &batch["counts"]["delivered"]), (&json!(null), &json!(1)));
-    clock.step(DAY * 30);
-    retention::step(&daemon.store, &clock, terms).await.expect("pruned");
+    step(DAY * 30);
+    retention::step(&daemon.store, &provider, &clock, terms).await.expect("pruned");
     assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.status, 404);
     daemon.assert_books_balance().await;
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use receiptd::clock::Clock;
-use receiptd::provider::{Provider, Settings, WireNames};
+use receiptd::provider::Provider;
 use receiptd::reconcile::{Patience, Reconciler, Step};
 use receiptd::simulator::{Answer, Call, Profile, Script, Span};
 
@@ -28,14 +28,8 @@ async fn asking(profile: Profile) -> Asking {
     let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
     let options = Options { profile, clock: clock.clone(), ..Options::default() };
     let daemon = spawn_with(options.set("RECEIPTD_RECONCILE__AFTER", "1000d").set("RECEIPTD_RECONCILE__DEADLINE", "1000d")).await;
-    let provider = Provider::new(Settings {
-        base_url: daemon.simulator.url(),
-        key: KEY.into(),
-        timeout: Duration::from_secs(2),
-        wire_names: WireNames::Both,
-    });
     let missed = Arc::new(AtomicU64::new(0));
-    let provider = Rc::new(provider.expect("a URL"));
+    let provider = daemon.provider();
     let reconciler = Reconciler::new(daemon.store.clone(), provider.clone(), clock.clone(), PATIENCE, missed.clone());
     let it = Asking { daemon, clock, missed, reconciler, provider };
     it.step(Duration::from_secs(1));

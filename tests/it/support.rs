@@ -2,12 +2,14 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::rt;
 use receiptd::clock::Clock;
 use receiptd::config::{Config, Sources};
 use receiptd::domain::BatchId;
+use receiptd::provider::{Provider, Settings, WireNames};
 use receiptd::serve::{self, Listeners};
 use receiptd::simulator::{self, Handle, Profile};
 use receiptd::store::Store;
@@ -184,6 +186,13 @@ impl Daemon {
     }
 
     /// The database file.
+    /// A client of the daemon's provider.
+    pub fn provider(&self) -> Rc<Provider> {
+        let settings =
+            Settings { base_url: self.simulator.url(), key: KEY.into(), timeout: Duration::from_secs(2), wire_names: WireNames::Both };
+        Rc::new(Provider::new(settings).expect("a URL"))
+    }
+
     pub fn database(&self) -> PathBuf {
         self.store.path().to_owned()
     }
