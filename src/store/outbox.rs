@@ -34,7 +34,8 @@ pub enum Settlement {
 
 impl Store {
     /// Takes the next batch out of the outbox, marks it as submitting and raises the counter of submissions,
-    /// in the database and then in the identity file, all durable on return. `None`: nothing waits.
+    /// in the database and then in the identity file, all durable on return. `None`: nothing waits,
+    /// or everything is paused.
     ///
     /// A batch for which `check` finds a reason is rejected with it instead, and the next one is looked at.
     ///
@@ -47,6 +48,10 @@ impl Store {
         let claimed = self
             .write(1, move |w| {
                 w.flush()?;
+                // Asked here and not before: a batch that came after a pause must wait for its end.
+                if w.conn.prepare_cached("select paused from instance")?.query_row([], |row| row.get(0))? {
+                    return Ok(None);
+                }
                 loop {
                     let next: Option<String> = optional(
                         w.conn

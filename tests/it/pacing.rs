@@ -184,6 +184,16 @@ async fn retry_after_is_honoured_to_the_second() {
 }
 
 #[actix_web::test]
+async fn a_batch_that_came_after_the_pause_is_not_taken_out_by_a_step_that_began_before_it() {
+    let it = sending(None);
+    it.store.set_paused(true).await.expect("paused");
+    let id = it.batch(1, None).await;
+    assert!(it.store.claim(|_| None).await.expect("a store that works").is_none());
+    it.store.set_paused(false).await.expect("resumed");
+    assert_eq!(it.step().await, Step::Submitted(id));
+}
+
+#[actix_web::test]
 async fn what_is_paused_stays_paused_over_a_restart() {
     let daemon = crate::support::spawn().await;
     daemon.api("POST", "/v1/pause", None).await;

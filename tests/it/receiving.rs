@@ -1,5 +1,6 @@
 //! What comes in at the callback.
 
+use receiptd::simulator::{Answer, Script};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -123,5 +124,78 @@ async fn many_large_bodies_at_a_time_are_told_to_come_back_while_receipts_get_th
     slow.read_exact(&mut answer).await.expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 202");
     while large().await.status == 503 {} // until the place of the other body is free again
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn what_is_quarantined_is_replayed_once_its_batch_has_appeared() {
+    let daemon = spawn().await;
+    let id = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
+    let unknown = daemon.receipt(id, ONE, true, "00").await;
+    let item = unknown.json()["quarantined"][0].clone();
+    let replay = format!("/v1/quarantine/{item}/replay");
+    let too_early = daemon.api("POST", &replay, None).await;
+    assert_eq!(too_early.status, 409, "{}", too_early.text);
+    assert_eq!(daemon.get(&format!("/v1/quarantine/{item}")).await.json()["state"], "waiting");
+    let batch = json!({"id": id, "from": "mplus", "message": "hello", "destinations": [ONE]});
+    assert_eq!(daemon.api("POST", "/v1/batches", Some(batch)).await.status, 202);
+    daemon.until(id, "submitted").await;
+    assert_eq!(daemon.api("POST", &replay, None).await.status, 200);
+    let batch = daemon.until(id, "complete").await;
+    assert_eq!(batch["counts"]["delivered"], 1);
+    assert_eq!(daemon.get(&format!("/v1/quarantine/{item}")).await.json()["state"], "replayed");
+    assert_eq!(daemon.get("/v1/receipts").await.json()["items"][0]["source"], "replay");
+    assert_eq!(daemon.api("POST", &replay, None).await.json()["recorded"], 0, "once");
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn a_receipt_belongs_to_the_batch_of_its_callback_whatever_it_says_of_itself() {
+    let daemon = spawn().await;
+    let (first, second) = (daemon.submit(&[ONE]).await, daemon.submit(&[ONE, TWO]).await);
+    daemon.until(&first, "submitted").await;
+    daemon.until(&second, "submitted").await;
+    let mut lie = receipt(ONE, true, "00");
+    lie["batchuuid"] = json!(second);
+    assert_eq!(daemon.post(&first, lie.to_string()).await.status, 200);
+    daemon.until(&first, "complete").await;
+    let second = daemon.get(&format!("/v1/batches/{second}")).await.json();
+    assert_eq!((&second["counts"]["submitted"], &second["counts"]["delivered"]), (&json!(2), &json!(0)));
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn two_batches_with_one_identifier_are_kept_apart_by_their_callbacks() {
+    let daemon = spawn().await;
+    let said = || Script::add(Answer::Status { status: 200, headers: Vec::new(), body: r#"{"identifier":"the-same"}"#.into() });
+    daemon.simulator.script(said());
+    let first = daemon.submit(&[ONE]).await;
+    daemon.until(&first, "submitted").await;
+    daemon.simulator.script(said());
+    let second = daemon.submit(&[TWO]).await;
+    daemon.until(&second, "submitted").await;
+    assert_eq!(daemon.receipt(&second, TWO, false, "22").await.status, 200);
+    let batch = daemon.until(&second, "complete").await;
+    assert_eq!((&batch["provider_id"], &batch["counts"]["failed"]), (&json!("the-same"), &json!(1)));
+    let first = daemon.get(&format!("/v1/batches/{first}")).await.json();
+    assert_eq!((&first["state"], &first["counts"]["submitted"]), (&json!("submitted"), &json!(1)));
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn absurd_times_and_codes_off_the_list_change_nothing_but_what_is_shown() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE]).await;
+    daemon.until(&id, "submitted").await;
+    for (n, time) in ["0000-00-00 00:00:00", "99999-01-01T00:00:00Z", "yesterday", "-1", "2199-12-31 23:59:59"].iter().enumerate() {
+        let mut absurd = receipt(ONE, false, &format!("F{n}-no-such-code"));
+        for field in ["timestamp", "time", "receivedAt"] {
+            absurd[field] = json!(time);
+        }
+        assert_eq!(daemon.post(&id, absurd.to_string()).await.json(), json!({"recorded": 1, "duplicates": 0}), "{time}");
+    }
+    let batch = daemon.until(&id, "complete").await;
+    assert_eq!(batch["counts"]["failed"], 1);
+    assert_eq!(daemon.get("/v1/receipts").await.json()["items"].as_array().map(Vec::len), Some(5));
     daemon.assert_books_balance().await;
 }
