@@ -10,6 +10,7 @@ demo:
 bench:
     cargo bench --bench receiving
     cargo bench --bench hostile
+    cargo bench --bench overload
 
 # Faults for longer than CI has time for
 trust:
