@@ -13,6 +13,10 @@ use super::identity::{Identity, beside};
 use crate::api::Pruned;
 use crate::domain::Timestamp;
 
+/// All of a batch, without a walk through what else came in its time.
+const RECEIPTS_OF_BATCH: &str = "select first_receipt from destination where batch = :batch and first_receipt is not null
+    union all select id from receipt where again = 1 and batch = :batch";
+
 /// Why there is no copy. Nothing is left of it.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -58,7 +62,7 @@ impl Store {
         let before = settled_before.as_millis();
         let old: Vec<(i64, Pruned)> = self
             .read(move |conn| {
-                conn.prepare("select id, total, receipts from batch where completed_at < :before order by id")?
+                conn.prepare("select id, total, receipts from batch join batch_count on batch = id where completed_at < :before order by id")?
                     .query_map(named_params! {":before": before}, |row| {
                         let of = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
                         Ok((row.get(0)?, Pruned { batches: 1, destinations: of(1)?, receipts: of(2)? }))
@@ -85,8 +89,13 @@ impl Store {
             if !w.conn.query_row(settled, named_params! {":batch": batch, ":before": before}, |row| row.get::<_, bool>(0))? {
                 return Ok(false); // a person decided otherwise meanwhile, or another prune was here
             }
-            w.conn.execute("delete from receipt_body where receipt in (select id from receipt where batch = :batch)", known)?;
-            w.conn.execute("delete from receipt where batch = :batch", known)?;
+            w.conn.execute(&format!("delete from receipt_body where receipt in ({RECEIPTS_OF_BATCH})"), known)?;
+            w.conn.execute(
+                "update instance set pruned_receipt = max(pruned_receipt, n.last_receipt)
+                 from batch_count n where n.batch = :batch and n.last_receipt is not null",
+                known,
+            )?;
+            w.conn.execute(&format!("delete from receipt where id in ({RECEIPTS_OF_BATCH})"), known)?;
             w.conn.execute("delete from destination where batch = :batch", known)?;
             w.conn.execute(
                 "insert into pruned (uuid, pruned_at) select uuid, :now from batch where id = :batch",
@@ -116,7 +125,7 @@ impl Store {
             self.write(1, move |w| {
                 w.flush()?;
                 let known = named_params! {":batch": batch};
-                w.conn.execute("delete from receipt_body where receipt in (select id from receipt where batch = :batch)", known)?;
+                w.conn.execute(&format!("delete from receipt_body where receipt in ({RECEIPTS_OF_BATCH})"), known)?;
                 w.conn.execute("update batch set message = null where id = :batch and completed_at is not null", known)?;
                 Ok(())
             })

@@ -162,6 +162,6 @@ fn forget(w: &mut Writing<'_>, number: Msisdn) -> Result<Forget, JobError> {
         named_params! {":digits": number.digits().to_string()},
         |row| row.get::<_, i64>(0),
     ))?;
-    w.memory.infos.clear();
+    w.memory.infos.forget();
     Ok(Forget::Done(done))
 }
