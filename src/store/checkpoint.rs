@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-/// WAL size, in pages, from which the bulk is moved: 16 MiB.
-const BULK_PAGES: i32 = (16 << 20) / super::schema::PAGE;
+/// WAL size, in pages, from which the bulk is moved: 32 MiB.
+const BULK_PAGES: i32 = (32 << 20) / super::schema::PAGE;
 /// WAL size from which the writer itself moves everything: 48 MiB.
 const LIMIT_PAGES: i32 = (48 << 20) / super::schema::PAGE;
 

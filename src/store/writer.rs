@@ -84,6 +84,8 @@ struct Waiting {
     jobs: Vec<Box<dyn Job>>,
     rows: usize,
     closing: bool,
+    /// The writer has nothing to do. Only then is it woken: that is a system call, and it is often awake.
+    asleep: bool,
 }
 
 /// The way to the writer, shared by all who write.
@@ -135,8 +137,10 @@ impl Queue {
             }
             waiting.rows += rows;
             waiting.jobs.push(Box::new(Work { run, done: None, reply }));
+            if std::mem::take(&mut waiting.asleep) {
+                self.arrived.notify_one();
+            }
         }
-        self.arrived.notify_one();
         answer.await.unwrap_or(Err(StoreError::Closing))
     }
 
@@ -166,6 +170,7 @@ impl Queue {
             if waiting.closing {
                 return Taken::Closed;
             }
+            waiting.asleep = true;
             let Some(patience) = patience else {
                 waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
                 continue;
