@@ -180,6 +180,8 @@ impl Store {
                 return Ok(Resolved::NotUnconfirmed(batch.state));
             }
             let state = match resolution {
+                // Of a dry run no receipt is awaited.
+                Resolution::Accepted if batch.dry_run => BatchState::Validated,
                 Resolution::Accepted => BatchState::Submitted.completed(batch.counts.total, batch.counts.delivered + batch.counts.failed),
                 Resolution::Resubmit => BatchState::Queued,
                 Resolution::Abandoned => BatchState::Cancelled,

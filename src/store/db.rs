@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::checkpoint::{Checkpointer, watch_wal};
 use super::error::{JobError, StoreError};
 use super::identity::{Identity, beside};
+use super::keep;
 use super::quarantine::QuarantineBounds;
 use super::schema;
 use super::watched::Watched;
@@ -140,6 +141,7 @@ impl Store {
         let lock = take_lock(&path)?;
         let mut conn = open_or_create(&path)?;
         let created = schema::migrate(&mut conn, &path)?;
+        keep::finish_pruning(&conn)?;
         let identity_path = beside(&path, ".identity");
         let file_error = |source| OpenError::File { path: identity_path.clone(), source };
         let mut found = Found { created, ..Found::default() };

@@ -38,7 +38,7 @@ async fn check_finds_each_kind_of_damage_and_nothing_in_a_whole_file() {
         ("update batch_count set failed = 0", "failed by its counters"),
         ("update batch_count set receipts = 9", "receipts by its counter"),
         ("delete from receipt where outcome = 3", "receipts by its counter"),
-        ("update batch_count set last_receipt = 2", "are its first and last"),
+        ("update batch_count set last_receipt = 2", "are not between the two"),
         ("delete from batch_count", "its counters are missing"),
         ("update batch_count set conflict = 0", "conflicts by its counter"),
         ("update batch_count set total = 2", "is submitted though every destination is final"),
@@ -113,6 +113,33 @@ async fn a_forgotten_number_leaves_no_trace_in_file_wal_or_copy() {
         assert_eq!(traces(path, NUMBER), 0, "{}", path.display());
     }
     assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["counts"]["delivered"], 1);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn forgetting_a_number_leaves_what_was_acknowledged_of_others_in_the_quarantine() {
+    const NUMBER: u64 = 447_711_223;
+    let daemon = spawn().await;
+    let id = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
+    // A longer number begins with the same digits, another one ends with them, and a list has both.
+    let of = |number: &str| json!({"destination": number, "delivered": true});
+    for body in [of("+447711223344"), of("+1447711223"), json!([of("+447711223"), of("+447700900002")]), of("00447711223")] {
+        assert_eq!(daemon.post(id, body.to_string()).await.status, 202);
+    }
+    let bodies = || async {
+        let mut bodies = Vec::new();
+        for item in 1..=4 {
+            bodies.push(daemon.get(&format!("/v1/quarantine/{item}")).await.json()["body"].as_str().map(str::to_owned));
+        }
+        bodies
+    };
+    let before = bodies().await;
+    assert_eq!(daemon.api("DELETE", &format!("/v1/destinations/+{NUMBER}"), None).await.status, 200);
+    let after = bodies().await;
+    assert_eq!(after[..2], before[..2], "they are others'");
+    let list = after[2].as_deref().expect("kept");
+    assert!(list.contains("+447700900002") && !list.contains("447711223"), "{list}");
+    assert!(after[3].as_deref().is_some_and(|body| body.contains("00xxxxxxxxx")), "{after:?}");
     daemon.assert_books_balance().await;
 }
 
