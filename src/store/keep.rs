@@ -63,7 +63,7 @@ impl Store {
         let before = settled_before.as_millis();
         let old: Vec<(i64, Pruned)> = self
             .read(move |conn| {
-                conn.prepare("select id, total, receipts from batch where completed_at < :before order by id")?
+                conn.prepare("select id, total, receipts from batch join batch_count on batch = id where completed_at < :before order by id")?
                     .query_map(named_params! {":before": before}, |row| {
                         let of = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
                         Ok((row.get(0)?, Pruned { batches: 1, destinations: of(1)?, receipts: of(2)? }))
@@ -184,6 +184,12 @@ fn is_begun(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
 /// Deletes the next destinations of a batch with their receipts, and in the end what is left of it. Until then its
 /// counters follow, so that the books balance after each transaction. Whether there is more.
 fn delete_some(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
+    // Before the newest goes: its id must not be used again.
+    conn.prepare_cached(
+        "update instance set pruned_receipt = max(pruned_receipt, n.last_receipt)
+         from batch_count n where n.batch = :batch and n.last_receipt is not null",
+    )?
+    .execute(named_params! {":batch": batch})?;
     if delete_strangers(conn, batch)? {
         return Ok(true);
     }
@@ -193,41 +199,37 @@ fn delete_some(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     )?;
     let of_these = "(select first_receipt from destination where batch = :batch and number <= :last and first_receipt is not null
          union all select id from receipt where again = 1 and batch = :batch and number <= :last)";
-    let Some(last) = last else {
-        let known = named_params! {":batch": batch};
-        conn.execute("delete from receipt_body where receipt in (select id from receipt where batch = :batch)", known)?;
-        conn.execute("delete from receipt where batch = :batch", known)?;
-        conn.execute("delete from destination where batch = :batch", known)?;
-        conn.execute("delete from batch where id = :batch", known)?;
-        return Ok(false);
-    };
-    let these = named_params! {":batch": batch, ":last": last};
+    let these = named_params! {":batch": batch, ":last": last.unwrap_or(i64::MAX)};
     let conflicts: i64 = conn.query_row(
         "select count(distinct number) from receipt where again = 1 and batch = :batch and number <= :last and outcome = 2",
         these,
         |row| row.get(0),
     )?;
     let (total, delivered, failed): (i64, i64, i64) = conn.query_row(
-        "select count(*), sum(said = 2), sum(said = 1) from destination where batch = :batch and number <= :last",
+        "select count(*), ifnull(sum(said = 2), 0), ifnull(sum(said = 1), 0) from destination where batch = :batch and number <= :last",
         these,
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     conn.execute(&format!("delete from receipt_body where receipt in {of_these}"), these)?;
     let receipts = conn.execute(&format!("delete from receipt where id in {of_these}"), these)? as i64;
     conn.execute("delete from destination where batch = :batch and number <= :last", these)?;
-    conn.execute(
-        "update batch set total = total - :total, delivered = delivered - :delivered, failed = failed - :failed,
-             conflict = conflict - :conflicts, receipts = receipts - :receipts where id = :batch",
-        named_params! {
-            ":batch": batch, ":total": total, ":delivered": delivered, ":failed": failed, ":conflicts": conflicts, ":receipts": receipts,
-        },
-    )?;
-    // The trigger that keeps the totals does not expect `total` of a batch to change.
-    conn.execute(
-        "update tally set total = total - :total where state = (select state from batch where id = :batch)",
-        named_params! {":batch": batch, ":total": total},
-    )?;
-    Ok(true)
+    count_less(conn, batch, [total, delivered, failed, conflicts, receipts])?;
+    if last.is_none() {
+        conn.execute("delete from batch where id = :batch", named_params! {":batch": batch})?;
+    }
+    Ok(last.is_some())
+}
+
+/// Takes deleted rows off the counters: total, delivered, failed, conflict, receipts.
+fn count_less(conn: &Connection, batch: i64, [total, delivered, failed, conflict, receipts]: [i64; 5]) -> rusqlite::Result<()> {
+    for (table, which) in [("batch_count", "batch = ?1"), ("tally", "state = (select state from batch where id = ?1)")] {
+        conn.prepare_cached(&format!(
+            "update {table} set total = total - ?2, delivered = delivered - ?3, failed = failed - ?4, conflict = conflict - ?5,
+                 receipts = receipts - ?6 where {which}"
+        ))?
+        .execute((batch, total, delivered, failed, conflict, receipts))?;
+    }
+    Ok(())
 }
 
 /// Deletes some receipts for numbers that the batch does not have, of which there may be any number.
@@ -240,8 +242,7 @@ fn delete_strangers(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
         conn.prepare_cached("delete from receipt_body where receipt = :id")?.execute(named_params! {":id": receipt})?;
         conn.prepare_cached("delete from receipt where id = :id")?.execute(named_params! {":id": receipt})?;
     }
-    conn.prepare_cached("update batch set receipts = receipts - :gone where id = :batch")?
-        .execute(named_params! {":gone": strangers.len() as i64, ":batch": batch})?;
+    count_less(conn, batch, [0, 0, 0, 0, strangers.len() as i64])?;
     Ok(!strangers.is_empty())
 }
 

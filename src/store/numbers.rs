@@ -9,7 +9,7 @@ use super::db::{Store, blocking};
 use super::destinations::{history, one};
 use super::error::{JobError, StoreError};
 use super::receipts::{optional, stand_in};
-use super::rows::{BATCH_COLUMNS, batch, key};
+use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, key};
 use super::writer::Writing;
 use crate::api::{self, NumberInBatch, NumberReport};
 use crate::domain::{BatchId, BatchState, Msisdn, Timestamp};
@@ -60,8 +60,8 @@ impl Store {
 fn report(conn: &Connection, number: Msisdn, before: Option<i64>, limit: u32, now: Timestamp) -> rusqlite::Result<Option<NumberReport>> {
     let stored = key(number);
     let mut statement = conn.prepare_cached(&format!(
-        "select {BATCH_COLUMNS} from batch b
-         where id < :before and exists (select 1 from destination where batch = b.id and number = :number)
+        "select {BATCH_COLUMNS} from {BATCH_TABLES}
+         where id < :before and exists (select 1 from destination d where d.batch = batch.id and number = :number)
          order by id desc limit :limit"
     ))?;
     let batches = statement
@@ -194,6 +194,6 @@ fn forget(w: &mut Writing<'_>, number: Msisdn) -> Result<Forget, JobError> {
         named_params! {":digits": number.digits().to_string()},
         |row| row.get::<_, i64>(0),
     ))?;
-    w.memory.infos.clear();
+    w.memory.infos.forget();
     Ok(Forget::Done(done))
 }

@@ -175,7 +175,7 @@ impl Store {
                 return Ok(());
             }
             let any_receipt: bool =
-                w.conn.query_row("select receipts > 0 from batch where id = :id", named_params! {":id": key}, |row| row.get(0))?;
+                w.conn.query_row("select receipts > 0 from batch_count where batch = :id", named_params! {":id": key}, |row| row.get(0))?;
             let (state, name, error) = match &settlement {
                 Settlement::Accepted(name) if batch.dry_run => (BatchState::Validated, Some(name), None),
                 Settlement::Accepted(name) => (BatchState::Submitted, Some(name), None),
