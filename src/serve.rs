@@ -30,8 +30,8 @@ use crate::secret::Secret;
 use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
 use crate::submit::{Intake, Pace, Step, Submitter};
 
-/// Connections of the private listener: followers of the live stream stay.
-const API_CONNECTIONS: usize = 2_000;
+/// Connections of the private listener: a thousand followers of the live stream, and those who ask.
+const API_CONNECTIONS: usize = 1_250;
 /// Bytes of callbacks that are more than one receipt and are being read or written at a time: 15,000 receipts in arrays.
 const CALLBACK_ROOM: usize = 4 << 20;
 /// The same for the API: 20 batches of 50,000 numbers.
