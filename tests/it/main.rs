@@ -14,6 +14,7 @@ mod metrics;
 mod openapi;
 mod pacing;
 mod provider;
+mod proxies;
 mod receiving;
 mod reconciling;
 mod restart;
