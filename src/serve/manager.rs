@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use sd_notify::NotifyState;
+use tokio::time::MissedTickBehavior;
 
 use crate::store::{Store, StoreError};
 use crate::submit::Pace;
@@ -54,7 +55,11 @@ impl Manager {
     /// loop no longer comes by here, or the writer no longer answers at all.
     pub(super) async fn keep_told(self, store: Store, pace: Pace, public: SocketAddr, private: SocketAddr) {
         let Some(every) = self.every else { return };
+        // Not "so long after the last time": what the writer takes to answer would be added to it.
+        let mut due = tokio::time::interval(every);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            due.tick().await;
             // There is no item 0: nothing is changed, and the writer has come by. Its metrics count one more commit.
             answered(|| store.drop_quarantined(0)).await;
             self.tell(&[NotifyState::Watchdog]);
@@ -65,7 +70,6 @@ impl Manager {
             };
             // A line of its own in the message would be another message.
             self.status(&format!("{}; callbacks on {public}, API on {private}", condition.replace(['\n', '\r'], " ")));
-            tokio::time::sleep(every).await;
         }
     }
 
