@@ -16,6 +16,10 @@ bench:
 package:
     deploy/package
 
+# The package in a clean Debian with systemd, from installing to restoring (root, minutes)
+try-package: package
+    deploy/try-package
+
 # Faults for longer than CI has time for
 trust:
     TRUST_KILLS=1000 TRUST_HISTORIES=20000 cargo test --release --locked --test it -- every_kill histories

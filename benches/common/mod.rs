@@ -129,6 +129,7 @@ impl Receiptd {
         let profile = Profile { hold: true, ..Profile::calm() };
         let settings = simulator::Settings { profile, keep_bodies: false, ..simulator::Settings::default() };
         let provider = simulator::Bound::bind(settings, "127.0.0.1:0").and_then(simulator::Bound::start).expect("a simulator");
+        std::fs::write(folder.join("receiptd.toml"), "").expect("written"); // keeps that of the machine out
         let mut child = Command::new(env!("CARGO_BIN_EXE_receiptd"))
             .arg("serve")
             .current_dir(folder)

@@ -60,10 +60,15 @@ impl Manager {
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             due.tick().await;
-            // There is no item 0: nothing is changed, and the writer has come by. Its metrics count one more commit.
-            answered(|| store.drop_quarantined(0)).await;
+            // Where something is wrong already, this has the writer try to write, and that is its answer.
+            let trouble = store.trouble().await;
+            if trouble.is_none() {
+                // There is no item 0: nothing is changed, and the writer has come by. Not asked where something is wrong,
+                // since a commit that changes nothing would pass for one that succeeded.
+                answered(|| store.drop_quarantined(0)).await;
+            }
             self.tell(&[NotifyState::Watchdog]);
-            let condition = match (store.trouble().await, pace.trouble()) {
+            let condition = match (trouble, pace.trouble()) {
                 (Some(why), _) => format!("receipts can NOT be recorded: {why}"),
                 (None, Some(why)) => format!("receipts are recorded; provider: {why}"),
                 (None, None) => "receipts are recorded".to_owned(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::rt;
 
 use crate::binary::{House, said};
+use crate::storage::faulty;
 use crate::support::{receipt, request};
 
 const NUMBER: &str = "+447700900001";
@@ -24,7 +25,7 @@ fn house_with_sockets() -> (House, TcpListener, TcpListener) {
 }
 
 async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..3_000 {
+    for _ in 0..12_000 {
         if condition() {
             return;
         }
@@ -98,40 +99,74 @@ async fn a_socket_that_is_for_neither_listener_is_named_and_nothing_starts() {
     drop(private);
 }
 
+/// What a service manager was told so far.
+#[derive(Clone)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    /// The manager of the daemons that will run in this house.
+    fn by(house: House) -> (House, Self) {
+        let socket = UnixDatagram::bind(house.path("notify")).expect("a socket");
+        let told = Self(Arc::default());
+        let to = told.0.clone();
+        std::thread::spawn(move || {
+            let mut message = [0; 4096];
+            while let Ok(length) = socket.recv(&mut message) {
+                to.lock().expect("no panic").push(String::from_utf8_lossy(&message[..length]).into_owned());
+            }
+        });
+        let notify = house.path("notify").display().to_string();
+        (house.set("NOTIFY_SOCKET", &notify).set("WATCHDOG_USEC", "400000"), told)
+    }
+
+    fn count(&self, words: &str) -> usize {
+        self.0.lock().expect("no panic").iter().filter(|message| message.contains(words)).count()
+    }
+
+    /// Waits until it is told each of these `times` more.
+    async fn more(&self, times: usize, words: &[&str]) {
+        let before: Vec<usize> = words.iter().map(|words| self.count(words)).collect();
+        until(|| words.iter().zip(&before).all(|(words, before)| self.count(words) >= before + times)).await;
+    }
+}
+
 #[actix_web::test]
 async fn the_service_manager_is_told_the_truth_and_a_lock_of_somebody_else_is_no_reason_to_be_killed() {
-    let house = House::new();
-    let socket = UnixDatagram::bind(house.path("notify")).expect("a socket");
-    let notify = house.path("notify").display().to_string();
-    let house = house.set("NOTIFY_SOCKET", &notify).set("WATCHDOG_USEC", "400000");
-    let told = Arc::new(Mutex::new(Vec::<String>::new()));
-    let to = told.clone();
-    std::thread::spawn(move || {
-        let mut message = [0; 4096];
-        while let Ok(length) = socket.recv(&mut message) {
-            to.lock().expect("no panic").push(String::from_utf8_lossy(&message[..length]).into_owned());
-        }
-    });
-    let count = |words: &str| told.lock().expect("no panic").iter().filter(|message| message.contains(words)).count();
+    let (house, told) = Told::by(House::new());
     let daemon = house.serve().await;
-    until(|| count("READY=1") == 1).await;
+    until(|| told.count("READY=1") == 1).await;
     assert_eq!(request("GET", &format!("{}/readyz", daemon.private), &[], Vec::new()).await.status, 200);
-    until(|| count("WATCHDOG=1") > 2 && count("STATUS=receipts are recorded; callbacks on 127.0.0.1:") > 2).await;
+    told.more(3, &["WATCHDOG=1", "STATUS=receipts are recorded; callbacks on 127.0.0.1:"]).await;
 
     let other = rusqlite::Connection::open(house.path("receiptd.db")).expect("opened");
     other.execute_batch("begin immediate").expect("the lock");
-    let before = count("WATCHDOG=1");
-    until(|| count("WATCHDOG=1") > before + 2 && count("STATUS=receipts can NOT be recorded: ") > 1).await;
+    told.more(2, &["WATCHDOG=1", "STATUS=receipts can NOT be recorded: "]).await;
     other.execute_batch("rollback").expect("the lock is given back");
     drop(other);
-    let before = count("STATUS=receipts are recorded; ");
-    until(|| count("STATUS=receipts are recorded; ") > before).await;
+    told.more(1, &["STATUS=receipts are recorded; "]).await;
 
-    assert_eq!(count("STOPPING=1"), 0);
+    assert_eq!(told.count("STOPPING=1"), 0);
     let (status, log) = daemon.stop().await;
     assert!(status.success(), "{log}");
-    until(|| count("STOPPING=1") == 1).await;
-    assert_eq!(count("READY=1"), 1);
+    until(|| told.count("STOPPING=1") == 1).await;
+    assert_eq!(told.count("READY=1"), 1);
+}
+
+#[actix_web::test]
+async fn a_full_disk_is_told_for_as_long_as_it_is_full_and_is_no_reason_to_be_killed() {
+    let (house, faults) = faulty();
+    let (house, told) = Told::by(house);
+    let daemon = house.serve().await;
+    std::fs::write(&faults, "write 28 -wal").expect("written");
+    let body = serde_json::json!({"from": "mplus", "message": "hello", "destinations": [NUMBER]});
+    assert_eq!(daemon.api("POST", "/v1/batches", Some(body)).await.status, 503);
+    told.more(1, &["STATUS=receipts can NOT be recorded: "]).await;
+    let recorded = told.count("STATUS=receipts are recorded");
+    told.more(4, &["WATCHDOG=1", "STATUS=receipts can NOT be recorded: "]).await;
+    assert_eq!(told.count("STATUS=receipts are recorded"), recorded, "asking must not pass for having written");
+    assert_eq!(daemon.api("GET", "/readyz", None).await.status, 503);
+    std::fs::remove_file(&faults).expect("removed");
+    told.more(1, &["STATUS=receipts are recorded; "]).await;
 }
 
 #[actix_web::test]
