@@ -9,6 +9,7 @@
 -- ISO times, numbers with a plus, uuids as text, and the words of the REST API. The tables below
 -- them are made for size and speed, and may change with user_version.
 --
+-- (Checks of what changes with every receipt are ranges: SQLite builds a table for `in (…)` each time.)
 -- In the tables: times are milliseconds since 1970 UTC; telephone numbers are the digits of E.164
 -- as one integer (447700900123); an identifier made by the provider is 16 bytes where it is a uuid
 -- and the text as it came where it is not; yes and no are 1 and 0.
@@ -21,6 +22,8 @@ create table instance (
     -- Raised in the transaction that marks a batch as submitting. <database>.identity follows before
     -- the first byte leaves, so a file whose counter lags behind it is an older copy of itself.
     submissions integer not null default 0,
+    -- The newest receipt that was ever pruned: ids are never used again, whatever is deleted.
+    pruned_receipt integer not null default 0,
     is_copy     integer not null default 0 check (is_copy in (0, 1)),  -- set in what `backup` writes
     paused      integer not null default 0 check (paused in (0, 1))    -- nothing is handed to the provider
 ) strict;
@@ -47,23 +50,15 @@ create table batch (
     allow_multi       integer not null check (allow_multi in (0, 1)),
     dry_run           integer not null check (dry_run in (0, 1)),
     content           blob    not null,                    -- SHA-256 of all that was asked for: is it the same batch again?
-    -- Counters, in step with the rows in the same transaction. All others follow from the state.
-    total             integer not null,
     merged            integer not null,                    -- the same number again, dropped on the way in
-    delivered         integer not null default 0,
-    failed            integer not null default 0,
-    conflict          integer not null default 0,
-    receipts          integer not null default 0,          -- all in the log, those for unexpected destinations too
     attempts          integer not null default 0,
     last_error        text,                                -- JSON {at, kind, status, detail}
     created_at        integer not null,
     submitted_at      integer,
-    last_receipt_at   integer,
     completed_at      integer,                             -- when the last destination became final
     asked_at          integer,                             -- when the provider was asked about it last,
     asks              integer not null default 0,          -- how often since its last receipt,
-    answered_at       integer,                             -- and when it answered
-    constraint counters_within_total check (delivered >= 0 and failed >= 0 and delivered + failed <= total)
+    answered_at       integer                              -- and when it answered
 ) strict;
 
 -- The outbox: the few batches that wait for their turn, found without looking at the many that are done.
@@ -76,36 +71,49 @@ create index batch_group on batch (group_uuid, id) where group_uuid is not null;
 create index batch_reference on batch (reference, id) where reference is not null;
 create index batch_created on batch (created_at);
 
+-- How far each batch has come, in step with its rows in the same transaction. Every commit of receipts changes these,
+-- so they stand together in short rows, apart from texts that hardly ever change. All other counts follow from the state.
+create table batch_count (
+    batch           integer primary key,                   -- batch.id
+    total           integer not null,
+    delivered       integer not null default 0,
+    failed          integer not null default 0,
+    conflict        integer not null default 0,
+    receipts        integer not null default 0,            -- all in the log, those for unexpected destinations too
+    first_receipt   integer,                               -- receipt.id: between these two
+    last_receipt    integer,                               -- are all that the batch has
+    last_receipt_at integer,
+    constraint counters_within_total check (delivered >= 0 and failed >= 0 and delivered + failed <= total)
+) strict;
+
 -- One number of one batch. It stores only what receipts said; all other states are its batch's.
 -- In key order (a batch is inserted sorted), without a rowid: one page in thirty rows' time, no second tree.
 create table destination (
     batch         integer not null,
     number        integer not null,          -- below zero: forgotten, no longer a telephone number
-    said          integer not null default 0 check (said in (0, 1, 2)),  -- 0 nothing, 1 failed, 2 delivered
+    said          integer not null default 0 check (said between 0 and 2),  -- 0 nothing, 1 failed, 2 delivered
     first_receipt integer,                   -- receipt.id; later ones are found through receipt_again
     primary key (batch, number)
 ) strict, without rowid;
 
 -- The log of receipts, append-only, in order of arrival. There is no unique index on it: nearly every
 -- receipt is the first of its destination, which destination.first_receipt shows, and the few others
--- are compared by content through receipt_again.
+-- are compared by content through receipt_again. Nor is there one by batch: batch_count knows where to look.
 create table receipt (
-    id          integer primary key autoincrement,  -- never reused, also when the newest were pruned
+    id          integer primary key,         -- strictly rising, never reused (instance.pruned_receipt)
     batch       integer not null,
     number      integer not null,
     received_at integer not null,            -- when it reached us; the provider tells no time
     again       integer not null check (again in (0, 1)),      -- 0: the first of its destination
     delivered   integer not null check (delivered in (0, 1)),
-    source      integer not null check (source in (0, 1, 2)),  -- 0 webhook, 1 poll, 2 replay
-    outcome     integer not null check (outcome in (0, 1, 2, 3)),  -- 0 applied, 1 repeated, 2 conflict, 3 unexpected_destination
+    source      integer not null check (source between 0 and 2),  -- 0 webhook, 1 poll, 2 replay
+    outcome     integer not null check (outcome between 0 and 3),  -- 0 applied, 1 repeated, 2 conflict, 3 unexpected_destination
     info        integer,                     -- receipt_info.id: code and description
     message_id  any,
     batchuuid   any                          -- as the receipt had it; 1 = our own uuid, null = none
 ) strict;
 -- Receipts that are not the first of their destination, and those for numbers the batch does not have.
 create index receipt_again on receipt (batch, number) where again = 1;
--- The receipts of one batch, for lists and for pruning.
-create index receipt_batch on receipt (batch);
 -- For people who ask by time; entries are only ever appended, so it costs next to nothing.
 create index receipt_time on receipt (received_at);
 
@@ -157,7 +165,8 @@ create table pruned (
     pruned_at integer not null
 ) strict, without rowid;
 
--- Totals over all batches by stored state, kept by the triggers below: statistics scan nothing.
+-- Totals over all batches by stored state: statistics scan nothing. The triggers below keep them when batches come, go
+-- and change their state; what receipts add is added by the writer, once a commit and not once a batch.
 create table tally (
     state     text    primary key,
     batches   integer not null,
@@ -168,30 +177,25 @@ create table tally (
     receipts  integer not null
 ) strict, without rowid;
 
-create trigger tally_batch_added after insert on batch begin
-    insert into tally values (new.state, 1, new.total, new.delivered, new.failed, new.conflict, new.receipts)
+create trigger tally_batch_added after insert on batch_count begin
+    insert into tally select state, 1, new.total, new.delivered, new.failed, new.conflict, new.receipts from batch where id = new.batch
     on conflict (state) do update set
         batches = batches + 1, total = total + excluded.total, delivered = delivered + excluded.delivered,
         failed = failed + excluded.failed, conflict = conflict + excluded.conflict, receipts = receipts + excluded.receipts;
 end;
-create trigger tally_batch_removed after delete on batch begin
+create trigger tally_batch_removed before delete on batch begin
     update tally set
-        batches = batches - 1, total = total - old.total, delivered = delivered - old.delivered,
-        failed = failed - old.failed, conflict = conflict - old.conflict, receipts = receipts - old.receipts
-    where state = old.state;
-end;
-create trigger tally_batch_counted after update of delivered, failed, conflict, receipts on batch when new.state = old.state begin
-    update tally set
-        delivered = delivered + new.delivered - old.delivered, failed = failed + new.failed - old.failed,
-        conflict = conflict + new.conflict - old.conflict, receipts = receipts + new.receipts - old.receipts
-    where state = new.state;
+        batches = batches - 1, total = tally.total - n.total, delivered = tally.delivered - n.delivered,
+        failed = tally.failed - n.failed, conflict = tally.conflict - n.conflict, receipts = tally.receipts - n.receipts
+    from batch_count n where n.batch = old.id and state = old.state;
+    delete from batch_count where batch = old.id;
 end;
 create trigger tally_batch_moved after update of state on batch when new.state <> old.state begin
     update tally set
-        batches = batches - 1, total = total - old.total, delivered = delivered - old.delivered,
-        failed = failed - old.failed, conflict = conflict - old.conflict, receipts = receipts - old.receipts
-    where state = old.state;
-    insert into tally values (new.state, 1, new.total, new.delivered, new.failed, new.conflict, new.receipts)
+        batches = batches - 1, total = tally.total - n.total, delivered = tally.delivered - n.delivered,
+        failed = tally.failed - n.failed, conflict = tally.conflict - n.conflict, receipts = tally.receipts - n.receipts
+    from batch_count n where n.batch = new.id and state = old.state;
+    insert into tally select new.state, 1, total, delivered, failed, conflict, receipts from batch_count where batch = new.id
     on conflict (state) do update set
         batches = batches + 1, total = total + excluded.total, delivered = delivered + excluded.delivered,
         failed = failed + excluded.failed, conflict = conflict + excluded.conflict, receipts = receipts + excluded.receipts;
@@ -236,25 +240,26 @@ select
     strftime('%Y-%m-%dT%H:%M:%fZ', b.send_at / 1000.0, 'unixepoch') as send_at,
     b.allow_multi,
     b.dry_run,
-    b.total,
+    n.total,
     b.merged,
-    case when b.state in ('queued', 'submitting', 'unconfirmed') then b.total - b.delivered - b.failed else 0 end as queued,
-    case when b.state = 'submitted' then b.total - b.delivered - b.failed else 0 end as submitted,
-    b.delivered,
-    b.failed,
-    case when b.state = 'complete' then b.total - b.delivered - b.failed else 0 end as expired,
-    case when b.state = 'cancelled' then b.total - b.delivered - b.failed else 0 end as cancelled,
-    case when b.state = 'rejected' then b.total - b.delivered - b.failed else 0 end as rejected,
-    case when b.state = 'validated' then b.total - b.delivered - b.failed else 0 end as validated,
-    b.conflict,
-    b.receipts,
+    case when b.state in ('queued', 'submitting', 'unconfirmed') then n.total - n.delivered - n.failed else 0 end as queued,
+    case when b.state = 'submitted' then n.total - n.delivered - n.failed else 0 end as submitted,
+    n.delivered,
+    n.failed,
+    case when b.state = 'complete' then n.total - n.delivered - n.failed else 0 end as expired,
+    case when b.state = 'cancelled' then n.total - n.delivered - n.failed else 0 end as cancelled,
+    case when b.state = 'rejected' then n.total - n.delivered - n.failed else 0 end as rejected,
+    case when b.state = 'validated' then n.total - n.delivered - n.failed else 0 end as validated,
+    n.conflict,
+    n.receipts,
     b.attempts,
     b.last_error,
     strftime('%Y-%m-%dT%H:%M:%fZ', b.created_at / 1000.0, 'unixepoch') as created_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', b.submitted_at / 1000.0, 'unixepoch') as submitted_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', b.completed_at / 1000.0, 'unixepoch') as completed_at,
     b.created_at as created_ms                -- for questions by time: this one has an index
-from batch b;
+from batch b
+join batch_count n on n.batch = b.id;
 
 -- One row a destination: what became of each number.
 --     select * from destination_status where batch = '…' and state = 'failed';
@@ -313,6 +318,7 @@ select
     r.received_at as received_ms              -- for questions by time
 from receipt r
 join batch b on b.id = r.batch
+join batch_count n on n.batch = b.id and r.id between n.first_receipt and n.last_receipt
 left join receipt_info i on i.id = r.info
 left join code c on c.code_key = i.code_key;
 

@@ -17,6 +17,8 @@
 //! | 6 | [`serve`] | the composition root |
 //! | 7 | [`cli`] | arguments, tables, progress, exit codes |
 
+#![forbid(unsafe_code)]
+
 pub mod api;
 pub mod cli;
 pub mod client;

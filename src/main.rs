@@ -1,5 +1,7 @@
 //! The receiptd binary.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::Parser;

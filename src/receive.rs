@@ -79,10 +79,17 @@ pub fn read(body: &[u8]) -> Vec<Item> {
 
 fn read_one(text: &str, at: Range<usize>) -> Item {
     let not_understood = |reason: &str| Item::NotUnderstood { reason: reason.to_owned(), at: at.clone() };
+    let mended;
     let read: Reading<'_> = match serde_json::from_str(text) {
         Ok(read) => read,
         Err(error) if error.is_data() => return not_understood("it is not a JSON object"),
-        Err(error) => return not_understood(&format!("it is not JSON: {}", place(&error))),
+        Err(error) => {
+            mended = with_whole_characters(text);
+            match mended.as_deref().and_then(|mended| serde_json::from_str(mended).ok()) {
+                Some(read) => Reading { plain: false, ..read },
+                None => return not_understood(&format!("it is not JSON: {}", place(&error))),
+            }
+        }
     };
     let mut plain = read.plain;
     let destination = match &read.destination {
@@ -138,6 +145,32 @@ fn read_one(text: &str, at: Range<usize>) -> Item {
     };
     let body = (!(plain && read.info.plain)).then(|| text.to_owned());
     Item::Understood(Receipt { destination, delivered, code, description, message_id, batchuuid, body })
+}
+
+/// Half a character (`\ud83d` alone), as is left of a text that was cut to a length, makes JSON unreadable, and must not
+/// cost the receipt. `None`: there is none in it.
+fn with_whole_characters(text: &str) -> Option<String> {
+    let escaped = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (mut mended, mut any, mut at) = (String::with_capacity(text.len()), false, 0);
+    while let Some(found) = text[at..].find('\\') {
+        let start = at + found;
+        mended.push_str(&text[at..start]);
+        let length = match (escaped(start), escaped(start + 6)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
+            (Some(0xd800..0xe000), _) => 0,
+            (Some(_), _) => 6,
+            // Whatever else is escaped, a backslash too, is one character.
+            (None, _) => 1 + text[start + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        mended.push_str(if length == 0 { "\\ufffd" } else { &text[start..start + length] });
+        any |= length == 0;
+        at = start + if length == 0 { 6 } else { length };
+    }
+    mended.push_str(&text[at..]);
+    any.then_some(mended)
 }
 
 /// Where in the body, in words that quote nothing of it.
@@ -404,6 +437,24 @@ mod tests {
             assert_eq!(read.body.as_deref(), Some(text));
         }
         assert_eq!(receipt(r#"{"destination":"+441111111111","delivered":true,"receiptInfo":null}"#).body, None);
+    }
+
+    #[test]
+    fn half_a_character_costs_no_receipt() {
+        for (half, read_as) in [
+            (r"cut \ud83d", "cut \u{fffd}"),
+            (r"\uDE00 cut", "\u{fffd} cut"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}\u{1f600}"),
+            (r"\\ud83d \ud83d\n", "\\ud83d \u{fffd}\n"),
+        ] {
+            let text =
+                format!(r#"{{"destination":"+441111111111","delivered":false,"receiptInfo":{{"code":"22","description":"{half}"}}}}"#);
+            let read = receipt(&text);
+            assert_eq!((read.description.as_deref(), read.body.as_deref()), (Some(read_as), Some(&*text)));
+        }
+        let broken = r#"{"destination":"+441111111111","delivered":false,"receiptInfo":{"description":"\ud83d"}"#;
+        assert!(reasons(broken.as_bytes())[0].starts_with("it is not JSON"));
+        assert!(reasons(br#"{"a":"\ud83d\"#)[0].starts_with("it is not JSON"));
     }
 
     #[test]

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use crate::api::Reconciled;
 use crate::clock::Clock;
 use crate::domain::{BatchId, BatchState, Identifier, LastError, Timestamp};
 use crate::provider::{CallError, Provider};
 use crate::receive;
-use crate::store::{Asked, Open, Store, StoreError};
+use crate::store::{Asked, Open, Recorded, Store, StoreError};
 
 /// Between two questions.
 const SPACING: Duration = Duration::from_secs(1);
@@ -53,13 +55,27 @@ pub enum ReconcileError {
 pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> Result<Option<Reconciled>, ReconcileError> {
     let Some(batch) = store.batch(id).await? else { return Ok(None) };
     let name = batch.provider_id.map_or(Identifier::Uuid(*id.as_uuid()), |name| Identifier::from(&*name));
-    let polled = provider.receipts(&name).await?;
-    let recorded = receive::found(store, id, polled.receipts).await?;
-    let now = store.asked(id, Asked::Found, due.sent_before(polled.answered_at)).await?;
+    let (to, mut found) = mpsc::channel(1);
+    // Recorded piece by piece while the answer arrives: neither memory nor the callbacks suffer from a large batch.
+    let recording = async move {
+        let mut all = Recorded::default();
+        while let Some(some) = found.recv().await {
+            let recorded = receive::found(store, id, some).await?;
+            all.recorded += recorded.recorded;
+            all.duplicates += recorded.duplicates;
+        }
+        Ok::<_, StoreError>(all)
+    };
+    let (polled, recorded) = futures_util::join!(provider.receipts(&name, to), recording);
+    let (recorded, polled) = (recorded?, polled?);
+    // A provider that answers about any uuid, and tells of no message, does not say that it has the batch.
+    let pending = polled.pending + polled.unreadable;
+    let what = if polled.receipts + pending == 0 { Asked::Gone } else { Asked::Found };
+    let now = store.asked(id, what, due.sent_before(polled.answered_at)).await?;
     if now.is_some_and(|now| now.state == BatchState::Complete && now.counts.expired > 0 && batch.state != BatchState::Complete) {
         log::warn!("batch {id}: its deadline has passed, what is still pending has expired");
     }
-    Ok(Some(Reconciled { recorded: recorded.recorded, duplicates: recorded.duplicates, pending: polled.pending + polled.unreadable }))
+    Ok(Some(Reconciled { recorded: recorded.recorded, duplicates: recorded.duplicates, pending }))
 }
 
 /// By which clock a batch is past its deadline.
@@ -251,8 +267,9 @@ impl Reconciler {
                 self.until.set(self.clock.elapsed() + SPACING);
                 return Ok(());
             }
+            // A store that is busy is not helped by megabytes fetched again every second.
             Err(ReconcileError::Store(error)) => {
-                self.until.set(self.clock.elapsed() + SPACING);
+                self.back_off();
                 return Err(error);
             }
             Err(ReconcileError::Provider(error)) => error,

@@ -40,7 +40,7 @@ const API_CONNECTIONS: usize = 2_000;
 /// Bytes of callbacks that are more than one receipt and are being read or written at a time: 15,000 receipts in arrays.
 const CALLBACK_ROOM: usize = 4 << 20;
 /// The same for the API: 20 batches of 50,000 numbers.
-const API_ROOM: usize = 16 << 20;
+const API_ROOM: usize = 8 << 20;
 /// Bytes that the kernel takes of a callback before they are read.
 const RECEIVE_BUFFER: usize = 16 << 10;
 /// Connections that wait to be accepted.
@@ -193,19 +193,19 @@ impl Bound {
         let public_connections = Connections::new(config.config.callback.max_connections);
         let public_state = Data::new(PublicState {
             store: store.clone(),
+            prefix: config.public_url.prefix().to_owned(),
             secrets: secrets.clone(),
             max_body: config.config.callback.max_body.as_u64(),
             room: Room::new(CALLBACK_ROOM.max(usize::try_from(config.config.callback.max_body.as_u64()).unwrap_or(usize::MAX))),
             probes: probes.clone(),
             missed: missed.clone(),
         });
-        let prefix = config.public_url.prefix().to_owned();
         let public = listener::serve(
             public,
             public_connections.clone(),
             std::thread::available_parallelism().map_or(2, usize::from),
             patience,
-            move || App::new().app_data(public_state.clone()).configure(public_routes(&prefix)),
+            move || App::new().app_data(public_state.clone()).configure(public_routes),
         )?;
 
         let private_connections = Connections::new(API_CONNECTIONS);

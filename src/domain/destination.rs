@@ -86,6 +86,9 @@ pub enum NumberError {
     /// Too short or too long.
     #[error("has {0} digits: a number has 7 to 15, country code included")]
     Length(usize),
+    /// Digits after a point: dropping the point would make it somebody else's number.
+    #[error("is a decimal number, as spreadsheets and programs make them: write it as +447700900123")]
+    Decimal,
     /// Letters or the like.
     #[error("is not a telephone number: write it as +447700900123")]
     NotANumber,
@@ -113,6 +116,9 @@ impl NumberReader {
         if let Some(number) = Msisdn::from_wire(text) {
             return Ok(number);
         }
+        if is_decimal(text.trim()) {
+            return Err(NumberError::Decimal);
+        }
         // "+44 (0)7700 900123": the zero in brackets is only for those who dial within the country.
         let bare: String = text
             .replace("(0)", "")
@@ -135,6 +141,18 @@ impl NumberReader {
         }
         Msisdn::from_wire(&bare).ok_or(NumberError::Length(digits.len()))
     }
+}
+
+/// `447700900123.0`: a number that went through a spreadsheet or a program as one to reckon with. Dots between the groups
+/// of a telephone number are something else.
+fn is_decimal(text: &str) -> bool {
+    text.rsplit_once('.').is_some_and(|(whole, rest)| {
+        let digits = whole.trim_start_matches(['+', '-']);
+        let rest_is = |wanted: fn(u8) -> bool| !rest.is_empty() && rest.bytes().all(wanted);
+        (rest_is(|b| b == b'0') || rest.len() <= 2 && rest_is(|b| b.is_ascii_digit()))
+            && digits.len() >= 7
+            && digits.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
 /// What the receipts of a destination say together. Ordered: the later one wins over the earlier,
@@ -271,6 +289,9 @@ mod tests {
         assert_eq!(read("123456"), Err(NumberError::Length(6)));
         assert_eq!(read("1234567890123456"), Err(NumberError::Length(16)));
         assert_eq!(read("+44770090012x"), Err(NumberError::NotANumber));
+        assert_eq!(read("447700900123.0"), Err(NumberError::Decimal));
+        assert_eq!(read(" +447700900123.00"), Err(NumberError::Decimal));
+        assert_eq!(read("44.7700.900000").ok(), Msisdn::from_wire("447700900000"));
         assert_eq!(read("++447700900123"), Err(NumberError::NotANumber));
         assert_eq!(read("+"), Err(NumberError::NotANumber));
         assert_eq!(read("+0447700900123"), Err(NumberError::NotANumber));

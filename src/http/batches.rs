@@ -84,7 +84,7 @@ pub(super) async fn group(path: Path<String>, state: Data<ApiState>) -> Answer {
 /// `DELETE /v1/batches/{id}`
 pub(super) async fn cancel(path: Path<String>, state: Data<ApiState>) -> Answer {
     let id = batch_id(&path)?;
-    match submit::cancel(&state.store, &state.provider, id).await? {
+    match submit::cancel(&state.store, &state.provider, id, state.clock.now()).await? {
         CancelOutcome::Done(batch) => Ok(HttpResponse::Ok().json(batch)),
         CancelOutcome::TooLate(why) => Err(ApiError::Conflict(format!("batch {id} cannot be cancelled: {why}"))),
         CancelOutcome::Unclear(why) => {

@@ -124,7 +124,7 @@ impl ResponseError for ApiError {
                 response.insert_header((header::ALLOW, *allowed));
             }
             Self::Unauthorized => {
-                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer")).force_close();
             }
             Self::Store(..) => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER));

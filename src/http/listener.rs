@@ -25,6 +25,9 @@ const BLOCKING: usize = 8;
 /// What is read of a connection before the others have their turn; actix-web itself would read up to 128 KiB ahead, for
 /// which 2,000 connections need 250 MB.
 const SIP: usize = 8 << 10;
+/// The first head of a connection may have so many bytes; actix-web itself takes 128 KiB. Whoever got a first request
+/// through knows a token, for what nobody knows is answered with the end of the connection.
+const HEAD: usize = 16 << 10;
 
 /// Serves an application on a listener. `patience` is what remains for answers when it is stopped.
 ///
@@ -52,7 +55,7 @@ where
             .h1(map_config(app.map_err(|error| error.error_response()), |()| AppConfig::default()));
         fn_service(|stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            std::future::ready(Ok((Sipping { stream, read: 0 }, peer)))
+            std::future::ready(Ok((Sipping { stream, read: 0, head: FirstHead::default() }, peer)))
         })
         .and_then(http)
     };
@@ -65,6 +68,41 @@ struct Sipping {
     stream: TcpStream,
     /// Since the reader last had to wait.
     read: usize,
+    head: FirstHead,
+}
+
+/// How far the first head of a connection has come.
+#[derive(Default)]
+struct FirstHead {
+    length: usize,
+    line: Line,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Line {
+    #[default]
+    Begun,
+    /// Nothing is on this line yet: if it ends so, the head is at its end.
+    Empty,
+    /// There is no more of the head.
+    Last,
+}
+
+impl FirstHead {
+    /// Whether the head is within its bounds yet.
+    fn takes(&mut self, bytes: &[u8]) -> bool {
+        for byte in bytes {
+            match (&self.line, byte) {
+                (Line::Last, _) => break,
+                (Line::Empty, b'\n') => self.line = Line::Last,
+                (Line::Empty, b'\r') => {}
+                (_, b'\n') => self.line = Line::Empty,
+                _ => self.line = Line::Begun,
+            }
+            self.length += 1;
+        }
+        self.length <= HEAD
+    }
 }
 
 impl AsyncRead for Sipping {
@@ -80,7 +118,11 @@ impl AsyncRead for Sipping {
             self.read = 0;
         }
         ready!(polled)?;
-        self.read += buffer.filled().len() - before;
+        let new = &buffer.filled()[before..];
+        self.read += new.len();
+        if !self.head.takes(new) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the head is too large")));
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -104,5 +146,26 @@ impl AsyncWrite for Sipping {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_head_has_its_bounds_and_what_follows_has_none() {
+        for end in ["\r\n\r\n", "\n\n", "\n\r\n"] {
+            let mut head = FirstHead::default();
+            for piece in ["POST / HTTP/1.1\r\nHost: x", end] {
+                for byte in piece.as_bytes() {
+                    assert!(head.takes(&[*byte]));
+                }
+            }
+            assert!(head.takes(&[b'x'; 2 * HEAD]), "{end:?}");
+        }
+        let mut head = FirstHead::default();
+        assert!(head.takes(&[b'x'; HEAD]));
+        assert!(!head.takes(b"x"));
     }
 }

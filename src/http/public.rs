@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
@@ -21,6 +21,8 @@ use crate::store::{Store, StoreError};
 pub struct PublicState {
     /// The store.
     pub store: Store,
+    /// The path of `public_url`, which a proxy may strip on the way or not.
+    pub prefix: String,
     /// What tokens are checked with.
     pub secrets: Arc<RwLock<CallbackSecrets>>,
     /// `callback.max_body`, in bytes.
@@ -44,7 +46,7 @@ pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data
 
 async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> Result<HttpResponse, ApiError> {
     let _busy = Connections::busy(&request);
-    let batch = authentic(&request, state).ok_or_else(nothing_here)?;
+    let batch = authentic(request.path(), state).ok_or_else(|| ApiError::NotFound("there is nothing here".into()))?;
     if request.method() != Method::POST {
         return Err(ApiError::Method("POST"));
     }
@@ -87,19 +89,9 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
     }
 }
 
-/// Any other path.
-pub(super) async fn nothing(state: Data<PublicState>) -> Result<HttpResponse, ApiError> {
-    state.store.metrics().callback(404, Duration::ZERO);
-    Err(nothing_here())
-}
-
-fn nothing_here() -> ApiError {
-    ApiError::NotFound("there is nothing here".into())
-}
-
-fn authentic(request: &HttpRequest, state: &PublicState) -> Option<BatchId> {
-    let path = request.match_info();
-    let batch: BatchId = path.get("batch")?.parse().ok()?;
-    let token = path.get("token")?;
+fn authentic(path: &str, state: &PublicState) -> Option<BatchId> {
+    let path = path.strip_prefix(&*state.prefix).unwrap_or(path);
+    let (batch, token) = path.strip_prefix("/callbacks/")?.split_once('/')?;
+    let batch: BatchId = batch.parse().ok()?;
     state.secrets.read().unwrap_or_else(PoisonError::into_inner).verify(batch, token).then_some(batch)
 }

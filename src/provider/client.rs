@@ -12,11 +12,13 @@ use awc::http::header::{self, HeaderMap, HttpDate};
 use awc::http::{Uri, Version};
 use awc::{Client, ClientRequest, ClientResponse, Connector};
 use futures_util::StreamExt;
+use tokio::sync::mpsc;
 
+use super::details::Polled;
 use super::outcome::{Answer, CallError, Cancelled, Exchange, SubmissionOutcome, Trouble};
 use super::shown::Hidden;
-use super::wire::{self, PendingBatch, Polled, Submission, WireNames};
-use crate::domain::{BatchId, Content, Identifier, Msisdn, ReceiptCode, Timestamp};
+use super::wire::{self, PendingBatch, Submission, WireNames};
+use crate::domain::{BatchId, Content, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
 use crate::metrics::{Call, Ending, Metrics};
 use crate::secret::Secret;
 
@@ -26,8 +28,11 @@ const SMALL: usize = 64 << 10;
 /// The most of a list: pending batches, codes.
 const LIST: usize = 16 << 20;
 
-/// The most of the details of one batch; 50,000 take about 12 MiB.
+/// The most of the details of one batch; 50,000 take about 12 MiB. They are read as they come: only pieces are kept.
 const DETAILS: usize = 64 << 20;
+
+/// Pieces of an answer that may wait for their reader.
+const PIECES: usize = 8;
 
 /// How many times longer than other answers the details of a batch may take.
 const DETAILS_TAKE: u32 = 4;
@@ -113,7 +118,7 @@ impl Provider {
         let exchange = match serde_json::to_vec(&Submission::new(self.wire_names, batch, content, destinations, callback)) {
             Ok(body) => {
                 let request = self.client.post(self.url("/batch", &self.wire_names.query(content)));
-                self.exchange(Call::Submit, request.content_type("application/json"), body, SMALL, self.timeout).await
+                self.exchange(Call::Submit, request.content_type("application/json"), body, Kept::whole(SMALL), self.timeout).await
             }
             Err(error) => Exchange::NotSent { kind: "unwritable", detail: error.to_string() },
         };
@@ -136,38 +141,32 @@ impl Provider {
     /// # Errors
     /// It does not answer, or refuses the key.
     pub async fn greet(&self) -> Result<Option<Timestamp>, CallError> {
-        let exchange = self.exchange(Call::List, self.client.get(self.url("/batch", "")), Vec::new(), LIST, self.timeout).await;
+        let exchange =
+            self.exchange(Call::List, self.client.get(self.url("/batch", "")), Vec::new(), Kept::whole(LIST), self.timeout).await;
         let date = if let Exchange::Answered(answer) = &exchange { answer.date } else { None };
         exchange.into_body(|detail| Hidden::key(&self.key).show(detail))?;
         Ok(date.map(Timestamp::from))
     }
 
-    /// `GET /batch/{id}?details=true`: what the provider knows of each message of a batch. `Ok` is an
-    /// answered poll.
+    /// `GET /batch/{id}?details=true`: what the provider knows of each message of a batch. Its receipts are handed on
+    /// while the answer arrives; `Ok` is an answered poll.
     ///
     /// # Errors
-    /// There are no details.
-    pub async fn receipts(&self, id: &Identifier) -> Result<Polled, CallError> {
-        let url = self.url(&self.batch_path(id)?, "&details=true");
-        let exchange = self.exchange(Call::Details, self.client.get(&url), Vec::new(), DETAILS, self.timeout * DETAILS_TAKE).await;
-        let answered_at = if let Exchange::Answered(answer) = &exchange { answer.date.map(Timestamp::from) } else { None };
-        let body = exchange.into_body(|detail| Hidden::key(&self.key).show(detail))?;
-        let polled = self.details(body).await?;
-        Ok(Polled { answered_at, ..polled })
-    }
-
-    async fn details(&self, body: Vec<u8>) -> Result<Polled, CallError> {
-        if body.len() <= SMALL {
-            return wire::details(&body).map_err(|error| self.unreadable(&error, &body));
-        }
+    /// There are no details, or not all of them; what was handed on is true all the same. Or nobody takes them.
+    pub async fn receipts(&self, id: &Identifier, to: mpsc::Sender<Vec<Receipt>>) -> Result<Polled, CallError> {
+        let request = self.client.get(self.url(&self.batch_path(id)?, "&details=true"));
+        let (pieces, arriving) = mpsc::channel(PIECES);
         // Megabytes of JSON take a while, and this thread has requests to answer.
-        let (body, read) = tokio::task::spawn_blocking(|| {
-            let read = wire::details(&body);
-            (body, read)
-        })
-        .await
-        .map_err(|_| self.unreadable(&"reading it failed", &[]))?;
-        read.map_err(|error| self.unreadable(&error, &body))
+        let reading = tokio::task::spawn_blocking(|| super::details::details(arriving, to));
+        let kept = Kept { most: DETAILS, pieces: Some(pieces) };
+        let exchange = self.exchange(Call::Details, request, Vec::new(), kept, self.timeout * DETAILS_TAKE).await;
+        let answered_at = if let Exchange::Answered(answer) = &exchange { answer.date.map(Timestamp::from) } else { None };
+        let beginning = exchange.into_body(|detail| Hidden::key(&self.key).show(detail))?;
+        match reading.await {
+            Ok(Ok(polled)) => Ok(Polled { answered_at, ..polled }),
+            Ok(Err(error)) => Err(self.unreadable(&error, &beginning)),
+            Err(_) => Err(self.unreadable(&"reading it failed", &[])),
+        }
     }
 
     /// `DELETE /batch/{id}`: cancels a batch that is yet to be sent. Asked again it may well say no
@@ -177,7 +176,7 @@ impl Provider {
     /// The provider gave no clear answer.
     pub async fn cancel(&self, id: &Identifier) -> Result<Cancelled, CallError> {
         let request = self.client.delete(self.url(&self.batch_path(id)?, ""));
-        let exchange = self.exchange(Call::Cancel, request, Vec::new(), SMALL, self.timeout).await;
+        let exchange = self.exchange(Call::Cancel, request, Vec::new(), Kept::whole(SMALL), self.timeout).await;
         exchange.into_cancelled(|detail| Hidden::key(&self.key).show(detail))
     }
 
@@ -191,7 +190,7 @@ impl Provider {
     }
 
     async fn ask(&self, call: Call, url: &str, most: usize, timeout: Duration) -> Result<Vec<u8>, CallError> {
-        let exchange = self.exchange(call, self.client.get(url), Vec::new(), most, timeout).await;
+        let exchange = self.exchange(call, self.client.get(url), Vec::new(), Kept::whole(most), timeout).await;
         exchange.into_body(|detail| Hidden::key(&self.key).show(detail))
     }
 
@@ -217,7 +216,7 @@ impl Provider {
     }
 
     /// Sends one request and reads its whole answer, under one deadline.
-    async fn exchange(&self, call: Call, request: ClientRequest, body: Vec<u8>, most: usize, timeout: Duration) -> Exchange {
+    async fn exchange(&self, call: Call, request: ClientRequest, body: Vec<u8>, kept: Kept, timeout: Duration) -> Exchange {
         let mut status = None;
         let sent = async {
             // Not only the answer's end: a request must not take a connection that another one left
@@ -227,7 +226,7 @@ impl Provider {
             match response {
                 Ok(response) => {
                     status = Some(response.status().as_u16());
-                    read(response, most).await
+                    read(response, kept).await
                 }
                 Err(error) => error.into(),
             }
@@ -246,6 +245,19 @@ impl Provider {
             metrics.provider(call, ending, started.elapsed());
         }
         exchange
+    }
+}
+
+/// How much of an answer is read, and where to.
+struct Kept {
+    most: usize,
+    /// Where the body of a 200 goes as it arrives; only its beginning is kept then.
+    pieces: Option<mpsc::Sender<Vec<u8>>>,
+}
+
+impl Kept {
+    fn whole(most: usize) -> Self {
+        Self { most, pieces: None }
     }
 }
 
@@ -273,7 +285,7 @@ fn client(timeout: Duration) -> Client {
 }
 
 /// Reads an answer to its end, and makes sure that it is the end.
-async fn read(mut response: ClientResponse, most: usize) -> Exchange {
+async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
     let date = date(response.headers());
@@ -282,20 +294,32 @@ async fn read(mut response: ClientResponse, most: usize) -> Exchange {
         return Exchange::Answered(Answer { status, retry_after, date: None, body: Vec::new() });
     }
     let announced = announced(status, response.headers());
-    let mut body = Vec::new();
+    let Kept { most, pieces } = kept;
+    let pieces = pieces.filter(|_| status == 200);
+    let (mut body, mut length) = (Vec::new(), 0);
     while let Some(chunk) = response.next().await {
         match chunk {
-            Ok(chunk) if body.len() + chunk.len() > most => {
+            Ok(chunk) if length + chunk.len() > most => {
                 return Exchange::lost("too_long", Some(status), format!("the answer is longer than {most} bytes"));
             }
-            Ok(chunk) => body.extend_from_slice(&chunk),
+            Ok(chunk) => {
+                length += chunk.len();
+                let kept = if pieces.is_some() { chunk.len().min(SMALL.saturating_sub(body.len())) } else { chunk.len() };
+                body.extend_from_slice(&chunk[..kept]);
+                if let Some(pieces) = &pieces
+                    && pieces.send(chunk.to_vec()).await.is_err()
+                {
+                    // Its reader has had enough of it, and will say why.
+                    return Exchange::Answered(Answer { status, retry_after, date, body });
+                }
+            }
             Err(error) => return Exchange::lost("cut_short", Some(status), error.to_string()),
         }
     }
     // awc takes a connection that was closed in the middle for the end of the body.
     match announced {
-        Some(length) if length != body.len() => {
-            let mut detail = format!("the answer was cut short, {} of {length} bytes: ", body.len()).into_bytes();
+        Some(announced) if announced != length => {
+            let mut detail = format!("the answer was cut short, {length} of {announced} bytes: ").into_bytes();
             detail.append(&mut body);
             Exchange::lost("cut_short", Some(status), detail)
         }

@@ -3,11 +3,13 @@
 //! What is known of it, what its documentation contradicts and what it leaves open is in provider.md.
 
 mod client;
+mod details;
 mod loose;
 mod outcome;
 mod shown;
 mod wire;
 
 pub use client::{BadBaseUrl, Order, Provider, Settings};
+pub use details::Polled;
 pub use outcome::{CallError, Cancelled, SubmissionOutcome, Trouble};
-pub use wire::{PendingBatch, Polled, UnknownNames, WireNames};
+pub use wire::{PendingBatch, UnknownNames, WireNames};

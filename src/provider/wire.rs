@@ -1,15 +1,13 @@
 //! The provider's JSON as it is on the wire (provider.md).
 
-use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{self, SeqAccess, Visitor};
 use serde::ser::{SerializeSeq, Serializer};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::loose::Loose;
-use crate::domain::{BatchId, Channel, Content, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
+use crate::domain::{BatchId, Channel, Content, Identifier, Msisdn, ReceiptCode, Timestamp};
 
 /// Which of two spellings is sent where the documentation has both (provider.md, "Contradictions,
 /// and what we send").
@@ -231,109 +229,9 @@ pub(super) fn codes(body: &[u8]) -> Result<Vec<(ReceiptCode, String)>, serde_jso
 /// A code and what it means.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Info<'a> {
+pub(super) struct Info<'a> {
     #[serde(borrow)]
-    code: Loose<'a>,
+    pub code: Loose<'a>,
     #[serde(borrow)]
-    description: Loose<'a>,
-}
-
-/// What the provider knows of a batch. Its `counts` are not believed: they contradict the details in
-/// its own examples (provider.md, "Pull receipts").
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Polled {
-    /// Details of what is delivered or failed.
-    pub receipts: Vec<Receipt>,
-    /// Details of what is neither yet.
-    pub pending: u64,
-    /// Details without a readable number, or with flags that are none.
-    pub unreadable: u64,
-    /// When it was answered, by the provider's clock (its `Date` header).
-    pub answered_at: Option<Timestamp>,
-}
-
-/// The most details that are taken from one answer: four for each destination of the largest batch.
-const MOST_DETAILS: usize = 200_000;
-
-/// The answer to `GET /batch/{id}?details=true`, without a tree of it in between.
-pub(super) fn details(body: &[u8]) -> Result<Polled, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(deserialize_with = "one_by_one")]
-        details: Polled,
-    }
-
-    fn one_by_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Polled, D::Error> {
-        deserializer.deserialize_seq(OneByOne)
-    }
-
-    // One byte that is no UTF-8 in one description must not cost all the others.
-    let text = String::from_utf8_lossy(body);
-    serde_json::from_str(&text).map(|Answer { details }| details)
-}
-
-struct OneByOne;
-
-impl<'de> Visitor<'de> for OneByOne {
-    type Value = Polled;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of details")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut details: A) -> Result<Polled, A::Error> {
-        let mut polled = Polled::default();
-        for read in 0.. {
-            // Taken as text first: what cannot be read in one of them is no matter to the others.
-            let Some(raw) = details.next_element::<&RawValue>()? else { break };
-            if read == MOST_DETAILS {
-                return Err(de::Error::custom("more details than any batch can have"));
-            }
-            match detail(raw.get()) {
-                Some(Some(receipt)) => polled.receipts.push(receipt),
-                Some(None) => polled.pending += 1,
-                None => polled.unreadable += 1,
-            }
-        }
-        Ok(polled)
-    }
-}
-
-/// One detail: a receipt, or still pending (`Some(None)`), or unreadable.
-fn detail(json: &str) -> Option<Option<Receipt>> {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Detail<'a> {
-        #[serde(borrow)]
-        destination: Loose<'a>,
-        #[serde(borrow)]
-        delivered: Loose<'a>,
-        #[serde(borrow)]
-        failed: Loose<'a>,
-        #[serde(borrow)]
-        batchuuid: Loose<'a>,
-        #[serde(borrow)]
-        messageuuid: Loose<'a>,
-        #[serde(borrow)]
-        info: Option<&'a RawValue>,
-    }
-
-    let detail: Detail<'_> = serde_json::from_str(json).ok()?;
-    let destination = Msisdn::from_wire(detail.destination.text()?.trim())?;
-    let (delivered, failed) = (detail.delivered.flag()?, detail.failed.flag()?);
-    if !delivered && !failed {
-        return Some(None);
-    }
-    let info: Info<'_> = detail.info.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    let identifier = |field: Loose<'_>| field.text().map(|text| Identifier::from(&*text));
-    Some(Some(Receipt {
-        destination,
-        // Both at once: a first channel failed and a fallback got through.
-        delivered,
-        code: info.code.text().map(ReceiptCode::new),
-        description: info.description.text().map(Into::into),
-        message_id: identifier(detail.messageuuid),
-        batchuuid: identifier(detail.batchuuid),
-        body: None,
-    }))
+    pub description: Loose<'a>,
 }

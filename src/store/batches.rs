@@ -6,7 +6,7 @@ use rusqlite::{Connection, named_params};
 use super::db::Store;
 use super::error::{JobError, StoreError};
 use super::receipts::optional;
-use super::rows::{BATCH_COLUMNS, batch, find_batch, key};
+use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, find_batch, key};
 use super::writer::Writing;
 use crate::api::Resolution;
 use crate::domain::{Batch, BatchId, BatchState, Identifier, NewBatch, Timestamp};
@@ -125,7 +125,7 @@ impl Store {
     pub async fn group(&self, group: BatchId) -> Result<Vec<Batch>, StoreError> {
         let now = self.shared.clock.now();
         self.read(move |conn| {
-            conn.prepare_cached(&format!("select {BATCH_COLUMNS} from batch where group_uuid = :group order by id"))?
+            conn.prepare_cached(&format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where group_uuid = :group order by id"))?
                 .query_map(named_params! {":group": group.to_string()}, |row| batch(row, now))?
                 .collect()
         })
@@ -180,6 +180,8 @@ impl Store {
                 return Ok(Resolved::NotUnconfirmed(batch.state));
             }
             let state = match resolution {
+                // Of a dry run no receipt is awaited.
+                Resolution::Accepted if batch.dry_run => BatchState::Validated,
                 Resolution::Accepted => BatchState::Submitted.completed(batch.counts.total, batch.counts.delivered + batch.counts.failed),
                 Resolution::Resubmit => BatchState::Queued,
                 Resolution::Abandoned => BatchState::Cancelled,
@@ -217,9 +219,9 @@ fn insert(w: &Writing<'_>, new: &NewBatch, fingerprint: &[u8]) -> rusqlite::Resu
     w.conn
         .prepare_cached(
             "insert into batch (uuid, group_uuid, resend_of, reference, state, sender, message, parts, channel, fallback_channels,
-                 send_at, allow_multi, dry_run, content, total, merged, created_at)
+                 send_at, allow_multi, dry_run, content, merged, created_at)
              values (:uuid, :group, :resend_of, :reference, 'queued', :sender, :message, :parts, :channel, :fallback_channels,
-                 :send_at, :allow_multi, :dry_run, :content, :total, :merged, :now)",
+                 :send_at, :allow_multi, :dry_run, :content, :merged, :now)",
         )?
         .execute(named_params! {
             ":uuid": new.id.to_string(), ":group": new.group.map(|id| id.to_string()),
@@ -228,9 +230,12 @@ fn insert(w: &Writing<'_>, new: &NewBatch, fingerprint: &[u8]) -> rusqlite::Resu
             ":channel": content.channel.map(|channel| channel.as_str()),
             ":fallback_channels": serde_json::to_string(&channels).unwrap_or_else(|_| "[]".into()),
             ":send_at": content.send_at.map(Timestamp::as_millis), ":allow_multi": content.allow_multi, ":dry_run": content.dry_run,
-            ":content": fingerprint, ":total": new.destinations.len() as i64, ":merged": new.merged as i64, ":now": w.now.as_millis(),
+            ":content": fingerprint, ":merged": new.merged as i64, ":now": w.now.as_millis(),
         })?;
     let batch = w.conn.last_insert_rowid();
+    w.conn
+        .prepare_cached("insert into batch_count (batch, total) values (:batch, :total)")?
+        .execute(named_params! {":batch": batch, ":total": new.destinations.len() as i64})?;
     let mut statement = w.conn.prepare_cached("insert into destination (batch, number) values (?1, ?2)")?;
     for destination in &new.destinations {
         statement.execute((batch, key(*destination)))?;
@@ -276,7 +281,7 @@ fn page(
         and("created_at < :until", ":until", Box::new(until.as_millis()));
     }
     and("1", ":limit", Box::new(limit));
-    let sql = format!("select {BATCH_COLUMNS} from batch where {} order by id desc limit :limit", conditions.join(" and "));
+    let sql = format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where {} order by id desc limit :limit", conditions.join(" and "));
     let parameters: Vec<(&str, &dyn ToSql)> = values.iter().map(|(name, value)| (*name, &**value)).collect();
     let mut statement = conn.prepare_cached(&sql)?;
     let found =

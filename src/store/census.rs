@@ -30,7 +30,7 @@ impl Store {
                          select max(created_at, coalesce(send_at, 0)) as since from batch
                              where state in ('submitting', 'submitted', 'unconfirmed') and coalesce(send_at, 0) <= :now
                          union all select created_at from batch where state = 'queued')),
-                     (select count(*) from batch where state = 'submitted' and receipts = 0
+                     (select count(*) from batch join batch_count on batch = id where state = 'submitted' and receipts = 0
                          and max(coalesce(submitted_at, created_at), coalesce(send_at, 0)) < :quiet)",
                     named_params! {":now": now.as_millis(), ":quiet": now.minus(after).as_millis()},
                     |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())),

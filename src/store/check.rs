@@ -9,18 +9,28 @@ use super::error::StoreError;
 
 /// Each query finds rows that must not be; it returns the text that says so.
 const INVARIANTS: &[&str] = &[
-    "select 'batch ' || b.uuid || ': ' || b.total || ' destinations by its counter, ' || count(d.number) || ' in the table'
-     from batch b left join destination d on d.batch = b.id group by b.id having b.total <> count(d.number)",
-    "select 'batch ' || b.uuid || ': ' || b.delivered || ' delivered and ' || b.failed || ' failed by its counters, '
+    "select 'batch ' || b.uuid || ': its counters are missing' from batch b left join batch_count n on n.batch = b.id where n.batch is null",
+    "select 'batch ' || b.uuid || ': ' || n.total || ' destinations by its counter, ' || count(d.number) || ' in the table'
+     from batch b join batch_count n on n.batch = b.id left join destination d on d.batch = b.id
+     group by b.id having n.total <> count(d.number)",
+    "select 'batch ' || b.uuid || ': ' || n.delivered || ' delivered and ' || n.failed || ' failed by its counters, '
          || ifnull(sum(d.said = 2), 0) || ' and ' || ifnull(sum(d.said = 1), 0) || ' in the table'
-     from batch b left join destination d on d.batch = b.id group by b.id
-     having b.delivered <> ifnull(sum(d.said = 2), 0) or b.failed <> ifnull(sum(d.said = 1), 0)",
-    "select 'batch ' || b.uuid || ': ' || b.receipts || ' receipts by its counter, ' || count(r.id) || ' in the log'
-     from batch b left join receipt r on r.batch = b.id group by b.id having b.receipts <> count(r.id)",
-    "select 'batch ' || b.uuid || ': ' || b.conflict || ' conflicts by its counter, ' || count(distinct r.number) || ' in the log'
-     from batch b left join receipt r on r.batch = b.id and r.outcome = 2 group by b.id having b.conflict <> count(distinct r.number)",
+     from batch b join batch_count n on n.batch = b.id left join destination d on d.batch = b.id group by b.id
+     having n.delivered <> ifnull(sum(d.said = 2), 0) or n.failed <> ifnull(sum(d.said = 1), 0)",
+    "select 'batch ' || b.uuid || ': ' || n.receipts || ' receipts by its counter, ' || ifnull(r.found, 0) || ' in the log'
+     from batch b join batch_count n on n.batch = b.id
+     left join (select batch, count(*) as found from receipt group by batch) r on r.batch = b.id
+     where n.receipts <> ifnull(r.found, 0)",
+    "select 'batch ' || b.uuid || ': its receipts ' || r.first || ' to ' || r.last || ' are not between the two that its counters name'
+     from batch b join batch_count n on n.batch = b.id
+     join (select batch, min(id) as first, max(id) as last from receipt group by batch) r on r.batch = b.id
+     where ifnull(n.first_receipt > r.first, 1) or ifnull(n.last_receipt < r.last, 1)",
+    "select 'batch ' || b.uuid || ': ' || n.conflict || ' conflicts by its counter, ' || ifnull(r.found, 0) || ' in the log'
+     from batch b join batch_count n on n.batch = b.id
+     left join (select batch, count(distinct number) as found from receipt where outcome = 2 group by batch) r on r.batch = b.id
+     where n.conflict <> ifnull(r.found, 0)",
     "select 'batch ' || uuid || ': is submitted though every destination is final'
-     from batch where state = 'submitted' and delivered + failed >= total",
+     from batch join batch_count on batch = id where state = 'submitted' and delivered + failed >= total",
     // The stored state is the fold of the receipts.
     "select 'batch ' || b.uuid || ': a destination ending in ' || substr(d.number, -3) || ' is in a state that its receipts do not say'
      from batch b join destination d on d.batch = b.id left join receipt f on f.id = d.first_receipt
@@ -38,9 +48,9 @@ const INVARIANTS: &[&str] = &[
     "select 'receipt ' || r.id || ': its code is missing' from receipt r left join receipt_info i on i.id = r.info
      where r.info is not null and i.id is null",
     "select 'the totals of ' || t.state || ' batches do not add up'
-     from tally t left join batch b on b.state = t.state group by t.state
-     having t.batches <> count(b.id) or t.total <> ifnull(sum(b.total), 0) or t.delivered <> ifnull(sum(b.delivered), 0)
-         or t.failed <> ifnull(sum(b.failed), 0) or t.conflict <> ifnull(sum(b.conflict), 0) or t.receipts <> ifnull(sum(b.receipts), 0)",
+     from tally t left join batch b on b.state = t.state left join batch_count n on n.batch = b.id group by t.state
+     having t.batches <> count(b.id) or t.total <> ifnull(sum(n.total), 0) or t.delivered <> ifnull(sum(n.delivered), 0)
+         or t.failed <> ifnull(sum(n.failed), 0) or t.conflict <> ifnull(sum(n.conflict), 0) or t.receipts <> ifnull(sum(n.receipts), 0)",
     "select 'the totals of ' || t.state || ' quarantined callbacks do not add up'
      from quarantine_tally t left join quarantine q on q.state = t.state group by t.state
      having t.items <> count(q.id) or t.bytes <> ifnull(sum(length(q.body)), 0)",

@@ -15,10 +15,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-/// WAL size, in pages of 4 KiB, from which the bulk is moved: 4 MiB.
-const BULK_PAGES: i32 = 1_000;
+/// WAL size, in pages, from which the bulk is moved: 32 MiB.
+const BULK_PAGES: i32 = (32 << 20) / super::schema::PAGE;
 /// WAL size from which the writer itself moves everything: 48 MiB.
-const LIMIT_PAGES: i32 = 12_000;
+const LIMIT_PAGES: i32 = (48 << 20) / super::schema::PAGE;
+
+/// How often the thread goes over the WAL before the writer, who has to wait for it, moves the rest.
+const PASSES: usize = 3;
 
 thread_local! {
     /// Pages in the WAL after the last commit of this thread's connection.
@@ -61,9 +64,10 @@ impl Checkpointer {
         let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
                 // Opened anew each time: what a failing disk left in a connection does not outlive it.
-                match super::db::open_for_writing(&path).and_then(|conn| checkpoint(&conn, "passive")) {
-                    Ok(_) => {}
-                    Err(error) => log::debug!("the WAL was not moved: {error}"),
+                // Each pass leaves what was committed meanwhile, which is less each time.
+                let passes = |conn: Connection| (0..PASSES).try_for_each(|_| checkpoint(&conn, "passive").map(drop));
+                if let Err(error) = super::db::open_for_writing(&path).and_then(passes) {
+                    log::debug!("the WAL was not moved: {error}");
                 }
                 done.store(true, Ordering::Release);
             }

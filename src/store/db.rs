@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::checkpoint::{Checkpointer, watch_wal};
 use super::error::{JobError, StoreError};
 use super::identity::{Identity, beside};
+use super::keep;
 use super::quarantine::QuarantineBounds;
 use super::schema;
 use super::watched::Watched;
@@ -140,6 +141,7 @@ impl Store {
         let lock = take_lock(&path)?;
         let mut conn = open_or_create(&path)?;
         let created = schema::migrate(&mut conn, &path)?;
+        keep::finish_pruning(&conn)?;
         let identity_path = beside(&path, ".identity");
         let file_error = |source| OpenError::File { path: identity_path.clone(), source };
         let mut found = Found { created, ..Found::default() };
@@ -337,6 +339,9 @@ fn open_or_create(path: &Path) -> Result<Connection, OpenError> {
     )?;
     // Before anything is set: that would write into a file that may not be ours.
     schema::examine(&conn, path)?;
+    // Of a new file. A receipt changes a few bytes of a page that no other receipt of its commit changes: the smaller
+    // the pages, the less is written for it.
+    conn.pragma_update(None, "page_size", schema::PAGE)?;
     Ok(for_writing(conn)?)
 }
 
@@ -446,7 +451,7 @@ fn settle_interrupted(conn: &Connection, now: Timestamp) -> rusqlite::Result<u64
              state = case when receipts = 0 then 'unconfirmed' when delivered + failed >= total then 'complete' else 'submitted' end,
              submitted_at = case when receipts > 0 then :now end,
              completed_at = case when receipts > 0 and delivered + failed >= total then :now end
-         where state = 'submitting'",
+         from batch_count where batch = id and state = 'submitting'",
         named_params! {":error": json(&error), ":now": now.as_millis()},
     )?;
     Ok(interrupted as u64)

@@ -10,8 +10,12 @@ use rusqlite::{Connection, OpenFlags, named_params};
 use super::db::{OpenError, Store, take_lock};
 use super::error::StoreError;
 use super::identity::{Identity, beside};
+use super::receipts::optional;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
+
+/// Destinations, or bodies, that go in one transaction: some milliseconds.
+const AT_A_TIME: usize = 500;
 
 /// Why there is no copy. Nothing is left of it.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +54,16 @@ impl Store {
     }
 
     /// Deletes what was settled before a time, or says what that would be: batches with their destinations and
-    /// receipts, one batch a transaction. Their ids stay known.
+    /// receipts, a few rows a transaction, so that receipts are not held up. Their ids stay known.
     ///
     /// # Errors
-    /// When something cannot be written; what was deleted before is deleted.
+    /// When something cannot be written; what was deleted before is deleted, and a batch that was begun with goes
+    /// the next time, or when the database is opened.
     pub async fn prune(&self, settled_before: Timestamp, dry_run: bool) -> Result<Pruned, StoreError> {
         let before = settled_before.as_millis();
         let old: Vec<(i64, Pruned)> = self
             .read(move |conn| {
-                conn.prepare("select id, total, receipts from batch where completed_at < :before order by id")?
+                conn.prepare("select id, total, receipts from batch join batch_count on batch = id where completed_at < :before order by id")?
                     .query_map(named_params! {":before": before}, |row| {
                         let of = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
                         Ok((row.get(0)?, Pruned { batches: 1, destinations: of(1)?, receipts: of(2)? }))
@@ -78,30 +83,35 @@ impl Store {
     }
 
     async fn prune_batch(&self, batch: i64, before: i64) -> Result<bool, StoreError> {
-        self.write(1, move |w| {
-            w.flush()?;
-            let known = named_params! {":batch": batch};
-            let settled = "select exists (select 1 from batch where id = :batch and completed_at < :before)";
-            if !w.conn.query_row(settled, named_params! {":batch": batch, ":before": before}, |row| row.get::<_, bool>(0))? {
-                return Ok(false); // a person decided otherwise meanwhile, or another prune was here
-            }
-            w.conn.execute("delete from receipt_body where receipt in (select id from receipt where batch = :batch)", known)?;
-            w.conn.execute("delete from receipt where batch = :batch", known)?;
-            w.conn.execute("delete from destination where batch = :batch", known)?;
-            w.conn.execute(
-                "insert into pruned (uuid, pruned_at) select uuid, :now from batch where id = :batch",
-                named_params! {":batch": batch, ":now": w.now.as_millis()},
-            )?;
-            w.conn.execute("delete from batch where id = :batch", known)?;
-            Ok(true)
-        })
-        .await
+        let is_due = self
+            .write(1, move |w| {
+                w.flush()?;
+                // Not due: a person decided otherwise meanwhile, or another prune was here.
+                let known = w.conn.execute(
+                    "insert into pruned (uuid, pruned_at) select uuid, :now from batch where id = :batch and completed_at < :before
+                     on conflict (uuid) do nothing",
+                    named_params! {":batch": batch, ":before": before, ":now": w.now.as_millis()},
+                )?;
+                Ok(known == 1 || is_begun(w.conn, batch)?)
+            })
+            .await?;
+        if !is_due {
+            return Ok(false);
+        }
+        let step = || {
+            self.write(AT_A_TIME, move |w| {
+                w.flush()?;
+                Ok(delete_some(w.conn, batch)?)
+            })
+        };
+        while step().await? {}
+        Ok(true)
     }
 
     /// Erases message texts and raw receipt bodies of batches that were settled before a time. Returns of how many.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written; the rest goes the next time.
     pub async fn erase_messages(&self, settled_before: Timestamp) -> Result<usize, StoreError> {
         let before = settled_before.as_millis();
         let old: Vec<i64> = self
@@ -115,15 +125,125 @@ impl Store {
         for batch in old {
             self.write(1, move |w| {
                 w.flush()?;
-                let known = named_params! {":batch": batch};
-                w.conn.execute("delete from receipt_body where receipt in (select id from receipt where batch = :batch)", known)?;
-                w.conn.execute("update batch set message = null where id = :batch and completed_at is not null", known)?;
+                w.conn.execute(
+                    "update batch set message = null where id = :batch and completed_at is not null",
+                    named_params! {":batch": batch},
+                )?;
                 Ok(())
             })
             .await?;
         }
-        Ok(count)
+        // Those of receipts that came late are among them, when their batch has no text any more.
+        let mut after = 0;
+        loop {
+            let bodies: Vec<i64> = self
+                .read(move |conn| {
+                    conn.prepare(
+                        "select k.receipt from receipt_body k join receipt r on r.id = k.receipt join batch b on b.id = r.batch
+                         where k.receipt > :after and b.completed_at < :before and b.message is null order by k.receipt limit :limit",
+                    )?
+                    .query_map(named_params! {":after": after, ":before": before, ":limit": AT_A_TIME as i64}, |row| row.get(0))?
+                    .collect()
+                })
+                .await?;
+            let Some(last) = bodies.last() else { return Ok(count) };
+            after = *last;
+            self.write(bodies.len(), move |w| {
+                let mut erase = w.conn.prepare_cached("delete from receipt_body where receipt = :receipt")?;
+                for receipt in &bodies {
+                    erase.execute(named_params! {":receipt": receipt})?;
+                }
+                Ok(())
+            })
+            .await?;
+        }
     }
+}
+
+/// Deletes what a prune had begun with when the last run ended.
+pub(super) fn finish_pruning(conn: &Connection) -> rusqlite::Result<()> {
+    let begun: Vec<i64> = conn
+        .prepare("select id from batch where uuid in (select uuid from pruned)")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let transaction = conn.unchecked_transaction()?;
+    for batch in begun {
+        while delete_some(&transaction, batch)? {}
+    }
+    transaction.commit()
+}
+
+fn is_begun(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
+    conn.query_row(
+        "select exists (select 1 from batch where id = :batch and uuid in (select uuid from pruned))",
+        named_params! {":batch": batch},
+        |row| row.get(0),
+    )
+}
+
+/// Deletes the next destinations of a batch with their receipts, and in the end what is left of it. Until then its
+/// counters follow, so that the books balance after each transaction. Whether there is more.
+fn delete_some(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
+    // Before the newest goes: its id must not be used again.
+    conn.prepare_cached(
+        "update instance set pruned_receipt = max(pruned_receipt, n.last_receipt)
+         from batch_count n where n.batch = :batch and n.last_receipt is not null",
+    )?
+    .execute(named_params! {":batch": batch})?;
+    if delete_strangers(conn, batch)? {
+        return Ok(true);
+    }
+    let last: Option<i64> = optional(
+        conn.prepare_cached("select number from destination where batch = :batch order by number limit 1 offset :some")?
+            .query_row(named_params! {":batch": batch, ":some": AT_A_TIME as i64 - 1}, |row| row.get(0)),
+    )?;
+    let of_these = "(select first_receipt from destination where batch = :batch and number <= :last and first_receipt is not null
+         union all select id from receipt where again = 1 and batch = :batch and number <= :last)";
+    let these = named_params! {":batch": batch, ":last": last.unwrap_or(i64::MAX)};
+    let conflicts: i64 = conn.query_row(
+        "select count(distinct number) from receipt where again = 1 and batch = :batch and number <= :last and outcome = 2",
+        these,
+        |row| row.get(0),
+    )?;
+    let (total, delivered, failed): (i64, i64, i64) = conn.query_row(
+        "select count(*), ifnull(sum(said = 2), 0), ifnull(sum(said = 1), 0) from destination where batch = :batch and number <= :last",
+        these,
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    conn.execute(&format!("delete from receipt_body where receipt in {of_these}"), these)?;
+    let receipts = conn.execute(&format!("delete from receipt where id in {of_these}"), these)? as i64;
+    conn.execute("delete from destination where batch = :batch and number <= :last", these)?;
+    count_less(conn, batch, [total, delivered, failed, conflicts, receipts])?;
+    if last.is_none() {
+        conn.execute("delete from batch where id = :batch", named_params! {":batch": batch})?;
+    }
+    Ok(last.is_some())
+}
+
+/// Takes deleted rows off the counters: total, delivered, failed, conflict, receipts.
+fn count_less(conn: &Connection, batch: i64, [total, delivered, failed, conflict, receipts]: [i64; 5]) -> rusqlite::Result<()> {
+    for (table, which) in [("batch_count", "batch = ?1"), ("tally", "state = (select state from batch where id = ?1)")] {
+        conn.prepare_cached(&format!(
+            "update {table} set total = total - ?2, delivered = delivered - ?3, failed = failed - ?4, conflict = conflict - ?5,
+                 receipts = receipts - ?6 where {which}"
+        ))?
+        .execute((batch, total, delivered, failed, conflict, receipts))?;
+    }
+    Ok(())
+}
+
+/// Deletes some receipts for numbers that the batch does not have, of which there may be any number.
+fn delete_strangers(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
+    let strangers: Vec<i64> = conn
+        .prepare_cached("select id from receipt where again = 1 and batch = :batch and outcome = 3 limit :some")?
+        .query_map(named_params! {":batch": batch, ":some": AT_A_TIME as i64}, |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for receipt in &strangers {
+        conn.prepare_cached("delete from receipt_body where receipt = :id")?.execute(named_params! {":id": receipt})?;
+        conn.prepare_cached("delete from receipt where id = :id")?.execute(named_params! {":id": receipt})?;
+    }
+    count_less(conn, batch, [0, 0, 0, 0, strangers.len() as i64])?;
+    Ok(!strangers.is_empty())
 }
 
 /// The same for a database that no daemon has open.

@@ -9,7 +9,7 @@ use super::db::{Store, blocking};
 use super::destinations::{history, one};
 use super::error::{JobError, StoreError};
 use super::receipts::{optional, stand_in};
-use super::rows::{BATCH_COLUMNS, batch, key};
+use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, key};
 use super::writer::Writing;
 use crate::api::{self, NumberInBatch, NumberReport};
 use crate::domain::{BatchId, BatchState, Msisdn, Timestamp};
@@ -60,8 +60,8 @@ impl Store {
 fn report(conn: &Connection, number: Msisdn, before: Option<i64>, limit: u32, now: Timestamp) -> rusqlite::Result<Option<NumberReport>> {
     let stored = key(number);
     let mut statement = conn.prepare_cached(&format!(
-        "select {BATCH_COLUMNS} from batch b
-         where id < :before and exists (select 1 from destination where batch = b.id and number = :number)
+        "select {BATCH_COLUMNS} from {BATCH_TABLES}
+         where id < :before and exists (select 1 from destination d where d.batch = batch.id and number = :number)
          order by id desc limit :limit"
     ))?;
     let batches = statement
@@ -97,6 +97,41 @@ fn batches_with_unexpected(conn: &Connection, number: i64) -> rusqlite::Result<V
     .collect()
 }
 
+/// Blanks a number in what is quarantined; the rest was acknowledged, may be about others, and stays. Returns in how
+/// many items.
+fn blank_in_quarantine(conn: &Connection, digits: &str) -> rusqlite::Result<usize> {
+    let items: Vec<i64> = conn
+        .prepare("select id from quarantine where instr(body, cast(:digits as blob)) > 0")?
+        .query_map(named_params! {":digits": digits}, |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut blanked = 0;
+    for id in items {
+        let mut body: Vec<u8> =
+            conn.query_row("select body from quarantine where id = :id", named_params! {":id": id}, |row| row.get(0))?;
+        if blank(&mut body, digits.as_bytes()) {
+            blanked += conn.execute("update quarantine set body = :body where id = :id", named_params! {":id": id, ":body": body})?;
+        }
+    }
+    Ok(blanked)
+}
+
+/// Wherever the digits stand as a number of their own, or after `00`: within a longer number they are somebody else's.
+fn blank(body: &mut [u8], digits: &[u8]) -> bool {
+    let mut any = false;
+    for start in 0..body.len().saturating_sub(digits.len() - 1) {
+        let end = start + digits.len();
+        if &body[start..end] != digits || body.get(end).is_some_and(u8::is_ascii_digit) {
+            continue;
+        }
+        let before = body[..start].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        if before == 0 || &body[start - before..start] == b"00" {
+            body[start..end].fill(b'x');
+            any = true;
+        }
+    }
+    any
+}
+
 fn forget(w: &mut Writing<'_>, number: Msisdn) -> Result<Forget, JobError> {
     w.flush()?;
     let stored = key(number);
@@ -113,10 +148,7 @@ fn forget(w: &mut Writing<'_>, number: Msisdn) -> Result<Forget, JobError> {
     if let Some((_, uuid, _)) = places.iter().find(|(_, _, state)| waiting.contains(&state.as_str())) {
         return Ok(uuid.parse().map_or(Forget::Unknown, Forget::StillQueued));
     }
-    let quarantined = w.conn.execute(
-        "delete from quarantine where instr(body, cast(:digits as blob)) > 0",
-        named_params! {":digits": number.digits().to_string()},
-    )?;
+    let quarantined = blank_in_quarantine(w.conn, &number.digits().to_string())?;
     if places.is_empty() && quarantined == 0 {
         return Ok(Forget::Unknown);
     }
@@ -162,6 +194,6 @@ fn forget(w: &mut Writing<'_>, number: Msisdn) -> Result<Forget, JobError> {
         named_params! {":digits": number.digits().to_string()},
         |row| row.get::<_, i64>(0),
     ))?;
-    w.memory.infos.clear();
+    w.memory.infos.forget();
     Ok(Forget::Done(done))
 }

@@ -60,7 +60,7 @@ impl Store {
             w.conn
                 .prepare_cached(
                     "update batch set
-                         asks = case when asked_at >= coalesce(last_receipt_at, 0) then asks + 1 else 1 end,
+                         asks = case when asked_at >= coalesce((select last_receipt_at from batch_count where batch = :id), 0) then asks + 1 else 1 end,
                          asked_at = :now,
                          answered_at = case when :answered then :now else answered_at end
                      where id = :id",
@@ -88,7 +88,7 @@ impl Store {
 
 /// By the index `batch_open`.
 pub(super) const OPEN: &str = "select uuid, state, created_at, submitted_at, send_at, last_receipt_at, asked_at, asks, answered_at
-    from batch where state in ('submitted', 'unconfirmed') order by id";
+    from batch join batch_count on batch = id where state in ('submitted', 'unconfirmed') order by id";
 
 fn open(row: &Row<'_>) -> rusqlite::Result<Open> {
     let time = |name: &str| row.get::<_, Option<i64>>(name).map(|at| at.map(Timestamp::from_millis));

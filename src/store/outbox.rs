@@ -1,5 +1,7 @@
 //! The outbox: batches on their way to the provider. Each step is durable before the next is taken.
 
+use std::time::Duration;
+
 use rusqlite::named_params;
 
 use super::db::{Store, blocking, json};
@@ -7,6 +9,9 @@ use super::error::StoreError;
 use super::receipts::optional;
 use super::rows::find_batch;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
+
+/// Between two attempts to write down what is known.
+const SETTLE_AGAIN: Duration = Duration::from_secs(1);
 
 /// A batch that is marked as submitting, durably: it may be handed over once.
 #[derive(Clone)]
@@ -79,8 +84,7 @@ impl Store {
         match self.prepare(key, &batch, submissions).await {
             Ok(claimed) => Ok(Some(claimed)),
             Err(error) => {
-                // Nothing has left: back into the outbox. If even that fails, it is found as submitting at the
-                // next start, and then it is unconfirmed: too careful, and never twice.
+                // Nothing has left: back into the outbox.
                 let why = LastError { at: self.shared.clock.now(), kind: "storage".into(), status: None, detail: error.to_string() };
                 self.settle(batch.id, Settlement::NotTaken(why)).await?;
                 Err(error)
@@ -143,17 +147,35 @@ impl Store {
 
     /// Writes down how handing a batch over ended. A receipt that came meanwhile proves that the provider has it.
     ///
+    /// Only the caller knows: so this waits until the storage takes it, however long that is. A batch must not be
+    /// left as `submitting` by a fault that has gone.
+    ///
     /// # Errors
-    /// When it cannot be written: the batch stays `submitting`, and is unconfirmed at the next start.
-    pub async fn settle(&self, id: BatchId, settlement: Settlement) -> Result<Batch, StoreError> {
+    /// The store was closed before: the batch stays `submitting`, and is unconfirmed at the next start.
+    pub async fn settle(&self, id: BatchId, settlement: Settlement) -> Result<(), StoreError> {
+        let mut told = false;
+        loop {
+            match self.settle_now(id, settlement.clone()).await {
+                Err(error) if error != StoreError::Closing => {
+                    if !std::mem::replace(&mut told, true) {
+                        log::error!("batch {id}: the outcome of its submission cannot be written yet: {error}");
+                    }
+                    tokio::time::sleep(SETTLE_AGAIN).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn settle_now(&self, id: BatchId, settlement: Settlement) -> Result<(), StoreError> {
         self.write(1, move |w| {
             w.flush()?;
-            let (key, batch) = find_batch(w.conn, id, w.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(()) };
             if batch.state != BatchState::Submitting {
-                return Ok(batch);
+                return Ok(());
             }
             let any_receipt: bool =
-                w.conn.query_row("select receipts > 0 from batch where id = :id", named_params! {":id": key}, |row| row.get(0))?;
+                w.conn.query_row("select receipts > 0 from batch_count where batch = :id", named_params! {":id": key}, |row| row.get(0))?;
             let (state, name, error) = match &settlement {
                 Settlement::Accepted(name) if batch.dry_run => (BatchState::Validated, Some(name), None),
                 Settlement::Accepted(name) => (BatchState::Submitted, Some(name), None),
@@ -163,8 +185,7 @@ impl Store {
             };
             let is_final = batch.counts.delivered + batch.counts.failed;
             let state = if any_receipt { state.after_receipts(batch.counts.total, is_final) } else { state };
-            settle_row(w.conn, key, state, name, error, w.now.as_millis())?;
-            Ok(find_batch(w.conn, id, w.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.1)
+            Ok(settle_row(w.conn, key, state, name, error, w.now.as_millis())?)
         })
         .await
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{CachedStatement, Connection, Row, named_params};
 
 use super::db::Store;
 use super::error::{JobError, StoreError};
@@ -78,21 +78,124 @@ impl ReceiptFilter {
     }
 }
 
-/// Batches that got receipts in this transaction, with what their rows do not know yet.
+/// Batches whose counters are kept at hand.
+const TALLIED: usize = 1_024;
+
+/// Batches that got receipts of late, with what their rows do not know yet.
 #[derive(Default)]
 pub(super) struct Tallying(HashMap<BatchId, Tally>);
 
+impl Tallying {
+    /// For whoever reads or changes batches: they may be others afterwards.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
 struct Tally {
-    uuid: BatchId,
     batch: i64,
     state: BatchState,
-    provider_id: Option<String>,
-    learned: bool,
+    /// The provider's name for it is known.
+    is_named: bool,
+    /// That name, seen since the last flush.
+    learned: Option<String>,
     total: i64,
+    before: Counted,
+    now: Counted,
+    first_receipt: Option<i64>,
+    last_receipt: Option<i64>,
+}
+
+/// What receipts add to.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Counted {
     delivered: i64,
     failed: i64,
     conflict: i64,
     receipts: i64,
+}
+
+impl Counted {
+    fn add(&mut self, now: Self, before: Self) {
+        self.delivered += now.delivered - before.delivered;
+        self.failed += now.failed - before.failed;
+        self.conflict += now.conflict - before.conflict;
+        self.receipts += now.receipts - before.receipts;
+    }
+}
+
+/// `receipt_info` rows by content: nearly every receipt says what many others say.
+#[derive(Default)]
+pub(super) struct Infos {
+    known: HashMap<String, i64>,
+    /// The content that is asked for, in one text.
+    content: String,
+}
+
+impl Infos {
+    /// Rows that are kept at hand, for a provider that describes each receipt in words of its own.
+    const MOST: usize = 4_096;
+
+    fn find(&mut self, code: Option<&str>, description: Option<&str>) -> Option<i64> {
+        self.content.clear();
+        for part in [code, description] {
+            if let Some(part) = part {
+                self.content.push('=');
+                self.content.push_str(part);
+            }
+            self.content.push('\0');
+        }
+        self.known.get(&self.content).copied()
+    }
+
+    /// Remembers the row of what was looked for last.
+    fn found(&mut self, id: i64) {
+        if self.known.len() >= Self::MOST {
+            self.known.clear();
+        }
+        self.known.insert(self.content.clone(), id);
+    }
+
+    pub fn forget(&mut self) {
+        self.known.clear();
+    }
+}
+
+/// The two statements of a usual receipt: looked up once a transaction.
+pub(super) struct Usual<'c> {
+    conn: &'c Connection,
+    first: Option<CachedStatement<'c>>,
+    append: Option<CachedStatement<'c>>,
+}
+
+impl<'c> Usual<'c> {
+    pub fn new(conn: &'c Connection) -> Self {
+        Self { conn, first: None, append: None }
+    }
+
+    /// Sets what a destination's first receipt says, where it has none yet: `said`, receipt, batch, number.
+    fn first(&mut self) -> rusqlite::Result<&mut CachedStatement<'c>> {
+        let sql = "update destination set said = ?1, first_receipt = ?2 where batch = ?3 and number = ?4 and first_receipt is null";
+        prepared(self.conn, &mut self.first, sql)
+    }
+
+    /// Appends to the log.
+    fn append(&mut self) -> rusqlite::Result<&mut CachedStatement<'c>> {
+        let sql = "insert into receipt (id, batch, number, received_at, again, delivered, source, outcome, info, message_id, batchuuid)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        prepared(self.conn, &mut self.append, sql)
+    }
+}
+
+fn prepared<'s, 'c>(
+    conn: &'c Connection,
+    place: &'s mut Option<CachedStatement<'c>>,
+    sql: &str,
+) -> rusqlite::Result<&'s mut CachedStatement<'c>> {
+    Ok(match place {
+        Some(statement) => statement,
+        None => place.insert(conn.prepare_cached(sql)?),
+    })
 }
 
 impl Store {
@@ -163,28 +266,22 @@ fn record_one(w: &mut Writing<'_>, id: BatchId, source: Source, receipt: &Receip
     let Some(tally) = w.memory.tallying.0.get_mut(&id) else {
         return Err(JobError::Refused(StoreError::Broken("a batch was not tallied".into())));
     };
-    let new = New { id: log_id, batch: tally.batch, now: w.now, source, info, receipt, tally };
+    let new = New { id: log_id, uuid: id, now: w.now, source, info, receipt, tally };
 
     // The usual case first: nothing was said of this destination so far.
     let says = said_number(Said::Nothing.after(receipt.delivered));
-    let first = w
-        .conn
-        .prepare_cached(
-            "update destination set said = :says, first_receipt = :receipt
-             where batch = :batch and number = :number and first_receipt is null",
-        )?
-        .execute(named_params! {":says": says, ":receipt": log_id, ":batch": new.batch, ":number": key(receipt.destination)})?;
+    let first = w.usual.first()?.execute((says, log_id, new.tally.batch, key(receipt.destination)))?;
     let one = if first == 1 {
         if receipt.delivered {
-            new.tally.delivered += 1;
+            new.tally.now.delivered += 1;
         } else {
-            new.tally.failed += 1;
+            new.tally.now.failed += 1;
         }
-        new.append(w.conn, key(receipt.destination), false, Outcome::Applied)?
+        new.append(&mut w.usual, key(receipt.destination), false, Outcome::Applied)?
     } else {
         let forgotten = if w.memory.any_forgotten { stand_in(w.conn, w.identity, receipt.destination)? } else { None };
         let number = forgotten.unwrap_or(key(receipt.destination));
-        new.not_the_first(w.conn, number)?
+        new.not_the_first(&mut w.usual, number)?
     };
     if matches!(one, One::New(_)) {
         w.memory.next_receipt += 1;
@@ -195,7 +292,7 @@ fn record_one(w: &mut Writing<'_>, id: BatchId, source: Source, receipt: &Receip
 /// A receipt on its way into the log.
 struct New<'a> {
     id: i64,
-    batch: i64,
+    uuid: BatchId,
     now: Timestamp,
     source: Source,
     info: Option<i64>,
@@ -205,10 +302,11 @@ struct New<'a> {
 
 impl New<'_> {
     /// The destination has receipts already, or was forgotten, or is not one of the batch's.
-    fn not_the_first(self, conn: &Connection, number: i64) -> Result<One, JobError> {
+    fn not_the_first(self, usual: &mut Usual<'_>, number: i64) -> Result<One, JobError> {
+        let conn = usual.conn;
         let known: Option<(i64, Option<i64>)> = optional(
             conn.prepare_cached("select said, first_receipt from destination where batch = :batch and number = :number")?
-                .query_row(named_params! {":batch": self.batch, ":number": number}, |row| Ok((row.get(0)?, row.get(1)?))),
+                .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| Ok((row.get(0)?, row.get(1)?))),
         )?;
         let first_receipt = known.and_then(|(_, first)| first);
         let said = known.map_or(Said::Nothing, |(said, _)| said_of(said));
@@ -218,12 +316,12 @@ impl New<'_> {
         }
         let others: i64 = conn
             .prepare_cached("select count(*) from receipt where again = 1 and batch = :batch and number = :number")?
-            .query_row(named_params! {":batch": self.batch, ":number": number}, |row| row.get(0))?;
+            .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| row.get(0))?;
         if others + i64::from(first_receipt.is_some()) >= RECEIPTS_PER_DESTINATION {
             return Ok(One::Excess);
         }
         if known.is_none() {
-            return self.append(conn, number, true, Outcome::UnexpectedDestination);
+            return self.append(usual, number, true, Outcome::UnexpectedDestination);
         }
         let is_first = first_receipt.is_none(); // of a number that was forgotten since
         if next != said {
@@ -231,21 +329,21 @@ impl New<'_> {
                 "update destination set said = :says, first_receipt = coalesce(first_receipt, :receipt)
                  where batch = :batch and number = :number",
             )?
-            .execute(named_params! {":says": said_number(next), ":receipt": self.id, ":batch": self.batch, ":number": number})?;
-            self.tally.delivered += i64::from(next == Said::Delivered);
-            self.tally.failed += i64::from(next == Said::Failed) - i64::from(said == Said::Failed);
-            return self.append(conn, number, !is_first, Outcome::Applied);
+            .execute(named_params! {":says": said_number(next), ":receipt": self.id, ":batch": self.tally.batch, ":number": number})?;
+            self.tally.now.delivered += i64::from(next == Said::Delivered);
+            self.tally.now.failed += i64::from(next == Said::Failed) - i64::from(said == Said::Failed);
+            return self.append(usual, number, !is_first, Outcome::Applied);
         }
         if said == Said::Delivered && !self.receipt.delivered {
             let before: bool = conn
                 .prepare_cached(
                     "select exists (select 1 from receipt where again = 1 and batch = :batch and number = :number and outcome = 2)",
                 )?
-                .query_row(named_params! {":batch": self.batch, ":number": number}, |row| row.get(0))?;
-            self.tally.conflict += i64::from(!before);
-            return self.append(conn, number, true, Outcome::Conflict);
+                .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| row.get(0))?;
+            self.tally.now.conflict += i64::from(!before);
+            return self.append(usual, number, true, Outcome::Conflict);
         }
-        self.append(conn, number, true, Outcome::Repeated)
+        self.append(usual, number, true, Outcome::Repeated)
     }
 
     /// Whether the same was recorded before: `delivered`, code (as a number) and message id.
@@ -261,7 +359,7 @@ impl New<'_> {
         )?
         .query_row(
             named_params! {
-                ":first": first, ":batch": self.batch, ":number": number, ":delivered": self.receipt.delivered,
+                ":first": first, ":batch": self.tally.batch, ":number": number, ":delivered": self.receipt.delivered,
                 ":message": self.receipt.message_id.as_ref().map(AsIdentifier),
                 ":code": self.receipt.code.as_ref().map(ReceiptCode::key),
             },
@@ -269,31 +367,38 @@ impl New<'_> {
         )
     }
 
-    fn append(self, conn: &Connection, number: i64, again: bool, outcome: Outcome) -> Result<One, JobError> {
-        let Self { id, batch, now, source, info, receipt, tally } = self;
+    fn append(self, usual: &mut Usual<'_>, number: i64, again: bool, outcome: Outcome) -> Result<One, JobError> {
+        let Self { id, uuid, now, source, info, receipt, tally } = self;
         let named = receipt.batchuuid.as_ref().map(AsIdentifier);
         let batchuuid: Option<&dyn rusqlite::ToSql> = match &named {
-            Some(AsIdentifier(Identifier::Uuid(uuid))) if uuid == tally.uuid.as_uuid() => Some(&1i64),
+            Some(AsIdentifier(Identifier::Uuid(named))) if named == uuid.as_uuid() => Some(&1i64),
             Some(named) => Some(named),
             None => None,
         };
-        let mut insert = conn.prepare_cached(
-            "insert into receipt (id, batch, number, received_at, again, delivered, source, outcome, info, message_id, batchuuid)
-             values (:id, :batch, :number, :at, :again, :delivered, :source, :outcome, :info, :message, :batchuuid)",
-        )?;
-        insert.execute(named_params! {
-            ":id": id, ":batch": batch, ":number": number, ":at": now.as_millis(), ":again": again,
-            ":delivered": receipt.delivered, ":source": source_number(source), ":outcome": outcome_number(outcome), ":info": info,
-            ":message": receipt.message_id.as_ref().map(AsIdentifier), ":batchuuid": batchuuid,
-        })?;
+        usual.append()?.execute((
+            id,
+            tally.batch,
+            number,
+            now.as_millis(),
+            again,
+            receipt.delivered,
+            source_number(source),
+            outcome_number(outcome),
+            info,
+            receipt.message_id.as_ref().map(AsIdentifier),
+            batchuuid,
+        ))?;
         if let Some(body) = receipt.body.as_deref().filter(|_| number >= 0) {
-            conn.prepare_cached("insert into receipt_body (receipt, body) values (:id, :body)")?
+            usual
+                .conn
+                .prepare_cached("insert into receipt_body (receipt, body) values (:id, :body)")?
                 .execute(named_params! {":id": id, ":body": body})?;
         }
-        tally.receipts += 1;
-        if let (None, Some(identifier)) = (&tally.provider_id, &receipt.batchuuid) {
-            tally.provider_id = Some(identifier.to_string());
-            tally.learned = true;
+        tally.now.receipts += 1;
+        tally.first_receipt.get_or_insert(id);
+        tally.last_receipt = Some(id);
+        if let (false, None, Some(identifier)) = (tally.is_named, &tally.learned, &receipt.batchuuid) {
+            tally.learned = Some(identifier.to_string());
         }
         Ok(One::New(outcome))
     }
@@ -304,47 +409,82 @@ fn is_tallied(w: &mut Writing<'_>, id: BatchId) -> rusqlite::Result<bool> {
     let Entry::Vacant(place) = w.memory.tallying.0.entry(id) else { return Ok(true) };
     let tally = optional(
         w.conn
-            .prepare_cached("select id, state, provider_id, total, delivered, failed, conflict, receipts from batch where uuid = :uuid")?
-            .query_row(named_params! {":uuid": id.to_string()}, |row| {
+            .prepare_cached(
+                "select id, state, provider_id is not null, total, delivered, failed, conflict, receipts, first_receipt, last_receipt
+                 from batch join batch_count on batch = id where uuid = ?1",
+            )?
+            .query_row([id.to_string()], |row| {
+                let counted = Counted { delivered: row.get(4)?, failed: row.get(5)?, conflict: row.get(6)?, receipts: row.get(7)? };
                 Ok(Tally {
-                    uuid: id,
                     batch: row.get(0)?,
                     state: row.get::<_, Stored<BatchState>>(1)?.0,
-                    provider_id: row.get(2)?,
-                    learned: false,
+                    is_named: row.get(2)?,
+                    learned: None,
                     total: row.get(3)?,
-                    delivered: row.get(4)?,
-                    failed: row.get(5)?,
-                    conflict: row.get(6)?,
-                    receipts: row.get(7)?,
+                    before: counted,
+                    now: counted,
+                    first_receipt: row.get(8)?,
+                    last_receipt: row.get(9)?,
                 })
             }),
     )?;
     Ok(tally.map(|tally| place.insert(tally)).is_some())
 }
 
-/// Writes the counters of all batches that got receipts, and moves those on that they concern.
+/// Writes the counters of all batches that got receipts since the last time, and moves those on that they concern.
 pub(super) fn flush(w: &mut Writing<'_>) -> rusqlite::Result<()> {
-    for tally in std::mem::take(&mut w.memory.tallying).0.into_values() {
-        let as_count = |number: i64| u64::try_from(number).unwrap_or(0);
-        let state = if tally.receipts > 0 {
-            tally.state.after_receipts(as_count(tally.total), as_count(tally.delivered + tally.failed))
-        } else {
-            tally.state
-        };
+    let mut added: Vec<(BatchState, Counted)> = Vec::new();
+    let tallied = &mut w.memory.tallying.0;
+    for tally in tallied.values().filter(|tally| tally.now != tally.before) {
         w.conn
             .prepare_cached(
-                "update batch set state = :state, delivered = :delivered, failed = :failed, conflict = :conflict,
-                     receipts = :receipts, provider_id = :provider_id,
-                     last_receipt_at = case when receipts = :receipts then last_receipt_at else :now end,
-                     submitted_at = case when :state in ('submitted', 'complete') then coalesce(submitted_at, :now) else submitted_at end,
-                     completed_at = case when :state = 'complete' then coalesce(completed_at, :now) else completed_at end
-                 where id = :batch",
+                "update batch_count set delivered = ?2, failed = ?3, conflict = ?4, receipts = ?5,
+                     first_receipt = ?6, last_receipt = ?7, last_receipt_at = ?8 where batch = ?1",
             )?
-            .execute(named_params! {
-                ":state": state.as_str(), ":delivered": tally.delivered, ":failed": tally.failed, ":conflict": tally.conflict,
-                ":receipts": tally.receipts, ":provider_id": tally.provider_id, ":now": w.now.as_millis(), ":batch": tally.batch,
-            })?;
+            .execute((
+                tally.batch,
+                tally.now.delivered,
+                tally.now.failed,
+                tally.now.conflict,
+                tally.now.receipts,
+                tally.first_receipt,
+                tally.last_receipt,
+                w.now.as_millis(),
+            ))?;
+        let place = added.iter().position(|(state, _)| *state == tally.state).unwrap_or_else(|| {
+            added.push((tally.state, Counted::default()));
+            added.len() - 1
+        });
+        added[place].1.add(tally.now, tally.before);
+    }
+    for (state, sum) in added {
+        w.conn
+            .prepare_cached(
+                "update tally set delivered = delivered + ?2, failed = failed + ?3, conflict = conflict + ?4, receipts = receipts + ?5
+                 where state = ?1",
+            )?
+            .execute((state.as_str(), sum.delivered, sum.failed, sum.conflict, sum.receipts))?;
+    }
+    for tally in tallied.values_mut().filter(|tally| tally.now.receipts > 0) {
+        let as_count = |number: i64| u64::try_from(number).unwrap_or(0);
+        let state = tally.state.after_receipts(as_count(tally.total), as_count(tally.now.delivered + tally.now.failed));
+        let learned = tally.learned.take();
+        if state != tally.state || learned.is_some() {
+            w.conn
+                .prepare_cached(
+                    "update batch set state = :state, provider_id = coalesce(provider_id, :learned),
+                         submitted_at = case when :state in ('submitted', 'complete') then coalesce(submitted_at, :now) else submitted_at end,
+                         completed_at = case when :state = 'complete' then coalesce(completed_at, :now) else completed_at end
+                     where id = :batch",
+                )?
+                .execute(named_params! {":state": state.as_str(), ":learned": learned, ":now": w.now.as_millis(), ":batch": tally.batch})?;
+        }
+        tally.before = tally.now;
+        tally.state = state;
+        tally.is_named |= learned.is_some();
+    }
+    if tallied.len() > TALLIED {
+        tallied.clear();
     }
     Ok(())
 }
@@ -359,14 +499,14 @@ fn info_of(w: &mut Writing<'_>, receipt: &Receipt) -> rusqlite::Result<Option<i6
     if receipt.code.is_none() && receipt.description.is_none() {
         return Ok(None);
     }
-    let content = (receipt.code.as_ref().map(|code| code.as_str().to_owned()), receipt.description.clone());
-    if let Some(id) = w.memory.infos.get(&content) {
-        return Ok(Some(*id));
+    let (code, description) = (receipt.code.as_ref().map(ReceiptCode::as_str), receipt.description.as_deref());
+    if let Some(id) = w.memory.infos.find(code, description) {
+        return Ok(Some(id));
     }
     let found = optional(
         w.conn
             .prepare_cached("select id from receipt_info where code is :code and description is :description")?
-            .query_row(named_params! {":code": content.0, ":description": content.1}, |row| row.get(0)),
+            .query_row(named_params! {":code": code, ":description": description}, |row| row.get(0)),
     )?;
     let id = match found {
         Some(id) => id,
@@ -374,14 +514,11 @@ fn info_of(w: &mut Writing<'_>, receipt: &Receipt) -> rusqlite::Result<Option<i6
             .conn
             .prepare_cached("insert into receipt_info (code, code_key, description) values (:code, :key, :description) returning id")?
             .query_row(
-                named_params! {":code": content.0, ":key": receipt.code.as_ref().map(ReceiptCode::key), ":description": content.1},
+                named_params! {":code": code, ":key": receipt.code.as_ref().map(ReceiptCode::key), ":description": description},
                 |row| row.get(0),
             )?,
     };
-    if w.memory.infos.len() >= 4_096 {
-        w.memory.infos.clear(); // a provider that describes each receipt in words of its own
-    }
-    w.memory.infos.insert(content, id);
+    w.memory.infos.found(id);
     Ok(Some(id))
 }
 
@@ -446,6 +583,16 @@ pub(super) fn log_entry(row: &Row<'_>) -> rusqlite::Result<api::Receipt> {
 
 fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32) -> rusqlite::Result<(Vec<api::Receipt>, Option<i64>)> {
     let newest: i64 = conn.query_row("select coalesce(max(id), 0) from receipt", [], |row| row.get(0))?;
+    // Between these two are all that a batch has.
+    let (first, newest) = match filter.batch {
+        None => (0, newest),
+        Some(batch) => optional(
+            conn.prepare_cached("select first_receipt, last_receipt from batch join batch_count on batch = id where uuid = :uuid")?
+                .query_row(named_params! {":uuid": batch.to_string()}, |row| Ok((row.get(0)?, row.get(1)?))),
+        )?
+        .map_or((0, 0), |(first, last): (Option<i64>, Option<i64>)| (first.unwrap_or(0), last.unwrap_or(0))),
+    };
+    let after = after.max(first - 1);
     // A filter must not turn one page into a walk through the whole log.
     let until =
         if filter.batch.is_none() && filter.delivered.is_none() { newest } else { newest.min(after.saturating_add(LOG_ROWS_PER_PAGE)) };

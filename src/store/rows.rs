@@ -10,6 +10,8 @@ use crate::domain::{Batch, BatchId, BatchState, Channel, Counts, Identifier, Msi
 pub(super) const BATCH_COLUMNS: &str = "id, uuid, provider_id, group_uuid, resend_of, reference, state, sender, message, parts, channel,
     fallback_channels, send_at, allow_multi, dry_run, total, merged, delivered, failed, conflict, attempts, last_error,
     created_at, submitted_at, completed_at";
+/// And where they come from.
+pub(super) const BATCH_TABLES: &str = "batch join batch_count on batch_count.batch = batch.id";
 
 /// A row of [`BATCH_COLUMNS`], as it is at this time.
 pub(super) fn batch(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Batch> {
@@ -50,7 +52,7 @@ pub(super) fn batch(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Batch> {
 
 /// One batch by its uuid, with its key inside.
 pub(super) fn find_batch(conn: &Connection, id: BatchId, now: Timestamp) -> rusqlite::Result<Option<(i64, Batch)>> {
-    let mut statement = conn.prepare_cached(&format!("select {BATCH_COLUMNS} from batch where uuid = :uuid"))?;
+    let mut statement = conn.prepare_cached(&format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where uuid = :uuid"))?;
     let mut rows = statement.query(named_params! {":uuid": id.to_string()})?;
     rows.next()?.map(|row| Ok((row.get("id")?, batch(row, now)?))).transpose()
 }

@@ -10,6 +10,9 @@ use super::db::OpenError;
 /// `schema.sql`, whole.
 const SCHEMA: &str = include_str!("../../schema.sql");
 
+/// Bytes of a page in the files that are made.
+pub(super) const PAGE: i32 = 1_024;
+
 /// "rcpt": tells our files from other SQLite files, to `file` and to us.
 const APPLICATION_ID: i32 = 0x7263_7074;
 

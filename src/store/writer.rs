@@ -1,7 +1,6 @@
 //! The writer thread: takes whatever waits, writes it in one transaction, commits durably, then answers.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::checkpoint::Checkpointer;
 use super::error::{JobError, StoreError, is_storage_failure};
 use super::identity::Identity;
-use super::receipts::Tallying;
+use super::receipts::{Infos, Tallying, Usual};
 use super::watched::Watched;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
@@ -31,6 +30,8 @@ const LONGEST_QUIET: Duration = Duration::from_secs(60);
 /// What happens inside one transaction.
 pub(super) struct Writing<'c> {
     pub conn: &'c Connection,
+    /// Its statements for the usual receipt.
+    pub usual: Usual<'c>,
     /// One time for all of the transaction.
     pub now: Timestamp,
     /// What the writer remembers; forgotten when a transaction fails.
@@ -41,10 +42,10 @@ pub(super) struct Writing<'c> {
 /// What the writer remembers between statements, and between transactions.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// Batches whose counters changed in this transaction.
+    /// The counters of batches that got receipts of late.
     pub tallying: Tallying,
     /// `receipt_info` rows by content.
-    pub infos: HashMap<(Option<String>, Option<String>), i64>,
+    pub infos: Infos,
     /// The id of the next receipt.
     pub next_receipt: i64,
     /// Whether any number was ever forgotten.
@@ -83,6 +84,8 @@ struct Waiting {
     jobs: Vec<Box<dyn Job>>,
     rows: usize,
     closing: bool,
+    /// The writer has nothing to do. Only then is it woken: that is a system call, and it is often awake.
+    asleep: bool,
 }
 
 /// The way to the writer, shared by all who write.
@@ -134,8 +137,10 @@ impl Queue {
             }
             waiting.rows += rows;
             waiting.jobs.push(Box::new(Work { run, done: None, reply }));
+            if std::mem::take(&mut waiting.asleep) {
+                self.arrived.notify_one();
+            }
         }
-        self.arrived.notify_one();
         answer.await.unwrap_or(Err(StoreError::Closing))
     }
 
@@ -165,6 +170,7 @@ impl Queue {
             if waiting.closing {
                 return Taken::Closed;
             }
+            waiting.asleep = true;
             let Some(patience) = patience else {
                 waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -309,11 +315,13 @@ impl Writer {
     fn in_transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let now = self.clock.now();
         let transaction = rusqlite::Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate).map_err(Failure::storage)?;
-        let mut writing = Writing { conn: &transaction, now, memory: &mut self.memory, identity: &self.identity };
+        let usual = Usual::new(&transaction);
+        let mut writing = Writing { conn: &transaction, usual, now, memory: &mut self.memory, identity: &self.identity };
         for job in jobs {
             job.run(&mut writing).map_err(Failure::from_job)?;
         }
-        writing.flush().map_err(Failure::storage)?;
+        super::receipts::flush(&mut writing).map_err(Failure::storage)?;
+        drop(writing);
         transaction.commit().map_err(|error| match error.sqlite_error_code() {
             // These say for certain that nothing was committed.
             Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ReadOnly) => Failure::storage(error),
@@ -340,10 +348,12 @@ impl Writer {
 }
 
 impl Writing<'_> {
-    /// Brings the batches' rows in step with what was recorded. Whoever reads or changes batch rows
-    /// inside a transaction calls this first.
+    /// Brings the batches' rows in step with what was recorded, and forgets what was known of them. Whoever reads
+    /// or changes batch rows inside a transaction calls this first.
     pub fn flush(&mut self) -> rusqlite::Result<()> {
-        super::receipts::flush(self)
+        super::receipts::flush(self)?;
+        self.memory.tallying.forget();
+        Ok(())
     }
 }
 
@@ -371,11 +381,8 @@ impl Failure {
 
 /// What the writer has to know at the start.
 fn recollect(conn: &Connection) -> rusqlite::Result<Memory> {
-    let last: Option<i64> = conn.query_row(
-        "select max(coalesce((select seq from sqlite_sequence where name = 'receipt'), 0), coalesce((select max(id) from receipt), 0))",
-        [],
-        |row| row.get(0),
-    )?;
+    let last: Option<i64> =
+        conn.query_row("select max(pruned_receipt, coalesce((select max(id) from receipt), 0)) from instance", [], |row| row.get(0))?;
     let any_forgotten = conn.query_row("select exists (select 1 from forgotten)", [], |row| row.get(0))?;
     Ok(Memory { next_receipt: last.unwrap_or(0) + 1, any_forgotten, ..Memory::default() })
 }

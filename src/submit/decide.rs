@@ -1,8 +1,13 @@
 //! What people decide about batches: cancelling, and sending again to those it did not reach.
 
-use crate::domain::{Batch, BatchId, BatchState, Content, DestinationState, NewBatch};
+use std::time::Duration;
+
+use crate::domain::{Batch, BatchId, BatchState, Content, DestinationState, NewBatch, Timestamp};
 use crate::provider::{CallError, Cancelled, Provider};
 use crate::store::{Cancel, Enqueued, Store, StoreError};
+
+/// So close to its time, a scheduled batch that the provider no longer lists may be one that it is sending.
+const ON_ITS_WAY: Duration = Duration::from_secs(10 * 60);
 
 /// What became of the wish to cancel.
 pub enum CancelOutcome {
@@ -20,7 +25,7 @@ pub enum CancelOutcome {
 ///
 /// # Errors
 /// When the store fails; a batch that the provider has cancelled is then cancelled by asking again.
-pub async fn cancel(store: &Store, provider: &Provider, id: BatchId) -> Result<CancelOutcome, StoreError> {
+pub async fn cancel(store: &Store, provider: &Provider, id: BatchId, now: Timestamp) -> Result<CancelOutcome, StoreError> {
     let name = match store.cancel(id).await? {
         Cancel::Done(batch) => return Ok(CancelOutcome::Done(batch)),
         Cancel::Unknown => return Ok(CancelOutcome::Unknown),
@@ -44,6 +49,10 @@ pub async fn cancel(store: &Store, provider: &Provider, id: BatchId) -> Result<C
         let names = [name.to_string(), id.to_string()];
         if trouble.status != Some(404) || pending.iter().any(|batch| names.contains(&batch.identifier.to_string())) {
             return Ok(CancelOutcome::TooLate(format!("the provider refused to cancel it: {}", trouble.detail)));
+        }
+        let send_at = store.batch(id).await?.and_then(|batch| batch.send_at);
+        if send_at.is_none_or(|at| at < now.plus(ON_ITS_WAY)) {
+            return Ok(CancelOutcome::Unclear("the provider no longer lists it, and its time is near: it may be sending it".into()));
         }
     }
     Ok(match store.cancelled_at_provider(id).await? {

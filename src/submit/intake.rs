@@ -107,7 +107,11 @@ impl Intake {
         for (position, entry) in list.into_iter().enumerate() {
             let read = match &entry {
                 Value::String(text) => self.numbers.read(text).map_err(|error| format!("{} {error}", quoted(text))),
-                Value::Number(number) => self.numbers.read(&number.to_string()).map_err(|error| format!("{number} {error}")),
+                Value::Number(number) if number.is_u64() => {
+                    self.numbers.read(&number.to_string()).map_err(|error| format!("{number} {error}"))
+                }
+                // Without its point or its sign it would be somebody else's.
+                Value::Number(number) => Err(format!("{number} is not a telephone number: write it as text, such as +447700900123")),
                 other => Err(format!("must be a telephone number as text, not {}", kind(other))),
             };
             match read {
@@ -297,6 +301,14 @@ mod tests {
         let new = read(r#"{"from":"m","message":"hi","destinations":["+441111111111","441111111111",441111111111,"442222222222"]}"#)
             .expect("readable");
         assert_eq!((new.destinations.len(), new.merged), (2, 2));
+    }
+
+    #[test]
+    fn a_number_that_a_program_made_a_decimal_one_is_refused_and_reaches_nobody_else() {
+        for number in ["447700900111.0", "4.477009e11", "\"447700900111.0\"", "\"+447700900111.25\"", "-447700900111"] {
+            let body = format!(r#"{{"from":"m","message":"hi","destinations":[{number}]}}"#);
+            assert_eq!(pointers(&body), ["/destinations/0"], "{number}");
+        }
     }
 
     #[test]

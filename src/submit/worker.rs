@@ -119,15 +119,9 @@ impl Submitter {
         let id = claimed.id;
         let settlement = self.hand_over(&claimed).await;
         log_settlement(id, &settlement);
-        // The answer is known here alone: writing it down is worth some patience.
-        let mut attempts = 0;
-        while let Err(error) = self.store.settle(id, settlement.clone()).await {
-            attempts += 1;
-            if attempts > 30 || error == StoreError::Closing {
-                log::error!("batch {id}: the outcome of its submission could not be written; it will be unconfirmed: {error}");
-                return Err(error);
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        if let Err(error) = self.store.settle(id, settlement).await {
+            log::error!("batch {id}: the outcome of its submission could not be written; it will be unconfirmed: {error}");
+            return Err(error);
         }
         Ok(Step::Submitted(id))
     }

@@ -32,14 +32,16 @@ async fn check_finds_each_kind_of_damage_and_nothing_in_a_whole_file() {
     let whole = database(folder.path()).await;
     assert_eq!(check_file(&whole).expect("readable"), [] as [String; 0]);
     for (damage, finding) in [
-        ("update batch set total = 4", "4 destinations by its counter, 3 in the table"),
+        ("update batch_count set total = 4", "4 destinations by its counter, 3 in the table"),
         ("delete from destination where number = 447700900003", "destinations by its counter"),
-        ("update batch set delivered = 2", "delivered and"),
-        ("update batch set failed = 0", "failed by its counters"),
-        ("update batch set receipts = 9", "receipts by its counter"),
+        ("update batch_count set delivered = 2", "delivered and"),
+        ("update batch_count set failed = 0", "failed by its counters"),
+        ("update batch_count set receipts = 9", "receipts by its counter"),
         ("delete from receipt where outcome = 3", "receipts by its counter"),
-        ("update batch set conflict = 0", "conflicts by its counter"),
-        ("update batch set total = 2", "is submitted though every destination is final"),
+        ("update batch_count set last_receipt = 2", "are not between the two"),
+        ("delete from batch_count", "its counters are missing"),
+        ("update batch_count set conflict = 0", "conflicts by its counter"),
+        ("update batch_count set total = 2", "is submitted though every destination is final"),
         ("update destination set said = 1 where number = 447700900001", "in a state that its receipts do not say"),
         ("update destination set said = 2 where number = 447700900003", "in a state that its receipts do not say"),
         ("update destination set first_receipt = 4711 where number = 447700900002", "is missing or another's"),
@@ -62,13 +64,14 @@ async fn check_finds_each_kind_of_damage_and_nothing_in_a_whole_file() {
     let copy = folder.path().join("damaged.db");
     std::fs::copy(&whole, &copy).expect("copied");
     let conn = Connection::open(&copy).expect("opened");
+    let page_size: u64 = conn.query_row("pragma page_size", [], |row| row.get::<_, i64>(0)).expect("a size").unsigned_abs();
     let page: u64 = conn
         .query_row("select rootpage from sqlite_schema where name = 'receipt_time'", [], |row| row.get::<_, i64>(0))
         .expect("an index")
         .unsigned_abs();
     drop(conn);
     let mut bytes = std::fs::read(&copy).expect("read");
-    let start = usize::try_from((page - 1) * 4096).expect("small");
+    let start = usize::try_from((page - 1) * page_size).expect("small");
     bytes[start + 3..start + 5].fill(0); // no cells
     std::fs::write(&copy, bytes).expect("written");
     let found = check_file(&copy).expect("readable");
@@ -110,6 +113,33 @@ async fn a_forgotten_number_leaves_no_trace_in_file_wal_or_copy() {
         assert_eq!(traces(path, NUMBER), 0, "{}", path.display());
     }
     assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["counts"]["delivered"], 1);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn forgetting_a_number_leaves_what_was_acknowledged_of_others_in_the_quarantine() {
+    const NUMBER: u64 = 447_711_223;
+    let daemon = spawn().await;
+    let id = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
+    // A longer number begins with the same digits, another one ends with them, and a list has both.
+    let of = |number: &str| json!({"destination": number, "delivered": true});
+    for body in [of("+447711223344"), of("+1447711223"), json!([of("+447711223"), of("+447700900002")]), of("00447711223")] {
+        assert_eq!(daemon.post(id, body.to_string()).await.status, 202);
+    }
+    let bodies = || async {
+        let mut bodies = Vec::new();
+        for item in 1..=4 {
+            bodies.push(daemon.get(&format!("/v1/quarantine/{item}")).await.json()["body"].as_str().map(str::to_owned));
+        }
+        bodies
+    };
+    let before = bodies().await;
+    assert_eq!(daemon.api("DELETE", &format!("/v1/destinations/+{NUMBER}"), None).await.status, 200);
+    let after = bodies().await;
+    assert_eq!(after[..2], before[..2], "they are others'");
+    let list = after[2].as_deref().expect("kept");
+    assert!(list.contains("+447700900002") && !list.contains("447711223"), "{list}");
+    assert!(after[3].as_deref().is_some_and(|body| body.contains("00xxxxxxxxx")), "{after:?}");
     daemon.assert_books_balance().await;
 }
 

@@ -1,6 +1,6 @@
 /* Storage that fails on request: preloaded into the daemon by storage.rs.
-   FAULTS_FILE names a file; while it says "CALL ERRNO SUFFIX", that call fails with that error on each file whose
-   name ends so. */
+   FAULTS_FILE names a file; while a line of it says "CALL ERRNO SUFFIX", that call fails with that error on each file
+   whose name ends so. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -23,15 +23,19 @@ static int fails(const char *call, int fd) {
     syscall(SYS_close, faults);
     if (length <= 0) return 0;
     text[length] = 0;
-    if (sscanf(text, "%31s %d %127s", wanted, &error, suffix) != 3 || strcmp(wanted, call)) return 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     length = readlink(link, name, sizeof name - 1);
     if (length <= 0) return 0;
     name[length] = 0;
-    size_t tail = strlen(suffix);
-    if ((size_t)length < tail || strcmp(name + length - tail, suffix)) return 0;
-    errno = error;
-    return 1;
+    char *rest = text;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        if (sscanf(line, "%31s %d %127s", wanted, &error, suffix) != 3 || strcmp(wanted, call)) continue;
+        size_t tail = strlen(suffix);
+        if ((size_t)length < tail || strcmp(name + length - tail, suffix)) continue;
+        errno = error;
+        return 1;
+    }
+    return 0;
 }
 
 typedef ssize_t (*write_call)(int, const void *, size_t);

@@ -8,7 +8,7 @@ use receiptd::retention::{self, Terms};
 use receiptd::store::check_file;
 use serde_json::json;
 
-use crate::support::{Options, spawn, spawn_with};
+use crate::support::{Daemon, Options, receipt, request, spawn, spawn_with};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -116,4 +116,114 @@ async fn texts_go_on_their_own_term_and_receipts_on_theirs() {
     retention::step(&daemon.store, &provider, &clock, terms).await.expect("pruned");
     assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.status, 404);
     daemon.assert_books_balance().await;
+}
+
+/// How many transactions the writer has committed.
+async fn commits(daemon: &Daemon) -> u64 {
+    let shown = daemon.get("/metrics").await.text;
+    let line = shown.lines().find_map(|line| line.strip_prefix("receiptd_commit_duration_seconds_count "));
+    line.and_then(|count| count.trim().parse().ok()).expect("a count")
+}
+
+/// A settled batch of 1,200 destinations with receipts, failures, conflicts and strangers among them.
+async fn large(daemon: &Daemon) -> String {
+    let numbers: Vec<String> = (0..1_200).map(|n| format!("+447700{n:06}")).collect();
+    let id = daemon.submit(&numbers.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    daemon.until(&id, "submitted").await;
+    let mut said: Vec<_> = numbers.iter().enumerate().map(|(n, number)| receipt(number, n % 3 > 0, "00")).collect();
+    said.extend(numbers.iter().step_by(7).map(|number| receipt(number, false, "22")));
+    said.extend((0..600).map(|n| receipt(&format!("+447800{n:06}"), true, "00")));
+    assert_eq!(daemon.post(&id, json!(said).to_string()).await.status, 200);
+    daemon.until(&id, "complete").await;
+    id
+}
+
+#[actix_web::test]
+async fn a_large_batch_is_pruned_in_small_transactions_with_balanced_books_and_an_interrupted_prune_is_finished() {
+    let room = || Options::default().set("RECEIPTD_CALLBACK__MAX_BODY", "2MiB");
+    let daemon = spawn_with(room()).await;
+    let (first, second) = (large(&daemon).await, large(&daemon).await);
+    let now = Clock::system().now().plus(DAY);
+    let before = commits(&daemon).await;
+    let pruned =
+        daemon.store.prune(daemon.store.batch(second.parse().expect("an id")).await.expect("read").expect("there").created_at, true);
+    assert_eq!(pruned.await.expect("counted").batches, 1, "the first alone is that old");
+    // A prune that ends in the middle, as a kill would end it.
+    let half = async {
+        loop {
+            let id = first.parse().expect("an id");
+            let left = daemon.store.batch(id).await.expect("read").map(|batch| batch.counts.total);
+            match left {
+                Some(1_200) => actix_web::rt::task::yield_now().await,
+                left => return left,
+            }
+        }
+    };
+    let left = {
+        let (prune, half) = (std::pin::pin!(daemon.store.prune(now, false)), std::pin::pin!(half));
+        match futures_util::future::select(prune, half).await {
+            futures_util::future::Either::Left(_) => unreachable!("it was all done at once"),
+            futures_util::future::Either::Right((left, _)) => left,
+        }
+    };
+    assert!(left.is_some_and(|left| left < 1_200), "{left:?}");
+    assert!(commits(&daemon).await - before >= 3);
+    daemon.assert_books_balance().await;
+    let folder = daemon.stop().await;
+    let daemon = spawn_with(Options { folder, ..room() }).await;
+    assert_eq!(daemon.get(&format!("/v1/batches/{first}")).await.status, 404, "it is not shown by halves");
+    let kept = daemon.get(&format!("/v1/batches/{second}")).await.json();
+    assert_eq!((&kept["counts"]["total"], &kept["counts"]["delivered"]), (&json!(1_200), &json!(800)));
+    daemon.assert_books_balance().await;
+    assert_eq!(daemon.store.prune(now, false).await.expect("pruned").batches, 1);
+    assert_eq!(daemon.get("/v1/stats").await.json()["receipts"], 0);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn raw_bodies_of_receipts_that_come_after_the_texts_were_erased_go_too() {
+    let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
+    let daemon = spawn_with(Options { clock: clock.clone(), ..Options::default() }).await;
+    let id = daemon.submit(&["+447700900001"]).await;
+    daemon.until(&id, "submitted").await;
+    daemon.receipt(&id, "+447700900001", true, "00").await;
+    daemon.until(&id, "complete").await;
+    clock.step(DAY);
+    assert_eq!(daemon.store.erase_messages(clock.now()).await.expect("erased"), 1);
+    let late = r#"{"destination":"+447700900001","delivered":true,"receiptInfo":{"code":"07"},"text":"of the message"}"#;
+    assert_eq!(daemon.post(&id, late).await.json()["recorded"], 1);
+    let bodies = || {
+        let file = rusqlite::Connection::open(daemon.database()).expect("opened");
+        file.query_row("select count(*) from receipt_body", [], |row| row.get::<_, i64>(0)).expect("counted")
+    };
+    assert_eq!(bodies(), 1);
+    assert_eq!(daemon.store.erase_messages(clock.now()).await.expect("erased"), 0);
+    assert_eq!(bodies(), 0);
+    assert_eq!(daemon.get(&format!("/v1/batches/{id}/destinations/447700900001")).await.json()["receipts"], 2);
+}
+
+#[actix_web::test]
+async fn callback_urls_given_out_before_outlive_a_new_secret_and_not_a_revocation() {
+    let daemon = spawn().await;
+    let old = daemon.submit(&["+447700900001", "+447700900002", "+447700900003"]).await;
+    daemon.until(&old, "submitted").await;
+    let given = daemon.simulator.submissions()[0].callback.clone().expect("a callback");
+    let post = |url: String, number: &'static str| async move {
+        request("POST", &url, &[], receipt(number, true, "00").to_string().into_bytes()).await.status
+    };
+    assert_eq!(daemon.api("POST", "/v1/rotate-secret", None).await.json(), json!({"accepted": 2}));
+    assert_ne!(daemon.callback(&old), given, "new ones are made under the new secret");
+    assert_eq!(post(given.clone(), "+447700900001").await, 200);
+    let new = daemon.submit(&["+447700900009"]).await;
+    daemon.until(&new, "submitted").await;
+    assert_eq!(daemon.simulator.submissions()[1].callback.as_deref(), Some(&*daemon.callback(&new)));
+    // After a restart too.
+    let path = given.strip_prefix(&daemon.public).expect("it is ours").to_owned();
+    let folder = daemon.stop().await;
+    let daemon = spawn_with(Options { folder, ..Options::default() }).await;
+    let given = format!("{}{path}", daemon.public);
+    assert_eq!(post(given.clone(), "+447700900002").await, 200);
+    assert_eq!(daemon.api("POST", "/v1/rotate-secret", Some(json!({"revoke": true}))).await.json(), json!({"accepted": 1}));
+    assert_eq!(post(given, "+447700900003").await, 404);
+    assert_eq!(post(daemon.callback(&old), "+447700900003").await, 200, "who knows the new one is let in");
 }

@@ -1,6 +1,8 @@
 //! What comes in at the callback.
 
+use receiptd::domain::Source;
 use receiptd::simulator::{Answer, Script};
+use receiptd::store::{Incoming, Item};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -146,6 +148,27 @@ async fn what_is_quarantined_is_replayed_once_its_batch_has_appeared() {
     assert_eq!(daemon.get(&format!("/v1/quarantine/{item}")).await.json()["state"], "replayed");
     assert_eq!(daemon.get("/v1/receipts").await.json()["items"][0]["source"], "replay");
     assert_eq!(daemon.api("POST", &replay, None).await.json()["recorded"], 0, "once");
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn what_an_older_reader_did_not_understand_is_replayed_once_the_reader_was_taught() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE, TWO]).await;
+    daemon.until(&id, "submitted").await;
+    // As a version that knew of no lists would have kept it: whole.
+    let body = json!([receipt(ONE, true, "00"), receipt(TWO, false, "22")]).to_string();
+    let items = vec![Item::NotUnderstood { reason: "it is a list".into(), at: 0..body.len() }];
+    let incoming = Incoming { batch: id.parse().expect("an id"), source: Source::Webhook, items, body: body.clone().into_bytes() };
+    let kept = daemon.store.record(incoming).await.expect("kept").quarantined[0];
+    let shown = daemon.get(&format!("/v1/quarantine/{kept}")).await.json();
+    assert_eq!((&shown["body"], &shown["reason"]), (&json!(body), &json!("it is a list")));
+    // One of the two comes by itself before.
+    daemon.receipt(&id, ONE, true, "00").await;
+    let replayed = daemon.api("POST", &format!("/v1/quarantine/{kept}/replay"), None).await;
+    assert_eq!((replayed.status, replayed.json()), (200, json!({"recorded": 1, "duplicates": 1})));
+    let batch = daemon.until(&id, "complete").await;
+    assert_eq!((&batch["counts"]["delivered"], &batch["counts"]["failed"]), (&json!(1), &json!(1)));
     daemon.assert_books_balance().await;
 }
 

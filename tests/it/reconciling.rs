@@ -242,3 +242,60 @@ async fn a_scheduled_batch_that_the_provider_no_longer_lists_is_shown() {
     assert_eq!(shown["last_error"]["kind"], "not_scheduled");
     assert!(it.daemon.until(kept, "scheduled").await["last_error"].is_null());
 }
+
+#[actix_web::test]
+async fn an_answer_that_tells_of_no_message_does_not_prove_that_the_provider_has_the_batch() {
+    let it = asking(deaf()).await;
+    it.daemon.simulator.script(Script::add(Answer::Close));
+    let lost = it.daemon.submit(&["+447700900001"]).await;
+    it.daemon.until(&lost, "unconfirmed").await;
+    let empty = Answer::status(200).body(r#"{"counts": {"total": 1, "delivered": 1, "failed": 0}, "details": []}"#);
+    it.daemon.simulator.script(Script::on(Call::Details, empty).lasting());
+    it.step(MINUTE);
+    assert_eq!(it.asked().await, 1);
+    it.step(PATIENCE.deadline * 2);
+    it.asked().await;
+    let batch = it.daemon.until(&lost, "unconfirmed").await;
+    assert_eq!((&batch["counts"]["delivered"], &batch["counts"]["queued"]), (&0.into(), &1.into()));
+}
+
+#[actix_web::test]
+async fn what_is_found_of_a_large_batch_is_recorded_in_pieces_and_only_what_is_new() {
+    let it = asking(Profile { failing: 0.0, never: 0.0, ..deaf() }).await;
+    let numbers: Vec<String> = (0..1_200).map(|n| format!("+447700{n:06}")).collect();
+    let id = it.daemon.submit(&numbers.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    it.daemon.until(&id, "submitted").await;
+    assert_eq!(it.daemon.receipt(&id, &numbers[700], true, "00").await.status, 200);
+    it.step(MINUTE);
+    let largest = || async {
+        let shown = it.daemon.get("/metrics").await.text;
+        let bucket = |line: &str| line.strip_prefix("receiptd_commit_rows_sum ").and_then(|sum| sum.trim().parse::<f64>().ok());
+        let count = |line: &str| line.strip_prefix("receiptd_commit_rows_count ").and_then(|sum| sum.trim().parse::<u64>().ok());
+        (shown.lines().find_map(bucket).expect("a sum"), shown.lines().find_map(count).expect("a count"))
+    };
+    let before = largest().await;
+    let asked = it.daemon.api("POST", &format!("/v1/batches/{id}/reconcile"), None).await;
+    assert_eq!((asked.status, asked.json()), (200, serde_json::json!({"recorded": 1_199, "duplicates": 1, "pending": 0})));
+    let after = largest().await;
+    assert!(after.0 - before.0 >= 1_200.0 && after.1 - before.1 >= 4, "in one transaction: {before:?} {after:?}");
+    let again = it.daemon.api("POST", &format!("/v1/batches/{id}/reconcile"), None).await.json();
+    assert_eq!((&again["recorded"], &again["duplicates"]), (&0.into(), &1_200.into()));
+    it.daemon.until(&id, "complete").await;
+    it.daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn a_batch_that_went_out_at_its_time_is_not_shown_as_cancelled() {
+    let it = asking(deaf()).await;
+    let body =
+        serde_json::json!({"from": "mplus", "message": "hello", "destinations": ["+447700900001"], "send_at": "2026-11-24T10:00:00Z"});
+    let id = it.daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned();
+    it.daemon.until(&id, "scheduled").await;
+    // Its clock is a little ahead of ours: it has sent it, and knows nothing to cancel any more.
+    it.step(MINUTE * 59);
+    it.daemon.simulator.set_now("2026-11-24T10:00:05Z".parse().expect("a time"));
+    it.daemon.simulator.script(Script::on(Call::Cancel, Answer::status(404)));
+    let cancelled = it.daemon.api("DELETE", &format!("/v1/batches/{id}"), None).await;
+    assert_eq!(cancelled.status, 502, "{cancelled:?}");
+    assert_eq!(it.daemon.until(&id, "scheduled").await["counts"]["cancelled"], 0);
+}

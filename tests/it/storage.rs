@@ -148,9 +148,18 @@ async fn a_failed_fsync_is_answered_with_503_and_then_it_goes_on() {
 
 #[actix_web::test]
 async fn a_database_file_that_cannot_be_written_costs_nothing_while_the_wal_can() {
+    while_checkpoints_fail("write").await;
+}
+
+#[actix_web::test]
+async fn a_failed_fsync_of_the_database_file_costs_nothing_while_the_wal_can_be_written() {
+    while_checkpoints_fail("fsync").await;
+}
+
+async fn while_checkpoints_fail(call: &str) {
     let (house, faults) = faulty();
     let mut it = Taking::new(house).await;
-    std::fs::write(&faults, format!("write {IO_ERROR} .db")).expect("written");
+    std::fs::write(&faults, format!("{call} {IO_ERROR} .db")).expect("written");
     for _ in 0..50 {
         it.taken().await;
     }
@@ -174,6 +183,32 @@ async fn nothing_goes_out_while_the_identity_file_cannot_be_written() {
             break;
         }
         rt::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(house.posts(), 0);
+    std::fs::remove_file(&faults).expect("removed");
+    daemon.until(&id, "submitted").await;
+    assert_eq!(house.posts(), 1);
+}
+
+#[actix_web::test]
+async fn what_could_not_leave_is_queued_again_once_that_can_be_written_down() {
+    let (house, faults) = faulty();
+    let daemon = house.serve().await;
+    // The identity file and then the WAL: the batch is marked as submitting, and even that cannot be taken back.
+    std::fs::write(&faults, format!("write {IO_ERROR} .identity.new")).expect("written");
+    let reader = Connection::open(house.path("receiptd.db")).expect("opened");
+    let id = daemon.submit("hello", &["+447700900001"]).await;
+    let last_error =
+        || -> Option<String> { reader.query_row("select last_error ->> 'kind' from batch", [], |row| row.get(0)).expect("a batch") };
+    while last_error().is_none() {
+        rt::time::sleep(Duration::from_millis(5)).await;
+    }
+    let state = || -> String { reader.query_row("select state from batch", [], |row| row.get(0)).expect("a batch") };
+    while state() != "submitting" {
+        std::fs::write(&faults, format!("write {IO_ERROR} .identity.new")).expect("written");
+        rt::time::sleep(Duration::from_millis(1)).await;
+        std::fs::write(&faults, format!("write {IO_ERROR} .identity.new\nwrite {NO_SPACE} -wal")).expect("written");
+        rt::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(house.posts(), 0);
     std::fs::remove_file(&faults).expect("removed");
@@ -241,6 +276,15 @@ async fn others_who_hold_the_lock_read_for_long_or_come_and_go_cost_no_receipt()
     }
     let seen: i64 = reader.query_row("select count(*) from receipt", [], |row| row.get(0)).expect("read");
     assert_eq!(seen, 0, "its snapshot is as old as it was");
+    drop(reader);
+    // Whoever is the last to close a database deletes its WAL: that must never be one of these, so the daemon must
+    // still have its locks, after a backup too.
+    for _ in 0..3 {
+        let passing = Connection::open(&database).expect("opened");
+        let _: i64 = passing.query_row("select count(*) from receipt", [], |row| row.get(0)).expect("read");
+        drop(passing);
+        it.taken().await;
+    }
     it.nothing_is_lost().await;
 }
 

@@ -185,6 +185,41 @@ async fn an_older_copy_of_the_database_submits_nothing_again() {
 }
 
 #[actix_web::test]
+async fn a_copy_that_somebody_made_in_the_middle_of_a_run_submits_nothing_that_the_same_run_submitted_after_it() {
+    let daemon = paused().await;
+    let id = daemon.submit(&[ONE]).await;
+    // Not by `receiptd backup`: nothing in it says that it is a copy.
+    let copy = daemon.folder.path().join("copy.db");
+    let file = rusqlite::Connection::open(daemon.database()).expect("opened");
+    file.execute("vacuum into ?1", [copy.to_str()]).expect("copied");
+    drop(file);
+    daemon.api("POST", "/v1/resume", None).await;
+    daemon.until(&id, "submitted").await;
+    assert_eq!(daemon.simulator.submissions().len(), 1);
+    let folder = daemon.stop().await;
+    std::fs::rename(folder.path().join("copy.db"), folder.path().join("receiptd.db")).expect("put back");
+    let restored = spawn_with(Options { folder, ..Options::default() }).await;
+    restored.api("POST", "/v1/resume", None).await;
+    let held = restored.until(&id, "unconfirmed").await;
+    assert_eq!((&held["last_error"]["kind"], restored.simulator.submissions().len()), (&json!("held"), 0));
+    // A receipt of the original's submission settles it.
+    restored.receipt(&id, ONE, true, "00").await;
+    restored.until(&id, "complete").await;
+}
+
+#[actix_web::test]
+async fn a_dry_run_that_a_person_says_was_accepted_is_validated() {
+    let daemon = spawn().await;
+    daemon.simulator.script(Script::add(Answer::Close).after_taking());
+    let body = json!({"from": "m", "message": "hi", "destinations": [ONE], "dry_run": true});
+    let id = daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned();
+    daemon.until(&id, "unconfirmed").await;
+    let resolved = daemon.api("POST", &format!("/v1/batches/{id}/resolve"), Some(json!({"as": "accepted"}))).await.json();
+    assert_eq!((&resolved["state"], &resolved["counts"]["validated"]), (&json!("validated"), &json!(1)));
+    assert!(resolved["completed_at"].is_string(), "no receipt is awaited: {resolved}");
+}
+
+#[actix_web::test]
 async fn many_batches_at_once_go_out_once_each() {
     let daemon = spawn().await;
     let mut ids = Vec::new();

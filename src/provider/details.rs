@@ -1,0 +1,281 @@
+//! The answer to `GET /batch/{id}?details=true`, read while it arrives: a batch may have 50,000 details, and each is
+//! handed on as soon as it is there (provider.md, "Pull receipts").
+
+use std::fmt;
+use std::io::{self, Read};
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use super::loose::Loose;
+use super::wire::Info;
+use crate::domain::{Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
+
+/// The most details that are taken from one answer: four for each destination of the largest batch.
+const MOST_DETAILS: usize = 200_000;
+
+/// Receipts that are handed on together.
+const AT_A_TIME: usize = 500;
+
+/// What the provider knows of a batch, its receipts apart. Its `counts` are not believed: they contradict the details
+/// in its own examples.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Polled {
+    /// Details of what is delivered or failed: they were handed on.
+    pub receipts: u64,
+    /// Details of what is neither yet.
+    pub pending: u64,
+    /// Details without a readable number, or with flags that are none.
+    pub unreadable: u64,
+    /// When it was answered, by the provider's clock (its `Date` header).
+    pub answered_at: Option<Timestamp>,
+}
+
+/// Reads details from the pieces of an answer as they arrive. Blocks until the last of them, or until nobody takes the
+/// receipts any more.
+pub(super) fn details(arriving: Receiver<Vec<u8>>, to: Sender<Vec<Receipt>>) -> Result<Polled, serde_json::Error> {
+    let mut answer = serde_json::Deserializer::from_reader(Arriving { from: arriving, text: String::new(), at: 0, rest: Vec::new() });
+    let mut reading = Reading { to, found: Vec::new(), polled: Polled::default() };
+    Answer(&mut reading).deserialize(&mut answer)?;
+    answer.end()?;
+    reading.hand_on()?;
+    Ok(reading.polled)
+}
+
+struct Reading {
+    to: Sender<Vec<Receipt>>,
+    found: Vec<Receipt>,
+    polled: Polled,
+}
+
+impl Reading {
+    fn hand_on<E: de::Error>(&mut self) -> Result<(), E> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        self.to.blocking_send(std::mem::take(&mut self.found)).map_err(|_| E::custom("nobody takes the receipts"))
+    }
+}
+
+/// The whole answer: of its fields, the details.
+struct Answer<'r>(&'r mut Reading);
+
+impl<'de> DeserializeSeed<'de> for Answer<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Answer<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let mut any = false;
+        while let Some(name) = fields.next_key::<String>()? {
+            if name == "details" {
+                any = true;
+                fields.next_value_seed(OneByOne(&mut *self.0))?;
+            } else {
+                fields.next_value::<IgnoredAny>()?;
+            }
+        }
+        if any { Ok(()) } else { Err(de::Error::missing_field("details")) }
+    }
+}
+
+/// The array of details.
+struct OneByOne<'r>(&'r mut Reading);
+
+impl<'de> DeserializeSeed<'de> for OneByOne<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OneByOne<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of details")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut details: A) -> Result<(), A::Error> {
+        let reading = self.0;
+        for read in 0.. {
+            // Taken as text first: what cannot be read in one of them is no matter to the others.
+            let Some(raw) = details.next_element::<Box<RawValue>>()? else { break };
+            if read == MOST_DETAILS {
+                return Err(de::Error::custom("more details than any batch can have"));
+            }
+            match detail(raw.get()) {
+                Some(Some(receipt)) => {
+                    reading.polled.receipts += 1;
+                    reading.found.push(receipt);
+                    if reading.found.len() == AT_A_TIME {
+                        reading.hand_on()?;
+                    }
+                }
+                Some(None) => reading.polled.pending += 1,
+                None => reading.polled.unreadable += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One detail: a receipt, or still pending (`Some(None)`), or unreadable.
+fn detail(json: &str) -> Option<Option<Receipt>> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Detail<'a> {
+        #[serde(borrow)]
+        destination: Loose<'a>,
+        #[serde(borrow)]
+        delivered: Loose<'a>,
+        #[serde(borrow)]
+        failed: Loose<'a>,
+        #[serde(borrow)]
+        batchuuid: Loose<'a>,
+        #[serde(borrow)]
+        messageuuid: Loose<'a>,
+        #[serde(borrow)]
+        info: Option<&'a RawValue>,
+    }
+
+    let detail: Detail<'_> = serde_json::from_str(json).ok()?;
+    let destination = Msisdn::from_wire(detail.destination.text()?.trim())?;
+    let (delivered, failed) = (detail.delivered.flag()?, detail.failed.flag()?);
+    if !delivered && !failed {
+        return Some(None);
+    }
+    let info: Info<'_> = detail.info.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let identifier = |field: Loose<'_>| field.text().map(|text| Identifier::from(&*text));
+    Some(Some(Receipt {
+        destination,
+        // Both at once: a first channel failed and a fallback got through.
+        delivered,
+        code: info.code.text().map(ReceiptCode::new),
+        description: info.description.text().map(Into::into),
+        message_id: identifier(detail.messageuuid),
+        batchuuid: identifier(detail.batchuuid),
+        body: None,
+    }))
+}
+
+/// An answer that arrives in pieces, as text: one byte that is no UTF-8 in one description must not cost all the others.
+struct Arriving {
+    from: Receiver<Vec<u8>>,
+    text: String,
+    at: usize,
+    /// The beginning of a character whose end is still to come.
+    rest: Vec<u8>,
+}
+
+impl Arriving {
+    /// Makes text of what is there.
+    fn take(&mut self, piece: &[u8]) {
+        self.text.clear();
+        self.at = 0;
+        self.rest.extend_from_slice(piece);
+        let bytes = std::mem::take(&mut self.rest);
+        let mut left = &bytes[..];
+        loop {
+            match std::str::from_utf8(left) {
+                Ok(text) => {
+                    self.text.push_str(text);
+                    return;
+                }
+                Err(error) => {
+                    let (valid, after) = left.split_at(error.valid_up_to());
+                    self.text.push_str(&String::from_utf8_lossy(valid));
+                    let Some(wrong) = error.error_len() else {
+                        self.rest = after.to_vec();
+                        return;
+                    };
+                    self.text.push(char::REPLACEMENT_CHARACTER);
+                    left = &after[wrong..];
+                }
+            }
+        }
+    }
+}
+
+impl Read for Arriving {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.text.len() {
+            match self.from.blocking_recv() {
+                Some(piece) => self.take(&piece),
+                None => return Ok(0),
+            }
+        }
+        let text = &self.text.as_bytes()[self.at..];
+        let length = text.len().min(to.len());
+        to[..length].copy_from_slice(&text[..length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pieces: &[&[u8]]) -> (Result<Polled, serde_json::Error>, Vec<Receipt>) {
+        let (sender, arriving) = tokio::sync::mpsc::channel(pieces.len().max(1));
+        for piece in pieces {
+            sender.blocking_send(piece.to_vec()).expect("room");
+        }
+        drop(sender);
+        let (to, mut found) = tokio::sync::mpsc::channel(8);
+        let polled = details(arriving, to);
+        let mut receipts = Vec::new();
+        while let Some(some) = found.blocking_recv() {
+            receipts.extend(some);
+        }
+        (polled, receipts)
+    }
+
+    const ANSWER: &str = r#"{"counts":{"total":9},"details":[{"destination":"441111111111","delivered":true,"info":{"code":"00",
+        "description":"zugestellt – ü€😀"}},{"destination":"442222222222"},7],"more":[{"details":[]}]}"#;
+
+    #[test]
+    fn wherever_an_answer_is_cut_into_pieces_it_is_read_the_same() {
+        let whole = read(&[ANSWER.as_bytes()]);
+        assert_eq!(whole.1[0].description.as_deref(), Some("zugestellt – ü€😀"));
+        let polled = whole.0.expect("readable");
+        assert_eq!((polled.receipts, polled.pending, polled.unreadable), (1, 1, 1));
+        for at in 0..ANSWER.len() {
+            let (first, second) = ANSWER.as_bytes().split_at(at);
+            let cut = read(&[first, &[], second]);
+            assert_eq!((cut.0.expect("readable"), cut.1), (polled.clone(), whole.1.clone()), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_costs_one_character() {
+        let mut bytes = ANSWER.as_bytes().to_vec();
+        let at = bytes.windows(2).position(|two| two == b"zu").expect("there");
+        bytes[at] = 0xff;
+        let (polled, receipts) = read(&[&bytes]);
+        assert_eq!((polled.expect("readable").receipts, receipts[0].description.as_deref()), (1, Some("\u{fffd}ugestellt – ü€😀")));
+    }
+
+    #[test]
+    fn what_came_before_an_answer_breaks_off_is_handed_on() {
+        let detail = r#"{"destination":"441111111111","delivered":true}"#;
+        let begun = format!(r#"{{"details":[{}"#, vec![detail; 501].join(","));
+        let (polled, receipts) = read(&[begun.as_bytes()]);
+        assert!(polled.is_err());
+        assert_eq!(receipts.len(), 500);
+    }
+}
