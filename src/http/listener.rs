@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_http::HttpService;
+use actix_http::{ConnectionType, HttpService};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::App;
 use actix_web::body::MessageBody;
@@ -42,13 +42,19 @@ where
     B: MessageBody + 'static,
 {
     let service = move || {
-        let connections = connections.clone();
+        let (connections, ending) = (connections.clone(), connections.clone());
+        let app = app().into_factory().map(move |mut response: ServiceResponse<B>| {
+            if ending.are_ending() {
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
+            response
+        });
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIME)
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(move |stream: &Sipping, extensions| connections.opened(&stream.stream, extensions))
-            .h1(map_config(app().into_factory().map_err(|error| error.error_response()), |()| AppConfig::default()));
+            .h1(map_config(app.map_err(|error| error.error_response()), |()| AppConfig::default()));
         fn_service(|stream: TcpStream| {
             let peer = stream.peer_addr().ok();
             std::future::ready(Ok((Sipping { stream, read: 0, head: FirstHead::default() }, peer)))

@@ -113,7 +113,7 @@ impl Taking {
 }
 
 /// With a file in which the fault of the moment stands.
-fn faulty() -> (House, PathBuf) {
+pub fn faulty() -> (House, PathBuf) {
     let house = House::new();
     let faults = house.path("faults");
     (house.set("LD_PRELOAD", shim()).set("FAULTS_FILE", &faults.display().to_string()), faults)
