@@ -63,8 +63,7 @@ impl Manager {
             // Where something is wrong already, this has the writer try to write, and that is its answer.
             let trouble = store.trouble().await;
             if trouble.is_none() {
-                // There is no item 0: nothing is changed, and the writer has come by. Not asked where something is wrong,
-                // since a commit that changes nothing would pass for one that succeeded.
+                // There is no item 0: nothing is changed, and the writer has come by.
                 answered(|| store.drop_quarantined(0)).await;
             }
             self.tell(&[NotifyState::Watchdog]);
