@@ -41,7 +41,7 @@ const API_CONNECTIONS: usize = 1_250;
 const CALLBACK_ROOM: usize = 4 << 20;
 /// The same for the API: 20 batches of 50,000 numbers.
 const API_ROOM: usize = 8 << 20;
-/// Bytes that the kernel takes of a callback before they are read.
+/// Bytes that the kernel takes of a connection before they are read.
 const RECEIVE_BUFFER: usize = 16 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
@@ -121,8 +121,10 @@ pub struct Bound {
 pub fn bind(config: DaemonConfig, clock: Clock, listeners: Listeners) -> Result<Bound, ServeError> {
     raise_file_limit();
     let public = open("callback.listen", config.config.callback.listen, listeners.public)?;
-    SockRef::from(&public).set_recv_buffer_size(RECEIVE_BUFFER)?; // connections inherit it
     let private = open("api.listen", config.config.api.listen, listeners.private)?;
+    for listener in [&public, &private] {
+        SockRef::from(listener).set_recv_buffer_size(RECEIVE_BUFFER)?; // connections inherit it
+    }
     let token_file = &config.config.api.token_file;
     let token = read_or_make_token(token_file).map_err(|source| ServeError::Token { path: token_file.clone(), source })?;
     let settings = StoreSettings {
