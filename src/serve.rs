@@ -323,8 +323,8 @@ impl Bound {
 /// Lets this thread, and those that it starts, work when receipts leave the time: an export and a thousand followers of the
 /// live stream must not cost the provider its answer.
 fn give_way() {
-    // On Linux this is a property of the thread, and 10 a tenth of the usual share.
-    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+    // On Linux this is a property of the thread, and 19 the least that there is.
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
         log::debug!("the API works as urgently as receipts are taken: {error}");
     }
 }
