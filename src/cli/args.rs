@@ -61,7 +61,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  receiptd show 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
     Show(batches::IdArgs),
     /// Follow a batch or a group until it is complete
-    #[command(after_help = "Example:\n  receiptd watch 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
+    #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
     /// Cancel a batch or a group that has not been sent yet
     #[command(after_help = "Example:\n  receiptd cancel 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]

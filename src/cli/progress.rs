@@ -5,16 +5,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output::is_watched;
 
 const SENDING: &str = "{wide_bar} {human_pos}/{human_len} numbers, {per_sec}, {eta} left";
-const WAITING: &str = "{wide_bar} {human_pos}/{human_len} final after {elapsed}: {msg}";
+const WAITING: &str = "{wide_bar} {human_pos}/{human_len} final, {per_sec}, {eta} left: {msg}";
 
 /// A bar over so many numbers, with rate and remaining time; hidden where nobody sees it.
 pub(super) fn bar(numbers: u64) -> ProgressBar {
     styled(numbers, SENDING)
 }
 
-/// A bar without a rate: what happens does not depend on us.
-pub(super) fn waiting(numbers: u64) -> ProgressBar {
-    styled(numbers, WAITING)
+/// The same for numbers that become final; so many are already.
+pub(super) fn waiting(numbers: u64, already: u64) -> ProgressBar {
+    let bar = styled(numbers, WAITING);
+    bar.set_position(already);
+    bar.reset_eta(); // these took no time
+    bar
 }
 
 fn styled(numbers: u64, template: &str) -> ProgressBar {

@@ -11,6 +11,7 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
 
 use super::connections::{Busy, Connections};
 use super::error::ApiError;
@@ -81,6 +82,8 @@ struct Follower {
     /// It reads the log by itself.
     behind: bool,
     greeted: bool,
+    /// When it must hear something, whether or not there is something for it: a busy log may have nothing that it wants.
+    heartbeat: Instant,
     stopping: watch::Receiver<bool>,
     /// The connection is not idle, however little is said.
     _busy: Option<Busy>,
@@ -101,7 +104,17 @@ pub(super) async fn stream(request: &HttpRequest, state: Data<ApiState>) -> Resu
     };
     let last = resumed.or(after).unwrap_or_else(|| *state.store.newest_receipt().borrow());
     let stopping = state.feed.stopping.clone();
-    let follower = Follower { state, filter, last, pages, behind: true, greeted: false, stopping, _busy: Connections::busy(request) };
+    let follower = Follower {
+        state,
+        filter,
+        last,
+        pages,
+        behind: true,
+        greeted: false,
+        heartbeat: Instant::now() + HEARTBEAT,
+        stopping,
+        _busy: Connections::busy(request),
+    };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("cache-control", "no-store"))
@@ -124,7 +137,12 @@ impl Follower {
             }
             let events = if self.behind { self.read().await } else { self.listen().await? };
             if !events.is_empty() {
+                self.heartbeat = Instant::now() + HEARTBEAT;
                 return Some(events);
+            }
+            if Instant::now() >= self.heartbeat {
+                self.heartbeat = Instant::now() + HEARTBEAT;
+                return Some(Bytes::from_static(b": heartbeat\n\n"));
             }
         }
     }
@@ -158,7 +176,7 @@ impl Follower {
                 }
                 Err(broadcast::error::RecvError::Closed) => None,
             },
-            () = tokio::time::sleep(HEARTBEAT) => Some(Bytes::from_static(b": heartbeat\n\n")),
+            () = tokio::time::sleep_until(self.heartbeat) => Some(Bytes::new()),
             _ = self.stopping.changed() => None,
         }
     }
