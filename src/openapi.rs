@@ -41,6 +41,7 @@ use crate::domain;
     api::Reconciled,
     api::Resolution,
     api::Probed,
+    api::Traffic,
     api::Readiness,
     api::Problem,
     domain::Batch,

@@ -11,6 +11,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, rt};
 use base64::Engine;
@@ -21,7 +22,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
-use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, Room, listener, private_routes, public_routes};
+use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, Room, listener, logged, private_routes, public_routes};
 use crate::probe::{Prober, Probes, Reached};
 use crate::provider::{self, Provider};
 use crate::reconcile::{self, Patience, Reconciler};
@@ -205,12 +206,13 @@ impl Bound {
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
                 after: for_api.config.reconcile.after,
                 deadline: for_api.config.reconcile.deadline,
+                max_body: for_api.config.callback.max_body.as_u64(),
                 feed: feed.clone(),
                 room: room.clone(),
                 token: token.clone(),
                 secrets: secrets.clone(),
             };
-            App::new().app_data(Data::new(state)).configure(private_routes)
+            App::new().app_data(Data::new(state)).wrap(from_fn(logged)).configure(private_routes)
         })?;
         let handles = [public.handle(), private.handle()];
         let mut servers = vec![rt::spawn(public), rt::spawn(private)];
@@ -353,7 +355,7 @@ async fn reconcile(reconciler: Reconciler) {
 async fn probe(prober: Prober, store: Store) {
     loop {
         let before = store.metrics().public_url_reachable();
-        let reached = prober.probe().await;
+        let reached = prober.probe(0).await;
         match &reached {
             Reached::No(why) if before != Some(false) => {
                 log::warn!("public_url does not lead here, receipts may not arrive: {why} (`receiptd doctor` says more)");

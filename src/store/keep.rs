@@ -63,12 +63,14 @@ impl Store {
         let before = settled_before.as_millis();
         let old: Vec<(i64, Pruned)> = self
             .read(move |conn| {
-                conn.prepare("select id, total, receipts from batch join batch_count on batch = id where completed_at < :before order by id")?
-                    .query_map(named_params! {":before": before}, |row| {
-                        let of = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
-                        Ok((row.get(0)?, Pruned { batches: 1, destinations: of(1)?, receipts: of(2)? }))
-                    })?
-                    .collect()
+                conn.prepare(
+                    "select id, total, receipts from batch join batch_count on batch = id where completed_at < :before order by id",
+                )?
+                .query_map(named_params! {":before": before}, |row| {
+                    let of = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
+                    Ok((row.get(0)?, Pruned { batches: 1, destinations: of(1)?, receipts: of(2)? }))
+                })?
+                .collect()
             })
             .await?;
         let mut pruned = Pruned::default();

@@ -2,9 +2,11 @@
 
 mod binary;
 mod clients;
+mod codes;
 mod config;
 mod crash;
 mod damage;
+mod doctor;
 mod file;
 mod histories;
 mod keeping;
@@ -22,3 +24,4 @@ mod story;
 mod stream;
 mod submission;
 mod support;
+mod watching;
