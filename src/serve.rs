@@ -52,7 +52,7 @@ const PROBE_AGAIN: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address cannot be listened on.
-    #[error("{key} = \"{address}\": {source}")]
+    #[error("{key} = \"{address}\": {source}. Set {key} to another address, or stop what listens there: another receiptd?")]
     Listen {
         /// The key of the configuration.
         key: &'static str,

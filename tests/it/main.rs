@@ -3,6 +3,7 @@
 mod binary;
 mod clients;
 mod codes;
+mod commands;
 mod config;
 mod crash;
 mod damage;
