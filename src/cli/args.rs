@@ -177,6 +177,15 @@ mod tests {
     }
 
     #[test]
+    fn what_every_command_prints_for_programs_is_documented() {
+        let documented = include_str!("../../docs/api.md");
+        for command in Cli::command().get_subcommands().map(|command| command.get_name().to_owned()) {
+            let prints = !["serve", "completions", "man"].contains(&command.as_str());
+            assert!(!prints || documented.contains(&format!("`{command}")), "docs/api.md does not say what {command} --json prints");
+        }
+    }
+
+    #[test]
     fn every_example_is_one() {
         each(&Cli::command(), &mut |command| {
             let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();

@@ -81,7 +81,11 @@ async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
     findings.extend(clock(&client).await);
     match read_token(&loaded.config.api.token_file) {
         Ok(_) => match session.client() {
-            Ok(client) => findings.extend(outward(&client).await),
+            Ok(client) => {
+                let outward = outward(&client).await;
+                findings.retain(|finding| !is_told_by(&outward, finding));
+                findings.extend(outward);
+            }
             Err(failure) => findings.push(Finding::bad("token", failure.to_string(), "see above")),
         },
         Err(failure) => findings.push(Finding::bad("token", failure.to_string(), "without it no command reaches the daemon")),
@@ -125,8 +129,25 @@ async fn readiness(client: &Client) -> Vec<Finding> {
     if !readiness.ready {
         findings.push(Finding::bad("receipts", readiness.reasons.join("; "), "receipts can't be recorded until that is mended"));
     }
-    findings.extend(readiness.degraded.into_iter().map(|what| Finding::bad("degraded", what, "receipts are taken all the same")));
+    findings.extend(readiness.degraded.into_iter().map(degraded));
     findings
+}
+
+fn degraded(what: String) -> Finding {
+    let mend = match what.split([':', ' ']).next() {
+        Some("provider") => "look at provider.base_url and the key; batches wait in the outbox until it answers",
+        Some("paused") => "`receiptd resume`, when things may go out again",
+        Some("public_url") => "public_url must lead to callback.listen: look at DNS, the proxy and the firewall",
+        _ => "receipts are taken all the same; what to do stands above, or in the daemon's log",
+    };
+    Finding::bad("degraded", what, mend)
+}
+
+/// What the daemon has noticed by itself needs no line where a look of our own has just found it.
+fn is_told_by(outward: &[Finding], finding: &Finding) -> bool {
+    let of = |check| outward.iter().any(|look: &Finding| look.check == check && !look.ok);
+    finding.check == "degraded"
+        && (finding.detail.starts_with("public_url ") && of("public URL") || finding.detail.starts_with("provider: ") && of("provider"))
 }
 
 async fn clock(client: &Client) -> Option<Finding> {
@@ -164,11 +185,14 @@ async fn outward(client: &Client) -> Vec<Finding> {
 }
 
 fn daemons_view(error: &ClientError) -> Finding {
-    let mend = match error.problem(401) {
-        Some(_) => "the token file is not that of the daemon at this address: name the daemon's configuration with --config",
-        None => "see the daemon's log",
-    };
-    Finding::bad("daemon's view", error.to_string(), mend)
+    match error.problem(401) {
+        Some(_) => Finding::bad(
+            "token",
+            "the daemon refuses the token of this token file",
+            "the file is not that of the daemon at this address: name the daemon's configuration with --config",
+        ),
+        None => Finding::bad("daemon's view", error.to_string(), "see the daemon's log"),
+    }
 }
 
 /// What traffic has taught about the provider. Nothing of it is wrong: the daemon copes with all of it.
@@ -230,6 +254,15 @@ mod tests {
     fn a_mend_stands_below_what_is_wrong() {
         let findings = [Finding::good("daemon", "it answers"), Finding::bad("clock", "9s apart", "NTP")];
         assert_eq!(rendered(&findings), "✓ daemon: it answers\n✗ clock: 9s apart\n    → NTP\n");
+    }
+
+    #[test]
+    fn what_a_look_finds_is_not_told_twice() {
+        let noticed = degraded("public_url does not lead here".into());
+        assert!(noticed.mend.as_ref().is_some_and(|mend| mend.contains("callback.listen")));
+        assert!(is_told_by(&[Finding::bad("public URL", "refused", "DNS")], &noticed));
+        assert!(!is_told_by(&[Finding::good("public URL", "leads here"), Finding::bad("provider", "no", "key")], &noticed));
+        assert!(!is_told_by(&[Finding::bad("provider", "no", "key")], &degraded("paused: nothing".into())));
     }
 
     #[test]

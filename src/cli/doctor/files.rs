@@ -54,8 +54,8 @@ fn folder(loaded: &Loaded) -> &Path {
 /// the folder, which is the service's own; root's may be anybody's, and then it is the database.
 fn owners(loaded: &Loaded) -> Vec<Finding> {
     let owner = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
-    let measure = [folder(loaded), loaded.config.database.as_path()].into_iter().find(|path| owner(path).is_some_and(|uid| uid != 0));
-    let Some((measure, expected)) = measure.and_then(|path| Some((path, owner(path)?))) else { return Vec::new() };
+    let measure = if owner(folder(loaded)).is_some_and(|uid| uid != 0) { folder(loaded) } else { &loaded.config.database };
+    let Some(expected) = owner(measure) else { return Vec::new() };
     let files =
         ["", "-wal", "-shm", ".identity"].map(|tail| beside(loaded, tail)).into_iter().chain([loaded.config.api.token_file.clone()]);
     files.filter_map(|file| stranger(&file, owner(&file)?, measure, expected)).collect()
