@@ -239,7 +239,7 @@ async fn the_live_stream_is_read_however_it_is_cut_and_taken_up_where_it_was() {
     client.follow(None, None, |receipt| told.push(receipt.map(|receipt| receipt.id))).await.expect("ended");
     assert_eq!(told, [None, Some(7), None]);
     client.follow(Some(BatchId::random()), Some(7), |_| ()).await.expect("ended");
-    let asked = asked.lock().expect("not poisoned");
+    let asked = asked.lock().expect("not poisoned").clone();
     assert!(asked[0].1 == "/v1/receipts" && asked[1].1.starts_with("/v1/receipts?batch="), "{asked:?}");
     assert_eq!((&*asked[0].4, &*asked[1].4), ("-", "7"));
     server.stop(false).await;
