@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use common::{Receiptd, answer, setting};
+use common::{Receiptd, answer, at, setting};
 
 mod common;
 
@@ -158,7 +158,7 @@ fn main() {
     println!("{:<20} {:>9} {:>9} {:>9} {:>9} {:>11} {:>9}", "attack", "attacks", "p50 ms", "p99 ms", "max ms", "reconnects", "most MB");
     let mut next = 0;
     let only = std::env::var("BENCH_ONLY").unwrap_or_default();
-    let path = receiptd.callbacks[0].0.clone();
+    let path = receiptd.batches[0].path.clone();
     let guessed_path = format!("{}AAAA", &path[..path.len() - 4]);
     let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
     let targets = [
@@ -205,11 +205,10 @@ fn main() {
             }
             (times, reconnects)
         });
-        times.sort_unstable();
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+        let mut at = |share: f64| at(&mut times, share);
         drop(stop);
         let attacks = crowd.join().expect("the attackers do not panic");
-        let resident = receiptd.status("status", "VmHWM") / 1024.0; // the most since the last line
+        let (_, resident) = receiptd.resident();
         println!(
             "{:<20} {attacks:>9} {:>9.2} {:>9.2} {:>9.2} {reconnects:>11} {resident:>9.1}",
             format!("{} {kind:?}", target.name),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use common::{PER_BATCH, Receiptd, answer, setting};
+use common::{PER_BATCH, Receiptd, answer, at, setting};
 
 mod common;
 
@@ -88,18 +88,16 @@ fn main() {
             (taken, refused)
         });
         let took = started.elapsed().as_secs_f64();
-        taken.sort_unstable();
-        let at = |share: f64| taken[((taken.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
         acknowledged += taken.len() * 100;
-        let memory = receiptd.status("status", "VmHWM") / 1024.0;
+        let (_, memory) = receiptd.resident();
         most.push(memory);
         println!(
             "{connections:>11} {:>9} {refused:>9} {:>14.0} {:>9.1} {:>9.1} {:>9.1} {memory:>9.1}",
             taken.len(),
             taken.len() as f64 * 100.0 / took,
-            at(0.5),
-            at(0.99),
-            at(1.0)
+            at(&mut taken, 0.5),
+            at(&mut taken, 0.99),
+            at(&mut taken, 1.0)
         );
     }
     let rows = receiptd.receipts();

@@ -14,7 +14,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 
-use common::{Measured, Receiptd, drive, number, post, receipt, setting};
+use common::{Measured, Receiptd, drive, median, number, post, receipt, setting};
 
 mod common;
 
@@ -115,11 +115,6 @@ fn raw_sqlite(folder: &Path, each: usize, rows: usize) -> f64 {
         conn.execute_batch("commit").expect("committed");
     }
     rows as f64 / started.elapsed().as_secs_f64()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn main() {

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Once, RwLock};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -190,10 +190,12 @@ impl Bound {
         let private_connections = Connections::new(API_CONNECTIONS);
         let room = Room::new(API_ROOM);
         let feed = Feed::new(stopping.clone());
-        let following = rt::spawn(feed.clone().follow(store.clone()));
+        let following = Arc::new(Once::new());
         let for_api = config.clone();
         let (api_store, api_clock, api_pace, api_callbacks) = (store.clone(), clock.clone(), pace.clone(), callbacks.clone());
         let private = listener::serve(private, private_connections.clone(), 2, patience, move || {
+            give_way();
+            following.call_once(|| drop(rt::spawn(feed.clone().follow(api_store.clone()))));
             let state = ApiState {
                 store: api_store.clone(),
                 clock: api_clock.clone(),
@@ -252,7 +254,6 @@ impl Bound {
         probing.abort();
         retaining.abort();
         reconciling.abort();
-        following.abort();
         sweeper.abort();
         let closing = store.clone();
         if rt::task::spawn_blocking(move || closing.close()).await.is_err() {
@@ -286,6 +287,15 @@ impl Bound {
         if let (Ok(public), Ok(private)) = (self.public_address(), self.private_address()) {
             log::info!("receiptd {} takes callbacks on {public} and serves its API on {private}", env!("CARGO_PKG_VERSION"));
         }
+    }
+}
+
+/// Lets this thread, and those that it starts, work when receipts leave the time: an export and a thousand followers of the
+/// live stream must not cost the provider its answer.
+fn give_way() {
+    // On Linux this is a property of the thread, and 10 a tenth of the usual share.
+    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+        log::debug!("the API works as urgently as receipts are taken: {error}");
     }
 }
 

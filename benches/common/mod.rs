@@ -2,14 +2,17 @@
 //! cheap enough not to be what is measured.
 #![allow(dead_code, missing_docs)] // each program uses its part
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use receiptd::domain::{BatchId, CallbackSecrets};
 use receiptd::simulator::{self, Profile};
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,6 +29,7 @@ pub struct Measured {
     pub rate: f64,
     /// Of 50, 99 and 99.9 in a hundred, in milliseconds.
     pub latency: [f64; 3],
+    pub times: Vec<Duration>,
 }
 
 /// Keeps `connections` connections busy until all requests are answered; each is rendered beforehand.
@@ -71,9 +75,8 @@ pub fn drive(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usize) ->
     let took = started.elapsed().as_secs_f64();
     let answered = results.iter().map(|(_, good)| good).sum();
     let mut times: Vec<Duration> = results.into_iter().flat_map(|(times, _)| times).collect();
-    times.sort_unstable();
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    Measured { answered, rate: total as f64 / took, latency: [at(0.5), at(0.99), at(0.999)] }
+    let latency = [0.5, 0.99, 0.999].map(|share| at(&mut times, share));
+    Measured { answered, rate: total as f64 / took, latency, times }
 }
 
 /// Reads one answer to its end: its status.
@@ -105,7 +108,7 @@ pub fn number(n: usize) -> u64 {
 
 pub fn receipt(n: usize, batch: &str) -> String {
     json!({
-        "batchuuid": batch, "messageuuid": format!("{n:08x}-596f-403a-bcd6-6a07fd985f93"), "destination": number(n).to_string(),
+        "batchuuid": batch, "messageuuid": format!("{n:08x}-596f-403a-bcd6-6a07fd985f93"), "destination": format!("+{}", number(n)),
         "delivered": !n.is_multiple_of(20), "receiptInfo": {"code": if n.is_multiple_of(20) { "22" } else { "00" }, "description": "as the code says"},
     })
     .to_string()
@@ -114,85 +117,112 @@ pub fn receipt(n: usize, batch: &str) -> String {
 /// The real binary, with batches that a simulated provider has taken.
 pub struct Receiptd {
     child: Child,
+    folder: PathBuf,
+    provider: simulator::Handle,
     /// Of the public listener.
     pub address: SocketAddr,
     pub api: SocketAddr,
     /// Of the API.
     pub token: String,
-    /// Path and id of each batch's callback.
-    pub callbacks: Vec<(String, String)>,
-    database: std::path::PathBuf,
+    secrets: CallbackSecrets,
+    /// In order of their numbers.
+    pub batches: Vec<Batch>,
+    /// Destinations taken in so far.
+    pub destinations: usize,
+}
+
+pub struct Batch {
+    pub id: String,
+    /// Of its callback.
+    pub path: String,
+    /// The first of its destinations, and how many there are.
+    first: usize,
+    count: usize,
 }
 
 impl Receiptd {
+    /// With so many destinations in batches of [`PER_BATCH`].
     pub fn start(folder: &Path, destinations: usize) -> Self {
+        let mut receiptd = Self::empty(folder);
+        receiptd.take_in(destinations, |_| {});
+        receiptd
+    }
+
+    pub fn empty(folder: &Path) -> Self {
         let profile = Profile { hold: true, ..Profile::calm() };
         let settings = simulator::Settings { profile, keep_bodies: false, ..simulator::Settings::default() };
         let provider = simulator::Bound::bind(settings, "127.0.0.1:0").and_then(simulator::Bound::start).expect("a simulator");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_receiptd"))
-            .arg("serve")
-            .current_dir(folder)
-            .env("RECEIPTD_PUBLIC_URL", "http://127.0.0.1:1")
-            .env("RECEIPTD_CALLBACK__LISTEN", "127.0.0.1:0")
-            .env("RECEIPTD_API__LISTEN", "127.0.0.1:0")
-            .env("RECEIPTD_PROVIDER__BASE_URL", provider.url())
-            .env("RECEIPTD_PROVIDER__KEY", "sandbox-key")
-            .env("RECEIPTD_PROVIDER__MAX_DESTINATIONS", PER_BATCH.to_string())
-            // As in deploy/receiptd.service.
-            .envs([("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "1048576")])
-            .env("RECEIPTD_CALLBACK__MAX_CONNECTIONS", std::env::var("BENCH_CONNECTIONS").unwrap_or_else(|_| "2000".into()))
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("started");
-        let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        let line = lines.by_ref().map_while(Result::ok).find(|line| line.contains("takes callbacks on")).expect("it listens");
-        std::thread::spawn(move || lines.for_each(drop));
-        let mut addresses = line.split_whitespace().filter_map(|word| word.parse::<SocketAddr>().ok());
-        let (address, api) = (addresses.next().expect("public"), addresses.next().expect("private"));
+        let (child, address, api) = launch(folder, &provider.url());
         let token = std::fs::read_to_string(folder.join("receiptd.token")).expect("a token").trim().to_owned();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        for first in (0..destinations).step_by(PER_BATCH) {
-            let numbers: Vec<String> = (first..(first + PER_BATCH).min(destinations)).map(|n| number(n).to_string()).collect();
-            let body = json!({"from": "mplus", "message": "hello", "destinations": numbers}).to_string();
-            let request = format!(
-                "POST /v1/batches HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                token,
-                body.len()
-            );
-            runtime.block_on(async {
-                let mut stream = TcpStream::connect(api).await.expect("connected");
-                stream.write_all(request.as_bytes()).await.expect("sent");
-                let mut answer = Vec::new();
-                stream.read_to_end(&mut answer).await.expect("read");
-                assert!(answer.starts_with(b"HTTP/1.1 202"), "{}", String::from_utf8_lossy(&answer));
-            });
+        let identity: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(folder.join("receiptd.db.identity")).expect("an identity")).expect("JSON");
+        let secret = STANDARD_NO_PAD.decode(identity["secrets"][0].as_str().expect("a secret")).expect("base64");
+        let secrets = CallbackSecrets::new([&*secret]).expect("a secret");
+        Self { child, folder: folder.into(), provider, address, api, token, secrets, batches: Vec::new(), destinations: 0 }
+    }
+
+    /// Stops it as a service manager would, and starts it again: how long until it is ready.
+    pub fn restart(&mut self) -> Duration {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a child of ours");
+        self.child.wait().expect("it ends");
+        let started = Instant::now();
+        (self.child, self.address, self.api) = launch(&self.folder, &self.provider.url());
+        while Client::new(self).get("/readyz").status != 200 {
+            std::thread::sleep(Duration::from_millis(1));
         }
-        while provider.counts().batches < destinations.div_ceil(PER_BATCH) as u64 {
-            std::thread::sleep(Duration::from_millis(50));
+        started.elapsed()
+    }
+
+    /// Submits so many more destinations, unsorted as lists are, and waits until the provider has them. `accepted` gets
+    /// the time that each batch took to be accepted.
+    pub fn take_in(&mut self, more: usize, accepted: impl FnMut(Duration)) {
+        let batches = self.submit(more, accepted);
+        self.add(batches);
+    }
+
+    /// Has receipts posted for these too.
+    pub fn add(&mut self, batches: Vec<Batch>) {
+        self.destinations += batches.iter().map(|batch| batch.count).sum::<usize>();
+        self.batches.extend(batches);
+    }
+
+    /// What [`Self::take_in`] does, while others post receipts.
+    pub fn submit(&self, more: usize, mut accepted: impl FnMut(Duration)) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        let mut client = Client::new(self);
+        let until = self.destinations + more;
+        for first in (self.destinations..until).step_by(PER_BATCH) {
+            let count = PER_BATCH.min(until - first);
+            let numbers: Vec<String> = (0..count).map(|n| number(first + n * 7_919 % count).to_string()).collect();
+            let id = BatchId::random();
+            let body = json!({"id": id, "from": "mplus", "message": "hello", "destinations": numbers}).to_string();
+            let answer = client.send("POST", "/v1/batches", &body);
+            assert_eq!(answer.status, 202, "{}", answer.body);
+            accepted(answer.took);
+            let token = self.secrets.token(id);
+            batches.push(Batch { id: id.to_string(), path: format!("/callbacks/{id}/{}", token.expose()), first, count });
         }
-        // In order of their numbers, since they were submitted so and the first number tells.
-        let mut submissions = provider.submissions();
-        submissions.sort_by_key(|submission| submission.destinations.first().cloned());
-        let callbacks = submissions
-            .iter()
-            .map(|submission| {
-                let callback = submission.callback.clone().expect("a callback");
-                (callback.replace("http://127.0.0.1:1", ""), submission.identifier.clone())
-            })
-            .collect();
-        Self { child, address, api, token, callbacks, database: folder.join("receiptd.db") }
+        while self.provider.counts().batches < (self.batches.len() + batches.len()) as u64 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        batches
+    }
+
+    fn batch_of(&self, n: usize) -> &Batch {
+        &self.batches[self.batches.partition_point(|batch| batch.first <= n) - 1]
     }
 
     pub fn post(&self, n: usize) -> Vec<u8> {
-        let (path, batch) = &self.callbacks[n / PER_BATCH];
-        post(path, &receipt(n, batch))
+        let batch = self.batch_of(n);
+        post(&batch.path, &receipt(n, &batch.id))
     }
 
     /// A hundred receipts of one batch, scattered over it.
     pub fn post_hundred(&self, first: usize, scatter: impl Fn(usize) -> usize) -> Vec<u8> {
-        let (path, batch) = &self.callbacks[first / PER_BATCH];
-        let list: Vec<String> = (0..100).map(|k| receipt(first / PER_BATCH * PER_BATCH + scatter(first + k) % PER_BATCH, batch)).collect();
-        post(path, &format!("[{}]", list.join(",")))
+        let batch = self.batch_of(first);
+        let list: Vec<String> = (0..100).map(|k| receipt(batch.first + scatter(first - batch.first + k) % batch.count, &batch.id)).collect();
+        post(&batch.path, &format!("[{}]", list.join(",")))
     }
 
     pub fn status(&self, file: &str, field: &str) -> f64 {
@@ -201,15 +231,50 @@ impl Receiptd {
         line.and_then(|line| line.trim_start_matches(':').split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
     }
 
+    /// Resident memory in MB: now, and the most since [`Self::forget_the_most`].
+    pub fn resident(&self) -> (f64, f64) {
+        (self.status("status", "VmRSS") / 1024.0, self.status("status", "VmHWM") / 1024.0)
+    }
+
     /// Begins to measure the most resident memory (`VmHWM`) anew.
     pub fn forget_the_most(&self) {
         std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a child of ours");
     }
 
+    /// In its log, counted in the file itself.
     pub fn receipts(&self) -> i64 {
-        let conn = Connection::open(&self.database).expect("opened");
+        let conn = Connection::open_with_flags(self.folder.join("receiptd.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
         conn.query_row("select count(*) from receipt", [], |row| row.get(0)).expect("counted")
     }
+
+    /// Bytes of the database file, or of its WAL (`-wal`).
+    pub fn bytes(&self, which: &str) -> u64 {
+        std::fs::metadata(self.folder.join(format!("receiptd.db{which}"))).map_or(0, |found| found.len())
+    }
+}
+
+fn launch(folder: &Path, provider: &str) -> (Child, SocketAddr, SocketAddr) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_receiptd"))
+        .arg("serve")
+        .current_dir(folder)
+        .env("RECEIPTD_PUBLIC_URL", "http://127.0.0.1:1")
+        .env("RECEIPTD_CALLBACK__LISTEN", "127.0.0.1:0")
+        .env("RECEIPTD_API__LISTEN", "127.0.0.1:0")
+        .env("RECEIPTD_PROVIDER__BASE_URL", provider)
+        .env("RECEIPTD_PROVIDER__KEY", "sandbox-key")
+        .env("RECEIPTD_PROVIDER__MAX_DESTINATIONS", PER_BATCH.to_string())
+        // As in deploy/receiptd.service.
+        .envs([("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "1048576")])
+        .env("RECEIPTD_CALLBACK__MAX_CONNECTIONS", std::env::var("BENCH_CONNECTIONS").unwrap_or_else(|_| "2000".into()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let line = lines.by_ref().map_while(Result::ok).find(|line| line.contains("takes callbacks on")).expect("it listens");
+    std::thread::spawn(move || lines.for_each(drop));
+    let mut addresses = line.split_whitespace().filter_map(|word| word.parse::<SocketAddr>().ok());
+    (child, addresses.next().expect("public"), addresses.next().expect("private"))
 }
 
 impl Drop for Receiptd {
@@ -217,4 +282,87 @@ impl Drop for Receiptd {
         let _ = self.child.kill(); // ended already: then it is as wished
         let _ = self.child.wait();
     }
+}
+
+/// One caller of the API, on one connection.
+pub struct Client {
+    stream: BufReader<std::net::TcpStream>,
+    token: String,
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+    pub took: Duration,
+}
+
+impl Client {
+    pub fn new(receiptd: &Receiptd) -> Self {
+        let stream = std::net::TcpStream::connect(receiptd.api).expect("connected");
+        stream.set_nodelay(true).expect("set");
+        Self { stream: BufReader::new(stream), token: receiptd.token.clone() }
+    }
+
+    pub fn get(&mut self, path: &str) -> Answer {
+        self.send("GET", path, "")
+    }
+
+    pub fn send(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        let started = Instant::now();
+        let mut text = Vec::new();
+        let status = self.ask(method, path, body, |piece| text.extend_from_slice(piece));
+        Answer { status, body: String::from_utf8(text).expect("text"), took: started.elapsed() }
+    }
+
+    /// Asks, and hands the answer's body on in pieces: its status.
+    pub fn ask(&mut self, method: &str, path: &str, body: &str, mut piece: impl FnMut(&[u8])) -> u16 {
+        let token = &self.token;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.stream.get_mut().write_all(&[head.as_bytes(), body.as_bytes()].concat()).expect("sent");
+        let status = self.line()[9..12].parse().expect("a status");
+        let (mut length, mut chunked) = (0, false);
+        loop {
+            let line = self.line().to_ascii_lowercase();
+            match line.split_once(": ") {
+                Some(("content-length", value)) => length = value.parse().expect("a length"),
+                Some(("transfer-encoding", _)) => chunked = true,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        loop {
+            if chunked {
+                length = usize::from_str_radix(&self.line(), 16).expect("the size of a chunk");
+            }
+            let mut buffer = vec![0; length];
+            self.stream.read_exact(&mut buffer).expect("read");
+            piece(&buffer);
+            if chunked {
+                self.line();
+            }
+            if !chunked || length == 0 {
+                return status;
+            }
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("read");
+        line.trim_end().to_owned()
+    }
+}
+
+/// The time that so many in a hundred took at most, in milliseconds.
+pub fn at(times: &mut [Duration], share: f64) -> f64 {
+    times.sort_unstable();
+    times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

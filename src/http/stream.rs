@@ -4,8 +4,8 @@
 //! that, reads the log by itself, page by page as its client takes them, until it has caught up: so a slow
 //! client costs neither memory nor the writer's time.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -20,26 +20,49 @@ use super::state::ApiState;
 use crate::api::Receipt;
 use crate::store::{ReceiptFilter, Store};
 
-/// Receipts that are read at once.
-const PAGE: u32 = 500;
+/// Receipts that are read at once: a client that does not read holds some pages in memory, 15 KiB each.
+const PAGE: u32 = 50;
 /// Pages that a follower may be behind before it has to read by itself.
-const BEHIND: usize = 16;
+const BEHIND: usize = 100;
 /// The log is looked at this often at most.
 const BREATH: Duration = Duration::from_millis(50);
 /// A quiet stream shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// What all followers together are sent: one of them keeps up with the rate at which receipts can come, a thousand fall
+/// behind while they come so fast, instead of taking the time from those who bring them.
+const BYTES_A_SECOND: u64 = 16 << 20;
+
 /// What followers listen to.
 #[derive(Clone)]
 pub struct Feed {
-    pages: broadcast::Sender<Arc<Vec<Receipt>>>,
+    pages: broadcast::Sender<Arc<Page>>,
+    /// When the next bytes may leave.
+    free_at: Arc<Mutex<Instant>>,
     stopping: watch::Receiver<bool>,
+}
+
+/// Some receipts, and the events that tell of them: written once for all who follow everything.
+struct Page {
+    receipts: Vec<Receipt>,
+    events: Bytes,
 }
 
 impl Feed {
     /// Its streams end when `stopping` becomes true.
     pub fn new(stopping: watch::Receiver<bool>) -> Self {
-        Self { pages: broadcast::Sender::new(BEHIND), stopping }
+        Self { pages: broadcast::Sender::new(BEHIND), free_at: Arc::new(Mutex::new(Instant::now())), stopping }
+    }
+
+    /// Waits until so many bytes may leave.
+    async fn turn(&self, bytes: usize) {
+        let at = {
+            let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = (*free_at).max(Instant::now());
+            *free_at = at + Duration::from_micros(bytes as u64 * 1_000_000 / BYTES_A_SECOND);
+            at
+        };
+        tokio::time::sleep_until(at.into()).await;
     }
 
     /// Follows the log for all of them, until the task is dropped.
@@ -60,7 +83,8 @@ impl Feed {
                             break;
                         };
                         last = end.id;
-                        let _ = self.pages.send(Arc::new(page)); // the last follower may just have gone
+                        let events = events(page.iter());
+                        let _ = self.pages.send(Arc::new(Page { receipts: page, events })); // the last follower may just have gone
                     }
                     Err(error) => {
                         log::debug!("the log cannot be followed at the moment: {error}");
@@ -78,7 +102,7 @@ struct Follower {
     filter: ReceiptFilter,
     /// The last receipt that it was given, or that is of no interest to it.
     last: i64,
-    pages: broadcast::Receiver<Arc<Vec<Receipt>>>,
+    pages: broadcast::Receiver<Arc<Page>>,
     /// It reads the log by itself.
     behind: bool,
     greeted: bool,
@@ -137,6 +161,7 @@ impl Follower {
             }
             let events = if self.behind { self.read().await } else { self.listen().await? };
             if !events.is_empty() {
+                self.state.feed.turn(events.len()).await;
                 self.heartbeat = Instant::now() + HEARTBEAT;
                 return Some(events);
             }
@@ -167,8 +192,13 @@ impl Follower {
             page = self.pages.recv() => match page {
                 Ok(page) => {
                     let (last, filter) = (self.last, self.filter);
-                    self.last = page.last().map_or(last, |receipt| receipt.id.max(last));
-                    Some(events(page.iter().filter(|receipt| receipt.id > last && filter.matches(receipt))))
+                    self.last = page.receipts.last().map_or(last, |receipt| receipt.id.max(last));
+                    let is_for_me = |receipt: &Receipt| receipt.id > last && filter.matches(receipt);
+                    Some(if page.receipts.iter().all(is_for_me) {
+                        page.events.clone()
+                    } else {
+                        events(page.receipts.iter().filter(|receipt| is_for_me(receipt)))
+                    })
                 }
                 Err(broadcast::error::RecvError::Lagged(_)) => {
                     self.behind = true;

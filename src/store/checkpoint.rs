@@ -15,11 +15,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-/// WAL size, in pages, from which the bulk is moved: 32 MiB.
-const BULK_PAGES: i32 = (32 << 20) / super::schema::PAGE;
-/// WAL size from which the writer itself moves everything: 48 MiB.
-const LIMIT_PAGES: i32 = (48 << 20) / super::schema::PAGE;
+/// WAL size, in pages, from which the bulk is moved: 24 MiB.
+const BULK_PAGES: i32 = (24 << 20) / super::schema::PAGE;
+/// WAL size from which the writer itself moves everything: 40 MiB.
+const LIMIT_PAGES: i32 = (40 << 20) / super::schema::PAGE;
 
+/// How long the writer waits above that size for those who read: an export reads a page in some milliseconds.
+const READERS_PATIENCE: Duration = Duration::from_millis(100);
 /// How often the thread goes over the WAL before the writer, who has to wait for it, moves the rest.
 const PASSES: usize = 3;
 
@@ -54,6 +56,13 @@ pub(super) fn checkpoint(conn: &Connection, mode: &str) -> rusqlite::Result<bool
     })
 }
 
+/// One that waits no longer than this for others.
+fn with_patience(conn: &Connection, patience: Duration, mode: &str) -> rusqlite::Result<bool> {
+    let moved = conn.busy_timeout(patience).and_then(|()| checkpoint(conn, mode));
+    conn.busy_timeout(super::writer::lock_patience())?;
+    moved
+}
+
 impl Checkpointer {
     /// Starts the thread.
     pub fn start(path: &Path) -> std::io::Result<Self> {
@@ -78,13 +87,16 @@ impl Checkpointer {
     /// Called by the writer between two commits.
     pub fn after_commit(&self, conn: &Connection) {
         let pages = WAL_PAGES.get();
-        if self.bulk_done.swap(false, Ordering::Acquire) || pages > LIMIT_PAGES.max(self.next_at.get()) {
-            let finished = checkpoint(conn, "passive").unwrap_or_else(|error| {
+        let is_large = pages > LIMIT_PAGES.max(self.next_at.get());
+        if self.bulk_done.swap(false, Ordering::Acquire) || is_large {
+            // Those who read one after the other would keep the WAL from starting anew for ever, if nobody waited for them.
+            let moved = if is_large { with_patience(conn, READERS_PATIENCE, "restart") } else { checkpoint(conn, "passive") };
+            let finished = moved.unwrap_or_else(|error| {
                 log::debug!("the WAL was not moved: {error}");
                 false
             });
-            // A reader that stays keeps the WAL from starting anew: try again when it has grown some more.
-            self.next_at.set(if finished { BULK_PAGES } else { pages.saturating_add(BULK_PAGES) });
+            // A reader that stays: try again when it has grown some more.
+            self.next_at.set(if finished { BULK_PAGES } else { pages.saturating_add(BULK_PAGES.max(pages / 2)) });
         } else if pages > self.next_at.get()
             && let Some(wake) = &self.wake
         {
@@ -98,11 +110,7 @@ impl Checkpointer {
     /// In a quiet moment: moves everything and cuts the file, unless somebody reads or writes: nobody is
     /// waited for. Returns whether it was done.
     pub fn empty_wal(&self, conn: &Connection) -> bool {
-        let emptied = conn.busy_timeout(Duration::ZERO).and_then(|()| checkpoint(conn, "truncate"));
-        if let Err(error) = conn.busy_timeout(super::writer::lock_patience()) {
-            log::warn!("the lock patience could not be set: {error}");
-        }
-        if matches!(emptied, Ok(true)) {
+        if matches!(with_patience(conn, Duration::ZERO, "truncate"), Ok(true)) {
             self.next_at.set(BULK_PAGES);
             WAL_PAGES.set(0);
             return true;

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use receiptd::simulator::{Answer, Script};
+use receiptd::simulator::{Answer, Call, Script};
 use serde_json::json;
 
 use crate::binary::{House, said};
@@ -21,6 +21,8 @@ async fn killed_in_the_middle_of_a_submission_it_is_unconfirmed_and_never_sent_a
         actix_web::rt::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     daemon.kill();
+    // Else it would tell at once that it has the batch.
+    house.simulator.script(Script::on(Call::Details, Answer::status(500)).lasting());
     let daemon = house.serve().await;
     assert_ne!(daemon.until(&id, "unconfirmed").await["counts"]["queued"], 0);
     let next = daemon.submit("hello", &["+447700900002"]).await;

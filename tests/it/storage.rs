@@ -1,6 +1,6 @@
 //! Storage that fails, is taken away, or is held by others, under the real binary.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -8,8 +8,9 @@ use std::time::Duration;
 use actix_web::rt;
 use receiptd::simulator::Script;
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FileType, Mode};
 
-use crate::binary::{Binary, House};
+use crate::binary::{Binary, House, said};
 use crate::support::{Answer, receipt, request};
 
 const NO_SPACE: i32 = 28;
@@ -194,22 +195,19 @@ async fn nothing_goes_out_while_the_identity_file_cannot_be_written() {
 async fn what_could_not_leave_is_queued_again_once_that_can_be_written_down() {
     let (house, faults) = faulty();
     let daemon = house.serve().await;
-    // The identity file and then the WAL: the batch is marked as submitting, and even that cannot be taken back.
-    std::fs::write(&faults, format!("write {IO_ERROR} .identity.new")).expect("written");
-    let reader = Connection::open(house.path("receiptd.db")).expect("opened");
+    // The daemon is held where it writes the identity file: the batch is marked as submitting by then, and has not left.
+    let held = house.path("receiptd.db.identity.new");
+    rustix::fs::mknodat(rustix::fs::CWD, &held, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
     let id = daemon.submit("hello", &["+447700900001"]).await;
-    let last_error =
-        || -> Option<String> { reader.query_row("select last_error ->> 'kind' from batch", [], |row| row.get(0)).expect("a batch") };
-    while last_error().is_none() {
+    daemon.until(&id, "submitting").await;
+    // Then neither that file can be written, nor that the batch is queued again.
+    std::fs::write(&faults, format!("write {IO_ERROR} .identity.new\nwrite {NO_SPACE} -wal")).expect("written");
+    let reader = std::fs::OpenOptions::new().read(true).open(&held).expect("the daemon goes on");
+    while daemon.api("GET", "/readyz", None).await.status == 200 {
         rt::time::sleep(Duration::from_millis(5)).await;
     }
-    let state = || -> String { reader.query_row("select state from batch", [], |row| row.get(0)).expect("a batch") };
-    while state() != "submitting" {
-        std::fs::write(&faults, format!("write {IO_ERROR} .identity.new")).expect("written");
-        rt::time::sleep(Duration::from_millis(1)).await;
-        std::fs::write(&faults, format!("write {IO_ERROR} .identity.new\nwrite {NO_SPACE} -wal")).expect("written");
-        rt::time::sleep(Duration::from_millis(50)).await;
-    }
+    drop(reader);
+    std::fs::remove_file(&held).expect("removed");
     assert_eq!(house.posts(), 0);
     std::fs::remove_file(&faults).expect("removed");
     daemon.until(&id, "submitted").await;
@@ -252,6 +250,33 @@ async fn a_file_that_was_moved_replaced_truncated_or_made_read_only_is_noticed_b
     it.nothing_is_lost().await;
 }
 
+/// Others who open the database, read it and close it, each in a process of its own. The older SQLite of a system is
+/// quicker to delete a WAL than ours: those that are there come too.
+fn outside(database: &Path) {
+    const COUNT: &str = "select count(*) from receipt";
+    let name = "storage::what_somebody_outside_does_who_opens_reads_and_closes";
+    let mut ours = Command::new(std::env::current_exe().expect("these tests"));
+    ours.args(["--exact", name]).env("OUTSIDE_DATABASE", database);
+    let mut shell = Command::new("sqlite3");
+    shell.arg(database).arg(COUNT);
+    let mut python = Command::new("python3");
+    let script = format!("import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('{COUNT}').fetchall(); c.close()");
+    python.args(["-c", &script]).arg(database);
+    for mut who in [ours, shell, python] {
+        match who.output() {
+            Ok(done) => assert!(done.status.success(), "{}", said(&done)),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
+        }
+    }
+}
+
+#[test]
+fn what_somebody_outside_does_who_opens_reads_and_closes() {
+    let Ok(database) = std::env::var("OUTSIDE_DATABASE") else { return };
+    let conn = Connection::open(database).expect("opened");
+    let _: i64 = conn.query_row("select count(*) from receipt", [], |row| row.get(0)).expect("read");
+}
+
 #[actix_web::test]
 async fn others_who_hold_the_lock_read_for_long_or_come_and_go_cost_no_receipt() {
     let mut it = Taking::new(House::new()).await;
@@ -280,9 +305,7 @@ async fn others_who_hold_the_lock_read_for_long_or_come_and_go_cost_no_receipt()
     // Whoever is the last to close a database deletes its WAL: that must never be one of these, so the daemon must
     // still have its locks, after a backup too.
     for _ in 0..3 {
-        let passing = Connection::open(&database).expect("opened");
-        let _: i64 = passing.query_row("select count(*) from receipt", [], |row| row.get(0)).expect("read");
-        drop(passing);
+        outside(&database);
         it.taken().await;
     }
     it.nothing_is_lost().await;

@@ -54,6 +54,11 @@ async fn a_batch_goes_out_its_receipts_come_in_and_every_number_has_a_state() {
     let export = daemon.get(&format!("/v1/batches/{id}/export?format=csv")).await;
     assert_eq!(export.text.lines().count(), 51);
 
+    // One number tells what became of it in every batch, without a plus as well as with one.
+    let number = daemon.get("/v1/destinations/447700900000").await.json();
+    assert_eq!((&number["destination"], &number["items"][0]["batch"]), (&json!("+447700900000"), &json!(id)));
+    assert_eq!(number["items"][0]["history"].as_array().map(Vec::len), number["items"][0]["receipts"].as_u64().map(|n| n as usize));
+
     // And the file says the same to somebody who has nothing but SQLite.
     let file = rusqlite::Connection::open_with_flags(daemon.database(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
     let (state, in_view): (String, i64) = file
