@@ -183,7 +183,8 @@ fn main() {
     fresh.drive(&receiptd, REQUESTS);
     let mut rest = all_times((0..3).map(|_| fresh.drive(&receiptd, REQUESTS)).collect());
     let started = Instant::now();
-    let (busy, (batches, took)) = meanwhile(&mut fresh, &receiptd, |_| (receiptd.submit(destinations, |_| {}), started.elapsed()), usize::MAX);
+    let (busy, (batches, took)) =
+        meanwhile(&mut fresh, &receiptd, |_| (receiptd.submit(destinations, |_| {}), started.elapsed()), usize::MAX);
     receiptd.add(batches);
     let mut busy = all_times(busy);
     println!(

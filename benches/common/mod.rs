@@ -221,7 +221,8 @@ impl Receiptd {
     /// A hundred receipts of one batch, scattered over it.
     pub fn post_hundred(&self, first: usize, scatter: impl Fn(usize) -> usize) -> Vec<u8> {
         let batch = self.batch_of(first);
-        let list: Vec<String> = (0..100).map(|k| receipt(batch.first + scatter(first - batch.first + k) % batch.count, &batch.id)).collect();
+        let list: Vec<String> =
+            (0..100).map(|k| receipt(batch.first + scatter(first - batch.first + k) % batch.count, &batch.id)).collect();
         post(&batch.path, &format!("[{}]", list.join(",")))
     }
 
@@ -317,10 +318,8 @@ impl Client {
     /// Asks, and hands the answer's body on in pieces: its status.
     pub fn ask(&mut self, method: &str, path: &str, body: &str, mut piece: impl FnMut(&[u8])) -> u16 {
         let token = &self.token;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n", body.len());
         self.stream.get_mut().write_all(&[head.as_bytes(), body.as_bytes()].concat()).expect("sent");
         let status = self.line()[9..12].parse().expect("a status");
         let (mut length, mut chunked) = (0, false);

@@ -11,7 +11,6 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 use tokio::sync::{broadcast, watch};
-use tokio::time::Instant;
 
 use super::connections::{Busy, Connections};
 use super::error::ApiError;
@@ -206,7 +205,7 @@ impl Follower {
                 }
                 Err(broadcast::error::RecvError::Closed) => None,
             },
-            () = tokio::time::sleep_until(self.heartbeat) => Some(Bytes::new()),
+            () = tokio::time::sleep_until(self.heartbeat.into()) => Some(Bytes::new()),
             _ = self.stopping.changed() => None,
         }
     }
