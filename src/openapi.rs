@@ -177,7 +177,7 @@ fn operations() -> Vec<Operation> {
     vec![
         op("post", "/v1/batches", "batches", "Submit a batch: durable in the outbox when it is answered",
             vec![accepted("Accepted"), reply(200, "The same batch was accepted before", "Batch"), problem(409, "The id belongs to another batch")])
-            .body(shape("BatchRequest"), json!({"from": "mplus", "message": "Your parcel is here", "destinations": ["+447700900001"], "id": examples::BATCH}), true),
+            .body(shape("BatchRequest"), json!({"from": "mplus", "message": "Your parcel is here", "destinations": ["+447700900001"], "id": "6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11"}), true),
         op("get", "/v1/batches", "batches", "Batches, newest first", vec![reply(200, "A page", "Page_Batch")])
             .query(paging(vec![
                 parameter("state", batch_states(), "Only in this state"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 
+use super::serve::asked_to_stop;
 use crate::simulator::{Answer, Bound, Code, Counts, Fault, Profile, Repeated, Settings, Span, Spelling, Strictness};
 
 const EXAMPLES: &str = "\
@@ -226,6 +227,8 @@ pub async fn run(args: SandboxArgs, json: bool) -> io::Result<()> {
         io::Error::new(error.kind(), format!("cannot listen on {}: {error}. --listen takes another address", args.listen))
     })?;
     let handle = bound.handle();
+    // Before a word is said: whoever reads it may stop us at once.
+    let stopping = asked_to_stop().map_err(io::Error::other)?;
     let mut out = io::stdout();
     if json {
         writeln!(out, "{}", serde_json::json!({"url": bound.url(), "profile": args.profile, "seed": seed, "key": key}))?;
@@ -237,9 +240,7 @@ pub async fn run(args: SandboxArgs, json: bool) -> io::Result<()> {
     out.flush()?;
     let stopper = handle.clone();
     let signals = actix_web::rt::spawn(async move {
-        if let Err(error) = signalled().await {
-            log::error!("no signals: {error}");
-        }
+        stopping.await;
         stopper.stop();
     });
     let ended = bound.run().await;
@@ -250,15 +251,6 @@ pub async fn run(args: SandboxArgs, json: bool) -> io::Result<()> {
         write!(out, "{}", summary(&handle.counts()))?;
     }
     ended
-}
-
-async fn signalled() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
 }
 
 fn counted(counts: &Counts) -> serde_json::Value {

@@ -32,7 +32,7 @@ pub const EXAMPLES: &str = "Examples:
   receiptd watch 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11
   receiptd watch 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11 --json
 
-It follows the live stream of receipts, and goes on by itself when the daemon is restarted. With --json it prints the batch or \
+It follows the live stream of receipts, and goes on by itself when the daemon is back within 30 seconds. With --json it prints the batch or \
 the group once, at its end; for each receipt as it comes, read GET /v1/receipts with `Accept: text/event-stream`.";
 
 /// `receiptd watch`

@@ -1,5 +1,6 @@
 //! The program as a newcomer meets it: in a fresh folder, with slips of the pen, in pipes.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Output, Stdio};
 
 use crate::binary::{House, said};
@@ -67,4 +68,19 @@ async fn a_closed_pipe_is_met_without_a_word() {
         assert!(matches!(output.status.code(), Some(0 | 1)), "{line}: {}", said(&output));
         assert!(output.stderr.is_empty(), "{line}: {}", said(&output));
     }
+}
+
+#[actix_web::test]
+async fn the_sandbox_tells_programs_where_it_is_and_what_it_did() {
+    let house = House::new();
+    let mut command = house.command(&["sandbox", "--listen", "127.0.0.1:0", "--seed", "7", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("started");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut line = || serde_json::from_str::<serde_json::Value>(&lines.next().expect("a line").expect("text")).expect("JSON");
+    let begun = line();
+    assert!(begun["url"].as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")) && begun["seed"] == 7, "{begun}");
+    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process id");
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("asked to stop");
+    assert_eq!(line()["batches"], 0);
+    assert!(child.wait().expect("ended").success());
 }
