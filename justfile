@@ -12,6 +12,14 @@ bench:
     cargo bench --bench hostile
     cargo bench --bench overload
 
+# target/debian/receiptd_….deb
+package:
+    deploy/package
+
+# The package in a clean Debian with systemd, from installing to restoring (root, minutes)
+try-package: package
+    deploy/try-package
+
 # Faults for longer than CI has time for
 trust:
     TRUST_KILLS=1000 TRUST_HISTORIES=20000 cargo test --release --locked --test it -- every_kill histories

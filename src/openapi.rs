@@ -177,7 +177,7 @@ fn operations() -> Vec<Operation> {
     vec![
         op("post", "/v1/batches", "batches", "Submit a batch: durable in the outbox when it is answered",
             vec![accepted("Accepted"), reply(200, "The same batch was accepted before", "Batch"), problem(409, "The id belongs to another batch")])
-            .body(shape("BatchRequest"), json!({"from": "mplus", "message": "Your parcel is here", "destinations": ["+447700900001"], "id": "6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11"}), true),
+            .body(shape("BatchRequest"), json!({"from": "mplus", "message": "Your parcel is here", "destinations": ["+447700900001"], "id": examples::BATCH}), true),
         op("get", "/v1/batches", "batches", "Batches, newest first", vec![reply(200, "A page", "Page_Batch")])
             .query(paging(vec![
                 parameter("state", batch_states(), "Only in this state"),
@@ -317,7 +317,7 @@ fn described(operation: &Operation) -> Value {
     let parts = parts.map(|part| {
         let schema = match (part, operation.tag) {
             ("id", "quarantine") => json!({"type": "integer", "format": "int64", "minimum": 1, "example": 17}),
-            ("id" | "batch", _) => json!({"type": "string", "format": "uuid", "example": examples::BATCH}),
+            ("id" | "batch", _) => uuid(), // without an example: schemathesis would ask the provider about a batch it has yet to get
             ("number", _) => json!({"type": "string", "pattern": "^\\+?[1-9][0-9]{6,14}$", "example": "+447700900001"}),
             _ => text(),
         };

@@ -1,5 +1,9 @@
 //! The composition root: everything is made, wired and stopped here.
 
+mod inherited;
+mod manager;
+mod stop;
+
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -10,7 +14,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Once, RwLock};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, rt};
@@ -19,6 +22,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::sync::watch;
 
+pub use self::manager::Manager;
+use self::stop::stop_servers;
 use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
@@ -31,13 +36,13 @@ use crate::secret::Secret;
 use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
 use crate::submit::{Intake, Pace, Step, Submitter};
 
-/// Connections of the private listener: followers of the live stream stay.
-const API_CONNECTIONS: usize = 2_000;
+/// Connections of the private listener: a thousand followers of the live stream, and those who ask.
+const API_CONNECTIONS: usize = 1_250;
 /// Bytes of callbacks that are more than one receipt and are being read or written at a time: 15,000 receipts in arrays.
 const CALLBACK_ROOM: usize = 4 << 20;
 /// The same for the API: 20 batches of 50,000 numbers.
 const API_ROOM: usize = 8 << 20;
-/// Bytes that the kernel takes of a callback before they are read.
+/// Bytes that the kernel takes of a connection before they are read.
 const RECEIVE_BUFFER: usize = 16 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
@@ -60,6 +65,14 @@ pub enum ServeError {
         address: SocketAddr,
         /// Why not.
         source: io::Error,
+    },
+    /// A socket that this process was started with.
+    #[error("socket {number} of those given by the service manager (LISTEN_FDS) {what}")]
+    Inherited {
+        /// Which of them.
+        number: usize,
+        /// What is wrong, and what to do.
+        what: String,
     },
     /// The database.
     #[error(transparent)]
@@ -99,6 +112,7 @@ pub struct Bound {
     token: Secret,
     secrets: Arc<RwLock<CallbackSecrets>>,
     found: Found,
+    manager: Manager,
 }
 
 /// Opens sockets, database and token file.
@@ -108,8 +122,10 @@ pub struct Bound {
 pub fn bind(config: DaemonConfig, clock: Clock, listeners: Listeners) -> Result<Bound, ServeError> {
     raise_file_limit();
     let public = open("callback.listen", config.config.callback.listen, listeners.public)?;
-    SockRef::from(&public).set_recv_buffer_size(RECEIVE_BUFFER)?; // connections inherit it
     let private = open("api.listen", config.config.api.listen, listeners.private)?;
+    for listener in [&public, &private] {
+        SockRef::from(listener).set_recv_buffer_size(RECEIVE_BUFFER)?; // connections inherit it
+    }
     let token_file = &config.config.api.token_file;
     let token = read_or_make_token(token_file).map_err(|source| ServeError::Token { path: token_file.clone(), source })?;
     let settings = StoreSettings {
@@ -123,7 +139,7 @@ pub fn bind(config: DaemonConfig, clock: Clock, listeners: Listeners) -> Result<
     let (store, found) = Store::open(&settings, &clock)?;
     let secrets =
         store.callback_secrets().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the identity file holds no secret"))?;
-    Ok(Bound { config, clock, public, private, store, token, secrets: Arc::new(RwLock::new(secrets)), found })
+    Ok(Bound { config, clock, public, private, store, token, secrets: Arc::new(RwLock::new(secrets)), found, manager: Manager::default() })
 }
 
 impl Bound {
@@ -143,6 +159,12 @@ impl Bound {
         self.private.local_addr()
     }
 
+    /// Has the service manager told how the daemon is.
+    #[must_use]
+    pub fn reporting_to(self, manager: Manager) -> Self {
+        Self { manager, ..self }
+    }
+
     /// The token of the REST API.
     pub fn token(&self) -> &Secret {
         &self.token
@@ -160,10 +182,12 @@ impl Bound {
     /// When the servers cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         self.announce();
-        let Self { config, clock, public, private, store, token, secrets, .. } = self;
+        let (public_address, private_address) = (self.public_address()?, self.private_address()?);
+        let Self { config, clock, public, private, store, token, secrets, manager, .. } = self;
         let patience = config.config.shutdown_timeout;
         let (stop, stopping) = watch::channel(false);
         let pace = Pace::default();
+        let reported_pace = pace.clone();
         let callbacks = config.public_url.join("callbacks");
         let probes = Probes::default();
         let missed = Arc::new(AtomicU64::new(0));
@@ -234,9 +258,16 @@ impl Bound {
         let codes = rt::spawn(keep_codes(store.clone(), provider, clock));
         let connections = [public_connections, private_connections];
         let sweeper = rt::spawn(sweep(connections.clone()));
+        for handle in &handles {
+            handle.resume().await; // answered by a server that runs
+        }
+        manager.ready();
+        let telling = rt::spawn(manager.keep_told(store.clone(), reported_pace, public_address, private_address));
 
         shutdown.await;
         log::info!("stopping: nothing more is taken, what was taken is finished");
+        manager.stopping(patience);
+        telling.abort();
         stop.send_replace(true);
         let finished = async {
             stop_servers(&handles, &connections).await;
@@ -249,6 +280,7 @@ impl Bound {
         };
         if tokio::time::timeout(patience, finished).await.is_err() {
             log::warn!("not everything was finished in shutdown_timeout; a batch that was being submitted will be unconfirmed");
+            futures_util::future::join_all(handles.iter().map(|handle| handle.stop(false))).await;
         }
         codes.abort();
         probing.abort();
@@ -296,23 +328,6 @@ fn give_way() {
     // On Linux this is a property of the thread, and 10 a tenth of the usual share.
     if let Err(error) = rustix::process::setpriority_process(None, 10) {
         log::debug!("the API works as urgently as receipts are taken: {error}");
-    }
-}
-
-/// Stops accepting, closes what is idle, and waits for what is being answered.
-async fn stop_servers(handles: &[ServerHandle], connections: &[Connections; 2]) {
-    let stopped = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
-    let idle = async {
-        loop {
-            connections.iter().for_each(|open| {
-                open.sweep(Duration::ZERO);
-            });
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::select! {
-        _ = stopped => {}
-        () = idle => {}
     }
 }
 
@@ -442,7 +457,11 @@ fn read_or_make_token(path: &Path) -> io::Result<Secret> {
             let mut random = [0u8; 32];
             getrandom::fill(&mut random).map_err(io::Error::other)?;
             let token = URL_SAFE_NO_PAD.encode(random);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
+                let text =
+                    format!("is not there and cannot be made ({error}): write a long random word into it, and let the daemon read it");
+                io::Error::new(error.kind(), text)
+            })?;
             writeln!(file, "{token}")?;
             file.sync_all()?;
             Ok(Secret::from(token))

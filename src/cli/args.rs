@@ -34,7 +34,7 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// The configuration file [default: receiptd.toml in this folder, if there is one]
+    /// The configuration file [default: receiptd.toml in this folder, else /etc/receiptd/receiptd.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print JSON instead of tables

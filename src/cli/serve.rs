@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, Session, logging};
 use crate::clock::Clock;
-use crate::serve::{self as daemon, Listeners, ServeError};
+use crate::serve::{self as daemon, Listeners, Manager, ServeError};
 
 /// `receiptd serve`. Each flag wins over file and environment.
 #[derive(Debug, Args)]
@@ -47,7 +47,10 @@ impl ServeArgs {
 pub async fn run(session: &Session, args: ServeArgs) -> Result<(), Failure> {
     let config = session.load_with(args.overrides())?.for_daemon()?;
     logging::start(&config.config.log);
-    let bound = daemon::bind(config, Clock::system(), Listeners::default())?;
+    let manager = Manager::of_this_process();
+    manager.status("opening the database; after an upgrade it is copied first");
+    let listeners = Listeners::inherited(&config)?;
+    let bound = daemon::bind(config, Clock::system(), listeners)?.reporting_to(manager);
     bound.run(asked_to_stop()?).await?;
     Ok(())
 }
@@ -68,9 +71,11 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
             // To be put right by whoever started it.
-            ServeError::Listen { .. } | ServeError::Open(_) | ServeError::Token { .. } | ServeError::Provider(_) => {
-                Self::Usage(error.to_string())
-            }
+            ServeError::Listen { .. }
+            | ServeError::Inherited { .. }
+            | ServeError::Open(_)
+            | ServeError::Token { .. }
+            | ServeError::Provider(_) => Self::Usage(error.to_string()),
             ServeError::Start(_) => Self::Failed(error.to_string()),
         }
     }

@@ -92,10 +92,12 @@ pub fn read_token(file: &Path) -> Result<Secret, Failure> {
                  or name the daemon's configuration with --config"
             ),
             io::ErrorKind::PermissionDenied => {
-                let owner = owner(file).map_or_else(String::new, |uid| format!(" (its owner has the user id {uid})"));
+                let owner =
+                    owner(file).filter(|uid| *uid != 0).map_or_else(String::new, |uid| format!(" (its owner has the user id {uid})"));
                 format!(
                     "the token file {shown} can't be read by this user: run the command as the user the daemon runs as{owner}, \
-                     for instance with `sudo -u USER receiptd …`"
+                     for instance with `sudo -u USER receiptd …`, or join the group that may read it (with the package: \
+                     `sudo adduser $USER receiptd`, then sign in anew)"
                 )
             }
             _ => format!("the token file {shown} can't be read: {error}"),

@@ -107,20 +107,17 @@ fn provider(reader: &mut Reader<'_>, sources: &Sources) -> Option<Provider> {
     })
 }
 
-/// The variable with the key wins over a key file, unless a flag names that; what systemd hands
-/// over is taken where neither is set.
+/// The variable with the key wins over a key file, unless a flag names that. What systemd hands over stands for the key
+/// file of the configuration, which root alone may read then.
 fn key(reader: &mut Reader<'_>, sources: &Sources) -> Option<KeySource> {
     let file = reader.optional_path("provider.key_file");
     let by_flag = matches!(file, Some(Some((_, Origin::Flag))));
     let value = reader.hidden(SECRET_KEY).filter(|_| !by_flag);
-    let credential = || sources.credential();
-    let (source, origin) = match (value, file?) {
+    let credential = sources.credential().filter(|_| !by_flag);
+    let (source, origin) = match (value, credential.or(file?.map(|(path, _)| path))) {
         (Some((text, origin)), _) => (KeySource::Value(Secret::from(text)), origin),
-        (None, Some((path, _))) => (KeySource::File(path.clone()), Origin::File(path)),
-        (None, None) => match credential() {
-            Some(path) => (KeySource::File(path.clone()), Origin::File(path)),
-            None => (KeySource::Unset, Origin::Default),
-        },
+        (None, Some(path)) => (KeySource::File(path.clone()), Origin::File(path)),
+        (None, None) => (KeySource::Unset, Origin::Default),
     };
     let shown = match source {
         KeySource::Unset => Json::Null,

@@ -14,6 +14,9 @@ use super::{ConfigError, Origin, Problem};
 /// The configuration file that is read without being named, if it is in the working folder.
 pub const FILE_NAME: &str = "receiptd.toml";
 
+/// The one that is read where the working folder has none: the package puts it there.
+const SYSTEM_FILE: &str = "/etc/receiptd/receiptd.toml";
+
 /// Names the configuration file where `--config` does not.
 const FILE_VARIABLE: &str = "RECEIPTD_CONFIG";
 const LOG_VARIABLE: &str = "RUST_LOG";
@@ -33,6 +36,9 @@ pub struct Sources {
     pub overrides: Vec<(String, String)>,
     /// The working folder, a whole path.
     pub cwd: PathBuf,
+    /// The configuration file of the whole machine: read, if it is there, where nobody names one and the working
+    /// folder has none.
+    pub system_file: Option<PathBuf>,
 }
 
 impl Sources {
@@ -51,6 +57,7 @@ impl Sources {
             env: env::vars_os().filter_map(text).collect::<Result<_, _>>()?,
             overrides,
             cwd: env::current_dir().map_err(ConfigError::WorkingFolder)?,
+            system_file: Some(SYSTEM_FILE.into()),
         })
     }
 
@@ -77,7 +84,11 @@ impl Sources {
             (None, Some(file)) => (Path::new(file), Some(FILE_VARIABLE)),
             (None, None) => (Path::new(FILE_NAME), None),
         };
-        (self.cwd.join(file), named_by)
+        let here = self.cwd.join(file);
+        match &self.system_file {
+            Some(system) if named_by.is_none() && !here.exists() && system.exists() => (system.clone(), None),
+            _ => (here, named_by),
+        }
     }
 
     /// Everything in one, the later winning.

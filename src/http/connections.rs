@@ -5,7 +5,7 @@
 //! have not finished one for a while. When connections run short, the one that was idle longest goes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ struct Registry {
     started: Instant,
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     next: AtomicU64,
+    last_answers: AtomicBool,
 }
 
 /// One connection.
@@ -51,7 +52,13 @@ pub struct Busy(Arc<Connection>, Arc<Registry>);
 impl Connections {
     /// For a listener that holds `most` connections.
     pub fn new(most: usize) -> Self {
-        Self(Arc::new(Registry { most, started: Instant::now(), open: Mutex::default(), next: AtomicU64::new(0) }))
+        Self(Arc::new(Registry {
+            most,
+            started: Instant::now(),
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            last_answers: AtomicBool::new(false),
+        }))
     }
 
     /// Notes a new connection.
@@ -85,6 +92,16 @@ impl Connections {
         let open = self.0.open();
         let stale = open.values().filter(|connection| connection.is_idle() && connection.finished_at.load(Ordering::Relaxed) < limit);
         stale.map(|connection| connection.cut()).count()
+    }
+
+    /// From now on each answer ends its connection: its sender opens another one, elsewhere, and loses nothing.
+    pub fn answer_for_the_last_time(&self) {
+        self.0.last_answers.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the next answer of a connection is its last.
+    pub fn are_ending(&self) -> bool {
+        self.0.last_answers.load(Ordering::Relaxed)
     }
 
     /// How many are open.

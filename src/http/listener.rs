@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_http::HttpService;
+use actix_http::{ConnectionType, HttpService};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::App;
 use actix_web::body::MessageBody;
@@ -20,11 +20,13 @@ use super::connections::Connections;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Longer than [`IDLE`](super::connections::IDLE), so that the sweeper decides.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a connection that was answered before its body had come is kept, so that its sender reads the answer.
+const LINGER: Duration = Duration::from_millis(250);
 /// Threads of each worker that read the file or a large body; more of them only take memory from one another.
 const BLOCKING: usize = 8;
 /// What is read of a connection before the others have their turn; actix-web itself would read up to 128 KiB ahead, for
 /// which 2,000 connections need 250 MB.
-const SIP: usize = 8 << 10;
+const SIP: usize = 4 << 10;
 /// The first head of a connection may have so many bytes; actix-web itself takes 128 KiB. Whoever got a first request
 /// through knows a token, for what nobody knows is answered with the end of the connection.
 const HEAD: usize = 16 << 10;
@@ -40,13 +42,19 @@ where
     B: MessageBody + 'static,
 {
     let service = move || {
-        let connections = connections.clone();
+        let (connections, ending) = (connections.clone(), connections.clone());
+        let app = app().into_factory().map(move |mut response: ServiceResponse<B>| {
+            if ending.are_ending() {
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
+            response
+        });
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIME)
-            .client_disconnect_timeout(Duration::from_secs(1))
+            .client_disconnect_timeout(LINGER)
             .on_connect_ext(move |stream: &Sipping, extensions| connections.opened(&stream.stream, extensions))
-            .h1(map_config(app().into_factory().map_err(|error| error.error_response()), |()| AppConfig::default()));
+            .h1(map_config(app.map_err(|error| error.error_response()), |()| AppConfig::default()));
         fn_service(|stream: TcpStream| {
             let peer = stream.peer_addr().ok();
             std::future::ready(Ok((Sipping { stream, read: 0, head: FirstHead::default() }, peer)))

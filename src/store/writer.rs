@@ -253,12 +253,12 @@ impl Writer {
         let started = Instant::now();
         let outcome = self.attempt(&mut jobs);
         match outcome {
-            Ok(()) => {
+            Ok(changed) => {
                 self.queue.metrics.commit(rows, started.elapsed());
-                self.answer(jobs, &Ok(()));
+                self.answer(jobs, &Ok(()), changed);
             }
-            Err(Failure::OfTheStorage(error)) => self.answer(jobs, &Err(error)),
-            Err(Failure::OfAJob(error)) if jobs.len() == 1 => self.answer(jobs, &Err(error)),
+            Err(Failure::OfTheStorage(error)) => self.answer(jobs, &Err(error), false),
+            Err(Failure::OfAJob(error)) if jobs.len() == 1 => self.answer(jobs, &Err(error), false),
             Err(Failure::OfAJob(_)) => {
                 for job in jobs {
                     self.commit(vec![job], 1);
@@ -267,9 +267,11 @@ impl Writer {
         }
     }
 
-    fn answer(&mut self, jobs: Vec<Box<dyn Job>>, outcome: &Result<(), StoreError>) {
+    /// `changed`: something was written. SQLite writes nothing where nothing changes, and that shows nothing of the disk.
+    fn answer(&mut self, jobs: Vec<Box<dyn Job>>, outcome: &Result<(), StoreError>, changed: bool) {
         let trouble = match outcome {
-            Ok(()) => None,
+            Ok(()) if changed => None,
+            Ok(()) => self.queue.trouble(),
             Err(StoreError::Busy) => Some("another process holds the write lock of the database".to_owned()),
             Err(StoreError::QuarantineFull | StoreError::Closing) => self.queue.trouble(),
             Err(error) => Some(error.to_string()),
@@ -296,7 +298,9 @@ impl Writer {
         self.checkpointer.after_commit(&self.conn);
     }
 
-    fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    /// Whether anything changed.
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
+        let changes = self.conn.total_changes();
         if let Err(failure) = self.in_transaction(jobs) {
             // What was remembered belongs to a transaction that did not happen.
             self.memory = Memory { next_receipt: self.memory.next_receipt, any_forgotten: self.memory.any_forgotten, ..Memory::default() };
@@ -307,7 +311,7 @@ impl Writer {
         }
         // The file we hold open may not be the file any more: then the commit went nowhere.
         match self.watched.fault() {
-            None => Ok(()),
+            None => Ok(self.conn.total_changes() != changes),
             Some(why) => Err(Failure::OfTheStorage(StoreError::Broken(why))),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -39,7 +40,10 @@ impl House {
         let profile = Profile { hold: true, ..Profile::calm() };
         let settings = simulator::Settings { key: KEY.into(), profile, ..simulator::Settings::default() };
         let simulator = simulator::Bound::bind(settings, "127.0.0.1:0").and_then(simulator::Bound::start).expect("a simulator");
-        Self { folder: tempfile::tempdir().expect("a folder"), simulator, env: Vec::new(), door: Relay::new() }
+        let folder = tempfile::tempdir().expect("a folder");
+        // One of its own, even empty, keeps that of the machine out.
+        std::fs::write(folder.path().join("receiptd.toml"), "").expect("written");
+        Self { folder, simulator, env: Vec::new(), door: Relay::new() }
     }
 
     pub fn set(mut self, variable: &str, value: &str) -> Self {
@@ -53,9 +57,24 @@ impl House {
 
     /// A command in the folder, with nothing of the environment of the tests.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_receiptd"));
+        let mut command = self.in_the_folder(env!("CARGO_BIN_EXE_receiptd"));
+        command.args(words);
         command
-            .args(words)
+    }
+
+    /// The daemon, started as systemd does it: with these sockets as file descriptors 3 and 4.
+    pub fn socket_activated(&self, sockets: [&TcpListener; 2]) -> Command {
+        // LISTEN_PID is the daemon's own id, which only the shell that becomes the daemon knows.
+        let script = r#"exec 3<&0 4<&1 0</dev/null 1>/dev/null; LISTEN_FDS=2 LISTEN_PID=$$ exec "$0" serve"#;
+        let [first, second] = sockets.map(|socket| OwnedFd::from(socket.try_clone().expect("a socket")));
+        let mut command = self.in_the_folder("/bin/sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_receiptd")]).stdin(first).stdout(second);
+        command
+    }
+
+    fn in_the_folder(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(self.folder.path())
             .env_clear()
             .env("RECEIPTD_PUBLIC_URL", self.door.url())
@@ -70,7 +89,14 @@ impl House {
 
     /// Starts the daemon, and has the door lead to it.
     pub async fn serve(&self) -> Binary {
-        let mut child = self.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started");
+        let mut command = self.command(&["serve"]);
+        command.stdout(Stdio::null());
+        self.start(command).await
+    }
+
+    /// Starts a daemon by this command, and has the door lead to it.
+    pub async fn start(&self, mut command: Command) -> Binary {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("started");
         let log = Arc::new(Mutex::new(String::new()));
         let (to, stderr) = (log.clone(), child.stderr.take().expect("a pipe"));
         thread::spawn(move || {

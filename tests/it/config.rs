@@ -521,8 +521,27 @@ fn the_key_that_systemd_hands_over_is_used_where_none_is_set() {
     assert_eq!(entry(&loaded, "provider.key").origin, Origin::File(path));
     let key = |setting: &Setting| setting.load().for_daemon().expect("a key").key;
     assert_eq!(key(&setting).expose(), "of-systemd");
+    // It stands for the file that root alone may read.
+    let setting = setting.write("receiptd.toml", "[provider]\nkey_file = \"/root/provider.key\"\n");
+    assert_eq!(key(&setting).expose(), "of-systemd");
     let setting = setting.env("RECEIPTD_PROVIDER__KEY", "of-variable");
     assert_eq!(key(&setting).expose(), "of-variable");
+}
+
+#[test]
+fn the_file_of_the_machine_is_read_where_nobody_names_one_and_the_folder_has_none() {
+    let mut setting = Setting::new().write("etc/receiptd.toml", "shutdown_timeout = \"1s\"");
+    let patience = |setting: &Setting| setting.load().config.shutdown_timeout.as_secs();
+    setting.sources.system_file = Some(setting.path("nowhere/receiptd.toml"));
+    assert_eq!(patience(&setting), 10);
+    setting.sources.system_file = Some(setting.path("etc/receiptd.toml"));
+    assert_eq!(patience(&setting), 1);
+    // What is relative in it counts from its own folder.
+    assert_eq!(setting.load().config.api.token_file, setting.path("etc/receiptd.token"));
+    let setting = setting.write("receiptd.toml", "shutdown_timeout = \"2s\"");
+    assert_eq!(patience(&setting), 2);
+    let setting = setting.write("other.toml", "shutdown_timeout = \"3s\"").env("RECEIPTD_CONFIG", "other.toml");
+    assert_eq!(patience(&setting), 3);
 }
 
 // ---- nothing shows a secret

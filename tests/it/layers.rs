@@ -35,6 +35,8 @@ const KEPT: &[(&str, &[&str])] = &[
     ("awc", &["provider", "client", "probe", "simulator"]),
     ("rustls", &["provider", "client", "probe", "simulator"]),
     ("prometheus_client", &["metrics"]),
+    ("listenfd", &["serve"]),
+    ("sd_notify", &["serve"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),

@@ -113,7 +113,7 @@ impl Taking {
 }
 
 /// With a file in which the fault of the moment stands.
-fn faulty() -> (House, PathBuf) {
+pub fn faulty() -> (House, PathBuf) {
     let house = House::new();
     let faults = house.path("faults");
     (house.set("LD_PRELOAD", shim()).set("FAULTS_FILE", &faults.display().to_string()), faults)
@@ -126,6 +126,9 @@ async fn while_it_fails(call: &str, error: i32, suffix: &str) {
         it.taken().await;
         std::fs::write(&faults, format!("{call} {error} {suffix}")).expect("written");
         it.refused("").await;
+        // A transaction that changes nothing succeeds on any disk, and shows nothing.
+        assert_eq!(it.daemon.api("DELETE", "/v1/quarantine/4711", None).await.status, 404);
+        it.not_ready("").await;
         std::fs::remove_file(&faults).expect("removed");
         it.recovers().await;
     }

@@ -1,0 +1,122 @@
+//! What is in `deploy/`: that its files agree with each other and with the program.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use receiptd::config::{Config, Sources};
+
+use crate::binary::said;
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(path(name)).expect(name)
+}
+
+fn values(unit: &str, key: &str) -> Vec<String> {
+    text(unit).lines().filter_map(|line| Some(line.strip_prefix(key)?.strip_prefix('=')?.to_owned())).collect()
+}
+
+#[test]
+fn the_package_s_configuration_is_one_and_agrees_with_the_units() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::copy(path("debian/receiptd.toml"), folder.path().join("receiptd.toml")).expect("copied");
+    std::fs::write(folder.path().join("provider.key"), "key\n").expect("written");
+    let env = vec![("RECEIPTD_PUBLIC_URL".to_owned(), "https://receipts.example.com".to_owned())];
+    let loaded = Config::load(&Sources { env, cwd: folder.path().to_owned(), ..Sources::default() }).expect("a configuration");
+    let config = loaded.for_daemon().expect("all that the daemon needs").config;
+    assert_eq!(values("receiptd.socket", "ListenStream"), [config.callback.listen.to_string()]);
+    let state = Path::new("/var/lib").join(&values("receiptd.service", "StateDirectory")[0]);
+    assert_eq!(config.database.parent(), Some(&*state));
+    // Beside the configuration, where the package makes it.
+    assert_eq!(config.api.token_file, folder.path().join("receiptd.token"));
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units_and_little_exposed() {
+    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
+        assert!(std::env::var_os("CI").is_none(), ".ci/run installs systemd");
+        eprintln!("SKIPPED: there is no systemd-analyze here");
+        return;
+    };
+    assert!(version.status.success());
+    // `verify` looks for the programs of the units where they are once installed.
+    let folder = tempfile::tempdir().expect("a folder");
+    let units = ["receiptd.service", "receiptd.socket", "receiptd-backup.service", "receiptd-backup.timer"];
+    for unit in units {
+        let here = text(unit).replace("/usr/bin/receiptd", "/bin/true").replace("/usr/lib/receiptd/backup", "/bin/true");
+        std::fs::write(folder.path().join(unit), here).expect("written");
+    }
+    let analyze =
+        |words: &[&str]| Command::new("systemd-analyze").args(words).args(units).current_dir(folder.path()).output().expect("ran");
+    let verified = analyze(&["verify", "--man=no"]);
+    let complaints = said(&verified);
+    let ours = complaints.lines().find(|line| line.contains("receiptd") && !line.contains("Failed to prepare filename"));
+    assert!(verified.status.success() && ours.is_none(), "{complaints}");
+    for unit in ["receiptd.service", "receiptd-backup.service"] {
+        let found = Command::new("systemd-analyze")
+            .args(["security", "--offline=true", "--threshold=15", "--no-pager", &format!("./{unit}")])
+            .current_dir(folder.path())
+            .output()
+            .expect("ran");
+        assert!(found.status.success(), "{unit} is exposed by 1.5 or more: {}", said(&found));
+    }
+}
+
+#[test]
+fn the_daemon_runs_with_the_memory_settings_that_were_measured() {
+    let bench = std::fs::read_to_string(path("../benches/common/mod.rs")).expect("the benches");
+    let settings = values("receiptd.service", "Environment").join(" ");
+    for setting in settings.split_whitespace() {
+        let (name, value) = setting.split_once('=').expect("NAME=VALUE");
+        assert!(bench.contains(&format!("(\"{name}\", \"{value}\")")), "{setting}");
+    }
+    assert!(settings.contains("MALLOC_ARENA_MAX"));
+}
+
+#[test]
+fn of_copies_the_newest_are_kept_and_nothing_else_is_touched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("receiptd");
+    // In the place of the program: a copy is two files.
+    std::fs::write(&program, "#!/bin/sh\n[ \"$1\" = backup ] && echo new >\"$2\" && echo new >\"$2.identity\"\n").expect("written");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    let copies = folder.path().join("copies");
+    std::fs::create_dir(&copies).expect("a folder");
+    let old = |day: u32| format!("receiptd-202401{day:02}T000000Z.db");
+    for day in 1..=4 {
+        std::fs::write(copies.join(old(day)), "").expect("written");
+        std::fs::write(copies.join(old(day) + ".identity"), "").expect("written");
+    }
+    for other in ["receiptd-before-the-move.db", "receiptd-20240101T000000Z.db.gz"] {
+        std::fs::write(copies.join(other), "").expect("written");
+    }
+    let run = |keep: &str| {
+        let search = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+        Command::new(path("backup")).arg(&copies).env("PATH", search).env("KEEP", keep).output().expect("ran")
+    };
+    assert!(!run("none").status.success());
+    let done = run("3");
+    assert!(done.status.success(), "{}", said(&done));
+    let mut names: Vec<String> = std::fs::read_dir(&copies)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("receiptd-2024") || name.starts_with("receiptd-before"))
+        .collect();
+    names.sort();
+    let (third, fourth) = (old(3), old(4));
+    assert_eq!(
+        names,
+        [
+            "receiptd-20240101T000000Z.db.gz",
+            &third,
+            &format!("{third}.identity"),
+            &fourth,
+            &format!("{fourth}.identity"),
+            "receiptd-before-the-move.db",
+        ]
+    );
+    assert_eq!(std::fs::read_dir(&copies).expect("a folder").count(), 8, "and the new one");
+}
