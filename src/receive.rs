@@ -16,7 +16,9 @@ use crate::store::{Incoming, Item, Recorded, Store, StoreError};
 /// # Errors
 /// Nothing may be acknowledged; whoever sent it may send it again.
 pub async fn callback(store: &Store, batch: BatchId, body: Vec<u8>) -> Result<Recorded, StoreError> {
-    store.record(Incoming { batch, source: Source::Webhook, items: read(&body), body }).await
+    let recorded = store.record(Incoming { batch, source: Source::Webhook, items: read(&body), body }).await?;
+    store.metrics().repeats(recorded.duplicates);
+    Ok(recorded)
 }
 
 /// Records what the provider answered when it was asked about a batch.

@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Once, RwLock};
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, rt};
 use base64::Engine;
@@ -26,7 +27,7 @@ use self::stop::stop_servers;
 use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
-use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, Room, listener, private_routes, public_routes};
+use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, Room, listener, logged, private_routes, public_routes};
 use crate::probe::{Prober, Probes, Reached};
 use crate::provider::{self, Provider};
 use crate::reconcile::{self, Patience, Reconciler};
@@ -56,7 +57,7 @@ const PROBE_AGAIN: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address cannot be listened on.
-    #[error("{key} = \"{address}\": {source}")]
+    #[error("{key} = \"{address}\": {source}. Set {key} to another address, or stop what listens there: another receiptd?")]
     Listen {
         /// The key of the configuration.
         key: &'static str,
@@ -231,12 +232,13 @@ impl Bound {
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
                 after: for_api.config.reconcile.after,
                 deadline: for_api.config.reconcile.deadline,
+                max_body: for_api.config.callback.max_body.as_u64(),
                 feed: feed.clone(),
                 room: room.clone(),
                 token: token.clone(),
                 secrets: secrets.clone(),
             };
-            App::new().app_data(Data::new(state)).configure(private_routes)
+            App::new().app_data(Data::new(state)).wrap(from_fn(logged)).configure(private_routes)
         })?;
         let handles = [public.handle(), private.handle()];
         let mut servers = vec![rt::spawn(public), rt::spawn(private)];
@@ -378,7 +380,7 @@ async fn reconcile(reconciler: Reconciler) {
 async fn probe(prober: Prober, store: Store) {
     loop {
         let before = store.metrics().public_url_reachable();
-        let reached = prober.probe().await;
+        let reached = prober.probe(0).await;
         match &reached {
             Reached::No(why) if before != Some(false) => {
                 log::warn!("public_url does not lead here, receipts may not arrive: {why} (`receiptd doctor` says more)");

@@ -21,6 +21,7 @@ mod receipts;
 mod rows;
 mod schema;
 mod stats;
+mod traffic;
 mod watched;
 mod writer;
 

@@ -2,10 +2,13 @@
 
 mod binary;
 mod clients;
+mod codes;
+mod commands;
 mod config;
 mod crash;
 mod damage;
 mod deploy;
+mod doctor;
 mod file;
 mod histories;
 mod keeping;
@@ -25,3 +28,4 @@ mod story;
 mod stream;
 mod submission;
 mod support;
+mod watching;
