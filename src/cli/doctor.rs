@@ -13,7 +13,7 @@ use super::{Failure, Session};
 use crate::api::{Look, Traffic};
 use crate::client::{Client, ClientError};
 use crate::clock::Clock;
-use crate::config::{KeySource, Loaded};
+use crate::config::{ConfigError, Loaded};
 use crate::domain::Timestamp;
 
 /// `receiptd doctor`
@@ -71,11 +71,13 @@ pub async fn run(session: &Session, _: DoctorArgs) -> Result<(), Failure> {
 
 /// All looks, in the order in which they are shown. A new one is a line here.
 async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
-    let mut findings = vec![configuration(loaded), daemon_configuration(loaded)];
+    let Ok(client) = session.client_without_token() else { return vec![configuration(loaded)] };
+    let readiness = readiness(&client).await;
+    let answers = readiness.iter().any(|finding| finding.check == "daemon" && finding.ok);
+    let mut findings = vec![configuration(loaded), daemon_configuration(loaded, answers)];
     findings.extend(files::looks(loaded));
-    let Ok(client) = session.client_without_token() else { return findings };
-    findings.extend(readiness(&client).await);
-    if !findings.iter().any(|finding| finding.check == "daemon" && finding.ok) {
+    findings.extend(readiness);
+    if !answers {
         return findings; // the rest would only say the same again
     }
     findings.extend(clock(&client).await);
@@ -99,20 +101,15 @@ fn configuration(loaded: &Loaded) -> Finding {
     Finding::good("configuration", detail)
 }
 
-/// The key among other things; it is not shown. One that only the daemon's user may read is no fault.
-fn daemon_configuration(loaded: &Loaded) -> Finding {
+/// The key among other things; it is not shown. A daemon that answers has one, even where only its own user may read it,
+/// or systemd alone hands it over.
+fn daemon_configuration(loaded: &Loaded, answers: bool) -> Finding {
     let check = "daemon's configuration";
-    if let KeySource::File(file) = &loaded.config.provider.key
-        && std::fs::File::open(file).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
-    {
-        return Finding::bad(
-            check,
-            format!("the key file {} can't be read by this user", file.display()),
-            "run doctor as the user the daemon runs as",
-        );
-    }
     match loaded.for_daemon() {
         Ok(_) => Finding::good(check, "the daemon can run with it; there is a key"),
+        Err(ConfigError::Invalid(problems)) if answers && problems.iter().all(|problem| problem.key == "provider.key") => {
+            Finding::good(check, "the daemon runs with it; its key is none of this user's business")
+        }
         Err(error) => Finding::bad(check, error.to_string(), "put it right, then restart the daemon"),
     }
 }

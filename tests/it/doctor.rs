@@ -7,7 +7,7 @@ use std::thread;
 use receiptd::simulator::{Answer, Profile, Script};
 use serde_json::{Value, json};
 
-use crate::binary::Relay;
+use crate::binary::{House, Relay, said};
 use crate::support::{Options, spawn_with};
 
 /// A proxy that refuses bodies of more than so many bytes, as nginx does. What comes through it arrives here.
@@ -82,4 +82,20 @@ async fn traffic_teaches_the_habits_of_the_provider() {
         assert_eq!(daemon.receipt(&renamed, "+447700900002", true, "00").await.status, 200);
     }
     assert_eq!(habits().await, json!({"batches": 2, "renamed": 1, "early": 1, "repeated": 2}));
+}
+
+/// As under systemd, which hands the key to the daemon alone.
+#[actix_web::test]
+async fn a_key_that_only_the_daemon_has_is_no_fault_while_it_runs() {
+    let house = House::new();
+    let doctor = |listen: &str| {
+        let mut command = house.command(&["doctor"]);
+        command.env("RECEIPTD_API__LISTEN", listen).env_remove("RECEIPTD_PROVIDER__KEY");
+        actix_web::rt::task::spawn_blocking(move || said(&command.output().expect("ran")))
+    };
+    let without = doctor("127.0.0.1:0").await.expect("no panic");
+    assert!(without.contains("✗ daemon's configuration: the provider's API key is not set"), "{without}");
+    let daemon = house.serve().await;
+    let with = doctor(daemon.private.trim_start_matches("http://")).await.expect("no panic");
+    assert!(with.contains("✓ daemon's configuration") && with.contains("✓ provider: it answers and takes the key"), "{with}");
 }
