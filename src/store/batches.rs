@@ -1,11 +1,10 @@
 //! Batches: taking them in, showing them, and what people decide about them.
 
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::db::Store;
 use super::error::{JobError, StoreError};
-use super::receipts::optional;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, find_batch, key};
 use super::writer::Writing;
 use crate::api::Resolution;
@@ -73,11 +72,11 @@ impl Store {
         let rows = new.destinations.len() / 64; // sorted rows cost a fraction of what a receipt does
         self.write(rows.max(1), move |w| {
             let uuid = new.id.to_string();
-            let known: Option<Vec<u8>> = optional(
-                w.conn
-                    .prepare_cached("select content from batch where uuid = :uuid")?
-                    .query_row(named_params! {":uuid": uuid}, |row| row.get(0)),
-            )?;
+            let known: Option<Vec<u8>> = w
+                .conn
+                .prepare_cached("select content from batch where uuid = :uuid")?
+                .query_row(named_params! {":uuid": uuid}, |row| row.get(0))
+                .optional()?;
             if let Some(content) = known {
                 // Erased with a forgotten number: then only the id can tell, and it says "the same".
                 return Ok(if content.is_empty() || content == fingerprint {

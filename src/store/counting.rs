@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::named_params;
+use rusqlite::{OptionalExtension, named_params};
 
-use super::receipts::optional;
 use super::rows::Stored;
 use super::writer::Writing;
 use crate::domain::{BatchId, BatchState};
@@ -64,27 +63,27 @@ impl Counted {
 /// Makes sure that the batch's counters are at hand. `false`: there is no such batch.
 pub(super) fn is_tallied(w: &mut Writing<'_>, id: BatchId) -> rusqlite::Result<bool> {
     let Entry::Vacant(place) = w.memory.tallying.0.entry(id) else { return Ok(true) };
-    let tally = optional(
-        w.conn
-            .prepare_cached(
-                "select id, state, provider_id is not null, total, delivered, failed, conflict, receipts, first_receipt, last_receipt
+    let tally = w
+        .conn
+        .prepare_cached(
+            "select id, state, provider_id is not null, total, delivered, failed, conflict, receipts, first_receipt, last_receipt
                  from batch join batch_count on batch = id where uuid = ?1",
-            )?
-            .query_row([id.to_string()], |row| {
-                let counted = Counted { delivered: row.get(4)?, failed: row.get(5)?, conflict: row.get(6)?, receipts: row.get(7)? };
-                Ok(Tally {
-                    batch: row.get(0)?,
-                    state: row.get::<_, Stored<BatchState>>(1)?.0,
-                    is_named: row.get(2)?,
-                    learned: None,
-                    total: row.get(3)?,
-                    before: counted,
-                    now: counted,
-                    first_receipt: row.get(8)?,
-                    last_receipt: row.get(9)?,
-                })
-            }),
-    )?;
+        )?
+        .query_row([id.to_string()], |row| {
+            let counted = Counted { delivered: row.get(4)?, failed: row.get(5)?, conflict: row.get(6)?, receipts: row.get(7)? };
+            Ok(Tally {
+                batch: row.get(0)?,
+                state: row.get::<_, Stored<BatchState>>(1)?.0,
+                is_named: row.get(2)?,
+                learned: None,
+                total: row.get(3)?,
+                before: counted,
+                now: counted,
+                first_receipt: row.get(8)?,
+                last_receipt: row.get(9)?,
+            })
+        })
+        .optional()?;
     Ok(tally.map(|tally| place.insert(tally)).is_some())
 }
 

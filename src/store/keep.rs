@@ -5,12 +5,11 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, named_params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, named_params};
 
 use super::db::{OpenError, Store, take_lock};
 use super::error::StoreError;
 use super::identity::{Identity, beside};
-use super::receipts::optional;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
 
@@ -195,10 +194,10 @@ fn delete_some(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     if delete_strangers(conn, batch)? {
         return Ok(true);
     }
-    let last: Option<i64> = optional(
-        conn.prepare_cached("select number from destination where batch = :batch order by number limit 1 offset :some")?
-            .query_row(named_params! {":batch": batch, ":some": AT_A_TIME as i64 - 1}, |row| row.get(0)),
-    )?;
+    let last: Option<i64> = conn
+        .prepare_cached("select number from destination where batch = :batch order by number limit 1 offset :some")?
+        .query_row(named_params! {":batch": batch, ":some": AT_A_TIME as i64 - 1}, |row| row.get(0))
+        .optional()?;
     let of_these = "(select first_receipt from destination where batch = :batch and number <= :last and first_receipt is not null
          union all select id from receipt where again = 1 and batch = :batch and number <= :last)";
     let these = named_params! {":batch": batch, ":last": last.unwrap_or(i64::MAX)};

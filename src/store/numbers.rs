@@ -3,12 +3,12 @@
 //! There is no index by number: it would dirty a random page for every destination taken in. The key of a
 //! destination is (batch, number), so a number is one short probe into each batch.
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::db::{Store, blocking};
 use super::destinations::{history, one};
 use super::error::{JobError, StoreError};
-use super::receipts::{optional, stand_in};
+use super::receipts::stand_in;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, key};
 use super::writer::Writing;
 use crate::api::{self, NumberInBatch, NumberReport};
@@ -189,11 +189,13 @@ fn forget(w: &mut Writing<'_>, number: Msisdn) -> Result<Forget, JobError> {
     }
     w.memory.any_forgotten = true;
     // Descriptions are the provider's words; one that holds the number is a trace of it.
-    optional(w.conn.query_row(
-        "update receipt_info set description = null where instr(description, :digits) > 0 returning id",
-        named_params! {":digits": number.digits().to_string()},
-        |row| row.get::<_, i64>(0),
-    ))?;
+    w.conn
+        .query_row(
+            "update receipt_info set description = null where instr(description, :digits) > 0 returning id",
+            named_params! {":digits": number.digits().to_string()},
+            |row| row.get::<_, i64>(0),
+        )
+        .optional()?;
     w.memory.infos.forget();
     Ok(Forget::Done(done))
 }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use rusqlite::named_params;
+use rusqlite::{OptionalExtension, named_params};
 
 use super::db::{Store, blocking};
 use super::error::StoreError;
-use super::receipts::optional;
 use super::recognise::json;
 use super::rows::find_batch;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
@@ -59,11 +58,11 @@ impl Store {
                     return Ok(None);
                 }
                 loop {
-                    let next: Option<String> = optional(
-                        w.conn
-                            .prepare_cached("select uuid from batch where state = 'queued' order by id limit 1")?
-                            .query_row([], |row| row.get(0)),
-                    )?;
+                    let next: Option<String> = w
+                        .conn
+                        .prepare_cached("select uuid from batch where state = 'queued' order by id limit 1")?
+                        .query_row([], |row| row.get(0))
+                        .optional()?;
                     let Some(id) = next.and_then(|uuid| uuid.parse().ok()) else { return Ok(None) };
                     let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
                     if let Some(error) = check(&batch) {

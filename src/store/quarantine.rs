@@ -1,10 +1,10 @@
 //! Callbacks that were authentic but not understood: kept whole, within bounds.
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::db::Store;
 use super::error::{JobError, StoreError};
-use super::receipts::{Incoming, Recorded, optional, record};
+use super::receipts::{Incoming, Recorded, record};
 use super::rows::uuid;
 use super::writer::Writing;
 use crate::api;
@@ -121,8 +121,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<api::Quarantined> {
 }
 
 fn find(conn: &Connection, id: i64) -> rusqlite::Result<Option<(api::Quarantined, Vec<u8>)>> {
-    optional(
-        conn.prepare_cached("select id, batch, received_at, reason, state, length(body) as bytes, body from quarantine where id = :id")?
-            .query_row(named_params! {":id": id}, |row| Ok((item(row)?, row.get::<_, Vec<u8>>("body")?))),
-    )
+    conn.prepare_cached("select id, batch, received_at, reason, state, length(body) as bytes, body from quarantine where id = :id")?
+        .query_row(named_params! {":id": id}, |row| Ok((item(row)?, row.get::<_, Vec<u8>>("body")?)))
+        .optional()
 }

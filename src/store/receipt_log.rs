@@ -1,10 +1,9 @@
 //! Reading the log of receipts.
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::db::Store;
 use super::error::StoreError;
-use super::receipts::optional;
 use super::rows::{StoredIdentifier, outcome_of, shown, source_of};
 use crate::api;
 use crate::domain::{BatchId, ReceiptCode, Timestamp};
@@ -66,11 +65,11 @@ fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32
     // Between these two are all that a batch has.
     let (first, newest) = match filter.batch {
         None => (0, newest),
-        Some(batch) => optional(
-            conn.prepare_cached("select first_receipt, last_receipt from batch join batch_count on batch = id where uuid = :uuid")?
-                .query_row(named_params! {":uuid": batch.to_string()}, |row| Ok((row.get(0)?, row.get(1)?))),
-        )?
-        .map_or((0, 0), |(first, last): (Option<i64>, Option<i64>)| (first.unwrap_or(0), last.unwrap_or(0))),
+        Some(batch) => conn
+            .prepare_cached("select first_receipt, last_receipt from batch join batch_count on batch = id where uuid = :uuid")?
+            .query_row(named_params! {":uuid": batch.to_string()}, |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?
+            .map_or((0, 0), |(first, last): (Option<i64>, Option<i64>)| (first.unwrap_or(0), last.unwrap_or(0))),
     };
     let after = after.max(first - 1);
     // A filter must not turn one page into a walk through the whole log.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use rusqlite::{CachedStatement, Connection, named_params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
 use super::counting::{Tally, is_tallied};
 use super::db::Store;
@@ -230,10 +230,10 @@ impl New<'_> {
     /// The destination has receipts already, or was forgotten, or is not one of the batch's.
     fn not_the_first(self, usual: &mut Usual<'_>, number: i64) -> Result<One, JobError> {
         let conn = usual.conn;
-        let known: Option<(i64, Option<i64>)> = optional(
-            conn.prepare_cached("select said, first_receipt from destination where batch = :batch and number = :number")?
-                .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| Ok((row.get(0)?, row.get(1)?))),
-        )?;
+        let known: Option<(i64, Option<i64>)> = conn
+            .prepare_cached("select said, first_receipt from destination where batch = :batch and number = :number")?
+            .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
         let first_receipt = known.and_then(|(_, first)| first);
         let said = known.map_or(Said::Nothing, |(said, _)| said_of(said));
         let next = said.after(self.receipt.delivered);
@@ -344,11 +344,11 @@ fn info_of(w: &mut Writing<'_>, receipt: &Receipt) -> rusqlite::Result<Option<i6
     if let Some(id) = w.memory.infos.find(code, description) {
         return Ok(Some(id));
     }
-    let found = optional(
-        w.conn
-            .prepare_cached("select id from receipt_info where code is :code and description is :description")?
-            .query_row(named_params! {":code": code, ":description": description}, |row| row.get(0)),
-    )?;
+    let found = w
+        .conn
+        .prepare_cached("select id from receipt_info where code is :code and description is :description")?
+        .query_row(named_params! {":code": code, ":description": description}, |row| row.get(0))
+        .optional()?;
     let id = match found {
         Some(id) => id,
         None => w
@@ -370,10 +370,9 @@ pub(super) fn stand_in(
     number: Msisdn,
 ) -> rusqlite::Result<Option<i64>> {
     let hash = identity.lock().unwrap_or_else(std::sync::PoisonError::into_inner).number_hash(number);
-    optional(
-        conn.prepare_cached("select stand_in from forgotten where number_hash = :hash")?
-            .query_row(named_params! {":hash": hash}, |row| row.get(0)),
-    )
+    conn.prepare_cached("select stand_in from forgotten where number_hash = :hash")?
+        .query_row(named_params! {":hash": hash}, |row| row.get(0))
+        .optional()
 }
 
 fn said_number(said: Said) -> i64 {
@@ -389,13 +388,5 @@ pub(super) fn said_of(number: i64) -> Said {
         2 => Said::Delivered,
         1 => Said::Failed,
         _ => Said::Nothing,
-    }
-}
-
-pub(super) fn optional<T>(result: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
-        Err(error) => Err(error),
     }
 }
