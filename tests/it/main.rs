@@ -6,6 +6,7 @@ mod config;
 mod crash;
 mod damage;
 mod deploy;
+mod docs;
 mod file;
 mod histories;
 mod keeping;
