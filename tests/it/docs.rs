@@ -135,7 +135,7 @@ fn play(act: &[Block]) -> Result<(), String> {
             Some("sql") => "query",
             _ => continue,
         };
-        script.push_str(&format!("{how} {number} {}\n", block.place()));
+        script.push_str(&format!("{how} {number} {} {}\n", block.place(), block.info[1..].join(" ")));
     }
     script.push_str("curtain\n");
     std::fs::write(stage.join("play.sh"), script).expect("written");
@@ -147,7 +147,7 @@ fn play(act: &[Block]) -> Result<(), String> {
     let binary = Path::new(env!("CARGO_BIN_EXE_receiptd"));
     let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", binary.parent().expect("a folder").display());
     let played = Command::new("bash")
-        .args(["-c", "exec 8<&0 9<&1 </dev/null >&2; exec bash \"$0\""])
+        .args(["-c", "exec 8<&0 9<&1 </dev/null >&2; exec timeout -k 10 120 bash \"$0\""])
         .arg(stage.join("play.sh"))
         .current_dir(folder.path())
         .env_clear()

@@ -16,7 +16,7 @@ receiptd() {
     esac
 }
 cargo() {
-    [ "$*" != "${*#run --release -- }" ] || { echo "cargo $*: what is that?" >&2 && return 1; }
+    [[ $* == 'run --release -- '* ]] || { echo "cargo $*: what is that?" >&2 && return 1; }
     receiptd "${@:4}"
 }
 sudo() { "$@"; }
@@ -45,7 +45,7 @@ systemctl() {
     start | restart)
         (receiptd serve) >>"$ROOT/stage/daemon.out" 2>&1 &
         DAEMON=$!
-        ready
+        ready $DAEMON
         ;;
     esac
 }
@@ -61,10 +61,14 @@ await() {
     echo "it never came to that: $*" >&2
     return 1
 }
-ready() { await command receiptd healthcheck; }
+# Whether the daemon is ready, by its process id. Its sockets take callers before it does: they would wait.
+ready() { await gone_or_ready "$1" && kill -0 "$1"; }
+gone_or_ready() { ! kill -0 "$1" || timeout 1 receiptd healthcheck; }
 
 # A block with this machine's ports and folders.
 words_of() {
+    # One in the folder goes before that of the package.
+    [ ! -e receiptd.toml ] || unset RECEIPTD_CONFIG
     sed -E -e "s/\b(127\.0\.0\.1|localhost):8080\b/127.0.0.1:$PUBLIC/g" -e "s/\b(127\.0\.0\.1|localhost):8081\b/127.0.0.1:$PRIVATE/g" \
         -e "s/\b(127\.0\.0\.1|localhost):8090\b/127.0.0.1:$SANDBOX/g" -e "s#/(etc|var/lib|var/backups)/receiptd#$ROOT&#g" \
         "$ROOT/stage/$1.block" >"$ROOT/stage/$1.words"
@@ -85,16 +89,16 @@ background() {
         await grep -q 'http://127' "$ROOT/stage/$1.out"
         SANDBOX=$(grep -oE -m1 'http://127.0.0.1:[0-9]+' "$ROOT/stage/$1.out" | head -1 | grep -oE '[0-9]+$')
     elif grep -q 'receiptd serve' "$ROOT/stage/$1.words"; then
-        ready
+        ready ${BACKGROUND[-1]}
     else
         await test -s "$ROOT/stage/$1.out"
     fi
 }
-query() {
+query() { # number, place, may-be-empty
     PLACE=$2
     words_of "$1"
     sqlite3 -readonly -bail "$ROOT/var/lib/receiptd/receiptd.db" <"$ROOT/stage/$1.words" >"$ROOT/stage/$1.out"
-    [ -s "$ROOT/stage/$1.out" ] || { echo "$PLACE: the query found nothing" >&2 && return 1; }
+    [ -s "$ROOT/stage/$1.out" ] || [ "${3:-}" = may-be-empty ] || { echo "$PLACE: the query found nothing" >&2 && return 1; }
 }
 
 # What the package brings.
