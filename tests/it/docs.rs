@@ -124,8 +124,8 @@ fn play(act: &[Block]) -> Result<(), String> {
     let stage = folder.path().join("stage");
     std::fs::create_dir(&stage).expect("a folder");
     let mut script = format!("source {:?}\n", repository().join("tests/it/docs/stage.sh"));
-    // Where the page starts no daemon itself, it finds one running.
-    let own = act.iter().any(|block| block.text.contains("receiptd serve") || block.text.contains("enable --now receiptd"));
+    // Where the page starts no provider itself, it finds all of it running.
+    let own = act.iter().any(|block| block.is("background") && block.text.contains("receiptd sandbox"));
     script.push_str(if own { "stage_empty\n" } else { "stage_running\n" });
     for (number, block) in act.iter().enumerate() {
         std::fs::write(stage.join(format!("{number}.block")), &block.text).expect("written");

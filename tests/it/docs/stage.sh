@@ -36,13 +36,14 @@ systemctl() {
     case "$*" in
     'enable --now receiptd'* | 'start receiptd' | 'restart receiptd') verb=${verb/enable/start} ;;
     'stop receiptd.socket receiptd.service' | 'status receiptd') ;;
-    'start receiptd-backup') bash "$REPOSITORY/deploy/backup" && return ;;
+    'start receiptd-backup') bash "$REPOSITORY/deploy/backup" "$ROOT/var/backups/receiptd" && return ;;
     *) echo "systemctl $*: what is that?" >&2 && return 1 ;;
     esac
     case $verb in
     status) receiptd healthcheck ;;
-    stop | restart) kill "$DAEMON" && wait "$DAEMON" ;;&
+    stop | restart) kill "$DAEMON" && wait "$DAEMON" && DAEMON= ;;&
     start | restart)
+        [ -z "${DAEMON:-}" ] || return 0
         (receiptd serve) >>"$ROOT/stage/daemon.out" 2>&1 &
         DAEMON=$!
         ready $DAEMON
