@@ -9,6 +9,8 @@ demo:
 # What docs/performance.md is made of
 bench:
     cargo bench --bench receiving
+    cargo bench --bench sending
+    cargo bench --bench growth
     cargo bench --bench hostile
     cargo bench --bench overload
 

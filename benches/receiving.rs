@@ -125,7 +125,7 @@ fn main() {
     let intake = Instant::now();
     let receiptd = Receiptd::start(folder.path(), destinations);
     println!("{destinations} destinations in {:.1} s, submission to the simulator included", intake.elapsed().as_secs_f64());
-    println!("resident before: {:.1} MB", receiptd.status("status", "VmRSS") / 1024.0);
+    println!("resident before: {:.1} MB", receiptd.resident().0);
 
     // Every destination once, in an order that jumps about; no receipt is a repetition.
     let mut next = 0usize;
@@ -167,11 +167,9 @@ fn main() {
         note("receiptd, 1 connection", &measured);
     }
     let single = recorded;
-    println!(
-        "resident at full rate: {:.1} MB (most: {:.1} MB)",
-        receiptd.status("status", "VmRSS") / 1024.0,
-        receiptd.status("status", "VmHWM") / 1024.0
-    );
+    println!("resident at full rate: {:.1} MB (most: {:.1} MB)", receiptd.resident().0, receiptd.resident().1);
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    println!("resident at rest after it: {:.1} MB; WAL: {} bytes", receiptd.resident().0, receiptd.bytes("-wal"));
     println!("written to disk: {:.0} bytes a receipt", written / single as f64);
     let rows = receiptd.receipts();
     println!("answered with 200: {single}, in the log: {rows}");

@@ -292,10 +292,27 @@ pub enum Resolution {
 pub struct Probed {
     /// Does the public URL lead back to the daemon?
     pub public_url: Look,
+    /// Does a callback arrive that is as large as `callback.max_body` allows? `null` where not even a small one does.
+    pub largest_body: Option<Look>,
     /// Does the provider answer, and take the key?
     pub provider: Look,
     /// The provider's time less the daemon's, in seconds; `null` where it did not tell.
     pub provider_clock_ahead: Option<i64>,
+    /// What traffic has taught about the provider.
+    pub traffic: Traffic,
+}
+
+/// Habits of the provider that its documentation leaves open, as the newest thousand batches show them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Traffic {
+    /// Batches that the provider has named, a thousand at most: those that were looked at.
+    pub batches: u64,
+    /// Those of them to which it gave another id than ours.
+    pub renamed: u64,
+    /// Those of which a receipt came before the answer to their submission.
+    pub early: u64,
+    /// Receipts that it posted more than once, since the daemon was started.
+    pub repeated: u64,
 }
 
 /// What one look found.

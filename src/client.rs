@@ -4,6 +4,7 @@
 //! that it is busy: the id makes that harmless. No error shows the token.
 
 mod exchange;
+mod live;
 #[cfg(test)]
 mod tests;
 
@@ -55,6 +56,11 @@ impl ClientError {
             Self::Problem(problem) if problem.status == status => Some(problem),
             _ => None,
         }
+    }
+
+    /// May it be because the daemon is being restarted?
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Unreadable(_)) || self.problem(503).is_some()
     }
 
     /// Is it a 404?
@@ -226,7 +232,8 @@ impl Client {
             format: ExportFormat,
             state: Option<DestinationState>,
         }
-        self.exchange.stream(&format!("/v1/batches/{id}/export"), &Query { format, state }, sink).await
+        let to = |chunk: &[u8]| sink.write_all(chunk).map_err(ClientError::Write);
+        self.exchange.stream(&format!("/v1/batches/{id}/export"), &Query { format, state }, &[], to).await
     }
 
     /// `POST /v1/batches/{id}/reconcile`.

@@ -83,6 +83,8 @@ pub struct Metrics {
     commit_rows: Histogram,
     provider: [[AtomicU64; ENDINGS.len()]; CALLS.len()],
     provider_took: [Histogram; CALLS.len()],
+    /// Posted again word for word: such receipts leave no trace in the database.
+    repeated: AtomicU64,
     /// Of the public URL: below zero while nobody knows, else 0 or 1.
     reachable: AtomicI64,
 }
@@ -97,6 +99,7 @@ impl Default for Metrics {
             commit_rows: Histogram::new(&ROWS),
             provider: Default::default(),
             provider_took: std::array::from_fn(|_| Histogram::new(&SECONDS)),
+            repeated: AtomicU64::new(0),
             reachable: AtomicI64::new(-1),
         }
     }
@@ -110,6 +113,18 @@ impl Metrics {
         if let (Some(source), Some(outcome)) = (source, outcome) {
             self.receipts[source][outcome].fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Receipts were posted that had been recorded before.
+    pub fn repeats(&self, receipts: u64) {
+        if receipts > 0 {
+            self.repeated.fetch_add(receipts, Ordering::Relaxed);
+        }
+    }
+
+    /// How many those were.
+    pub fn repeated(&self) -> u64 {
+        self.repeated.load(Ordering::Relaxed)
     }
 
     /// A request to the public listener was answered.

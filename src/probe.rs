@@ -71,15 +71,20 @@ impl Prober {
         Self { client, callbacks, secrets, probes }
     }
 
-    /// Sends one.
-    pub async fn probe(&self) -> Reached {
+    /// Sends one with a body of so many bytes.
+    pub async fn probe(&self, bytes: usize) -> Reached {
         let expected = self.probes.expect();
         let token = self.secrets.read().unwrap_or_else(PoisonError::into_inner).token(expected.id);
         let url = format!("{}/{}/{}", self.callbacks, expected.id, token.expose());
         let exchange = async {
             // awc's errors do not quote the URL.
-            let mut response =
-                self.client.post(url).force_close().send_body("probe").await.map_err(|error| format!("it cannot be reached: {error}"))?;
+            let mut response = self
+                .client
+                .post(url)
+                .force_close()
+                .send_body(vec![b' '; bytes])
+                .await
+                .map_err(|error| format!("it cannot be reached: {error}"))?;
             let status = response.status();
             let body = response.body().limit(4096).await.map_err(|error| format!("its answer is not readable: {error}"))?;
             if status.as_u16() == 200 && body == format!("{{\"probe\":\"{}\"}}", expected.id) {

@@ -3,6 +3,7 @@
 mod inherited;
 mod manager;
 mod stop;
+mod workers;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Once, RwLock};
-use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, rt};
 use base64::Engine;
@@ -23,17 +24,18 @@ use tokio::sync::watch;
 
 pub use self::manager::Manager;
 use self::stop::stop_servers;
+use self::workers::{keep_codes, probe, reconcile, retain, submit, sweep};
 use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
-use crate::http::{ApiState, Connections, Feed, IDLE, PublicState, Room, listener, private_routes, public_routes};
-use crate::probe::{Prober, Probes, Reached};
+use crate::http::{ApiState, Connections, Feed, PublicState, Room, listener, logged, private_routes, public_routes};
+use crate::probe::{Prober, Probes};
 use crate::provider::{self, Provider};
-use crate::reconcile::{self, Patience, Reconciler};
-use crate::retention::{self, Terms};
+use crate::reconcile::{Patience, Reconciler};
+use crate::retention::Terms;
 use crate::secret::Secret;
 use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
-use crate::submit::{Intake, Pace, Step, Submitter};
+use crate::submit::{Intake, Pace, Submitter};
 
 /// Connections of the private listener: a thousand followers of the live stream, and those who ask.
 const API_CONNECTIONS: usize = 1_250;
@@ -41,22 +43,15 @@ const API_CONNECTIONS: usize = 1_250;
 const CALLBACK_ROOM: usize = 4 << 20;
 /// The same for the API: 20 batches of 50,000 numbers.
 const API_ROOM: usize = 8 << 20;
-/// Bytes that the kernel takes of a callback before they are read.
+/// Bytes that the kernel takes of a connection before they are read.
 const RECEIVE_BUFFER: usize = 16 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
-/// The longest that a worker sleeps without looking.
-const NAP: Duration = Duration::from_secs(30);
-
-/// How often it is tried whether the public URL leads here, and while it does not.
-const PROBE_EVERY: Duration = Duration::from_secs(5 * 60);
-const PROBE_AGAIN: Duration = Duration::from_secs(60);
-
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address cannot be listened on.
-    #[error("{key} = \"{address}\": {source}")]
+    #[error("{key} = \"{address}\": {source}. Set {key} to another address, or stop what listens there: another receiptd?")]
     Listen {
         /// The key of the configuration.
         key: &'static str,
@@ -121,8 +116,10 @@ pub struct Bound {
 pub fn bind(config: DaemonConfig, clock: Clock, listeners: Listeners) -> Result<Bound, ServeError> {
     raise_file_limit();
     let public = open("callback.listen", config.config.callback.listen, listeners.public)?;
-    SockRef::from(&public).set_recv_buffer_size(RECEIVE_BUFFER)?; // connections inherit it
     let private = open("api.listen", config.config.api.listen, listeners.private)?;
+    for listener in [&public, &private] {
+        SockRef::from(listener).set_recv_buffer_size(RECEIVE_BUFFER)?; // connections inherit it
+    }
     let token_file = &config.config.api.token_file;
     let token = read_or_make_token(token_file).map_err(|source| ServeError::Token { path: token_file.clone(), source })?;
     let settings = StoreSettings {
@@ -229,12 +226,13 @@ impl Bound {
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
                 after: for_api.config.reconcile.after,
                 deadline: for_api.config.reconcile.deadline,
+                max_body: for_api.config.callback.max_body.as_u64(),
                 feed: feed.clone(),
                 room: room.clone(),
                 token: token.clone(),
                 secrets: secrets.clone(),
             };
-            App::new().app_data(Data::new(state)).configure(private_routes)
+            App::new().app_data(Data::new(state)).wrap(from_fn(logged)).configure(private_routes)
         })?;
         let handles = [public.handle(), private.handle()];
         let mut servers = vec![rt::spawn(public), rt::spawn(private)];
@@ -321,94 +319,9 @@ impl Bound {
 /// Lets this thread, and those that it starts, work when receipts leave the time: an export and a thousand followers of the
 /// live stream must not cost the provider its answer.
 fn give_way() {
-    // On Linux this is a property of the thread, and 10 a tenth of the usual share.
-    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+    // On Linux this is a property of the thread, and 19 the least that there is.
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
         log::debug!("the API works as urgently as receipts are taken: {error}");
-    }
-}
-
-async fn sweep(connections: [Connections; 2]) {
-    loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        for open in &connections {
-            open.sweep(IDLE);
-        }
-    }
-}
-
-/// One of those who hand batches over. Stops between two batches.
-async fn submit(submitter: Rc<Submitter>, store: Store, mut stopping: watch::Receiver<bool>) {
-    while !*stopping.borrow() {
-        let changed = store.outbox_changed();
-        let nap = match submitter.step().await {
-            Ok(Step::Submitted(_)) => continue,
-            Ok(Step::Idle) => NAP,
-            Ok(Step::Wait(wait)) => wait.clamp(Duration::from_millis(10), NAP),
-            Err(error) => {
-                log::warn!("the outbox cannot be worked on: {error}");
-                Duration::from_secs(1)
-            }
-        };
-        tokio::select! {
-            () = changed => {}
-            () = tokio::time::sleep(nap) => {}
-            _ = stopping.changed() => {}
-        }
-    }
-}
-
-/// Asks the provider for what did not come, for as long as the daemon runs. What a stop interrupts is asked again.
-async fn reconcile(reconciler: Reconciler) {
-    loop {
-        let nap = match reconciler.step().await {
-            Ok(reconcile::Step::Asked(_)) => continue,
-            Ok(reconcile::Step::Wait(wait)) => wait.clamp(Duration::from_millis(10), NAP),
-            Err(error) => {
-                log::warn!("the provider cannot be asked for receipts: {error}");
-                Duration::from_secs(1)
-            }
-        };
-        tokio::time::sleep(nap).await;
-    }
-}
-
-/// Tries every few minutes whether the public URL leads here; sooner while it does not.
-async fn probe(prober: Prober, store: Store) {
-    loop {
-        let before = store.metrics().public_url_reachable();
-        let reached = prober.probe().await;
-        match &reached {
-            Reached::No(why) if before != Some(false) => {
-                log::warn!("public_url does not lead here, receipts may not arrive: {why} (`receiptd doctor` says more)");
-            }
-            Reached::Yes if before == Some(false) => log::info!("public_url leads here again"),
-            _ => {}
-        }
-        store.metrics().public_url(reached == Reached::Yes);
-        tokio::time::sleep(if reached == Reached::Yes { PROBE_EVERY } else { PROBE_AGAIN }).await;
-    }
-}
-
-/// Deletes once an hour what need not be kept.
-async fn retain(store: Store, provider: Rc<Provider>, clock: Clock, terms: Terms) {
-    loop {
-        if let Err(error) = retention::step(&store, &provider, &clock, terms).await {
-            log::warn!("what is older than its retention could not be deleted: {error}");
-        }
-        tokio::time::sleep(Duration::from_secs(3600)).await;
-    }
-}
-
-async fn keep_codes(store: Store, provider: Rc<Provider>, clock: Clock) {
-    loop {
-        let next = match crate::codes::step(&store, &provider, &clock).await {
-            Ok(next) => next.since(clock.now()),
-            Err(error) => {
-                log::debug!("receipt codes: {error}");
-                NAP
-            }
-        };
-        tokio::time::sleep(next.max(Duration::from_secs(1))).await;
     }
 }
 

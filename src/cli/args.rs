@@ -61,7 +61,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  receiptd show 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
     Show(batches::IdArgs),
     /// Follow a batch or a group until it is complete
-    #[command(after_help = "Example:\n  receiptd watch 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
+    #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
     /// Cancel a batch or a group that has not been sent yet
     #[command(after_help = "Example:\n  receiptd cancel 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
@@ -174,6 +174,15 @@ mod tests {
                 assert!(argument.get_help().is_some(), "{name} does not explain {}", argument.get_id());
             }
         });
+    }
+
+    #[test]
+    fn what_every_command_prints_for_programs_is_documented() {
+        let documented = include_str!("../../docs/api.md");
+        for command in Cli::command().get_subcommands().map(|command| command.get_name().to_owned()) {
+            let prints = !["serve", "completions", "man"].contains(&command.as_str());
+            assert!(!prints || documented.contains(&format!("`{command}")), "docs/api.md does not say what {command} --json prints");
+        }
     }
 
     #[test]

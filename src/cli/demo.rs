@@ -123,7 +123,7 @@ async fn tell(client: &Client, database: String) -> Result<Told, Failure> {
 }
 
 async fn watch(client: &Client, batch: &Batch, started: Instant) -> Result<Batch, Failure> {
-    let bar = progress::waiting(batch.counts.total);
+    let bar = progress::waiting(batch.counts.total, 0);
     loop {
         let now = client.batch(batch.id).await?;
         bar.set_position(now.counts.total - now.counts.pending());

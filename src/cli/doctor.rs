@@ -1,6 +1,7 @@
 //! `doctor`: what is wrong, and how to mend it.
 
-use std::path::{Path, PathBuf};
+mod files;
+
 use std::time::Duration;
 
 use clap::Args;
@@ -9,10 +10,10 @@ use serde::Serialize;
 use super::output::{count, plain};
 use super::session::read_token;
 use super::{Failure, Session};
-use crate::api::Look;
-use crate::client::Client;
+use crate::api::{Look, Traffic};
+use crate::client::{Client, ClientError};
 use crate::clock::Clock;
-use crate::config::{KeySource, Loaded};
+use crate::config::{ConfigError, Loaded};
 use crate::domain::Timestamp;
 
 /// `receiptd doctor`
@@ -24,14 +25,6 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The same for the provider's clock, which sits a journey away.
 const PROVIDER_CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
-
-/// Less room than this is too little: some two million receipts.
-const LEAST_ROOM: u64 = 512 << 20;
-
-/// `statfs(2)`'s numbers of file systems that are somewhere else.
-#[cfg(target_os = "linux")]
-const NETWORK_FILE_SYSTEMS: [(u32, &str); 6] =
-    [(0x6969, "NFS"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB"), (0x517B, "SMB"), (0x0102_1997, "9P"), (0x00C3_6400, "Ceph")];
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,18 +71,23 @@ pub async fn run(session: &Session, _: DoctorArgs) -> Result<(), Failure> {
 
 /// All looks, in the order in which they are shown. A new one is a line here.
 async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
-    let mut findings = vec![configuration(loaded), daemon_configuration(loaded), database(loaded)];
-    findings.extend(disk(loaded));
-    findings.extend(private_files(loaded).iter().filter_map(|(check, file)| permissions(check, file)));
-    let Ok(client) = session.client_without_token() else { return findings };
-    findings.extend(readiness(&client).await);
-    if !findings.iter().any(|finding| finding.check == "daemon" && finding.ok) {
+    let Ok(client) = session.client_without_token() else { return vec![configuration(loaded)] };
+    let readiness = readiness(&client).await;
+    let answers = readiness.iter().any(|finding| finding.check == "daemon" && finding.ok);
+    let mut findings = vec![configuration(loaded), daemon_configuration(loaded, answers)];
+    findings.extend(files::looks(loaded));
+    findings.extend(readiness);
+    if !answers {
         return findings; // the rest would only say the same again
     }
     findings.extend(clock(&client).await);
     match read_token(&loaded.config.api.token_file) {
         Ok(_) => match session.client() {
-            Ok(client) => findings.extend(outward(&client).await),
+            Ok(client) => {
+                let outward = outward(&client).await;
+                findings.retain(|finding| !is_told_by(&outward, finding));
+                findings.extend(outward);
+            }
             Err(failure) => findings.push(Finding::bad("token", failure.to_string(), "see above")),
         },
         Err(failure) => findings.push(Finding::bad("token", failure.to_string(), "without it no command reaches the daemon")),
@@ -103,62 +101,17 @@ fn configuration(loaded: &Loaded) -> Finding {
     Finding::good("configuration", detail)
 }
 
-/// The key among other things; it is not shown. One that only the daemon's user may read is no fault.
-fn daemon_configuration(loaded: &Loaded) -> Finding {
+/// The key among other things; it is not shown. A daemon that answers has one, even where only its own user may read it,
+/// or systemd alone hands it over.
+fn daemon_configuration(loaded: &Loaded, answers: bool) -> Finding {
     let check = "daemon's configuration";
-    if let KeySource::File(file) = &loaded.config.provider.key
-        && std::fs::File::open(file).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
-    {
-        return Finding::bad(
-            check,
-            format!("the key file {} can't be read by this user", file.display()),
-            "run doctor as the user the daemon runs as",
-        );
-    }
     match loaded.for_daemon() {
         Ok(_) => Finding::good(check, "the daemon can run with it; there is a key"),
+        Err(ConfigError::Invalid(problems)) if answers && problems.iter().all(|problem| problem.key == "provider.key") => {
+            Finding::good(check, "the daemon runs with it; its key is none of this user's business")
+        }
         Err(error) => Finding::bad(check, error.to_string(), "put it right, then restart the daemon"),
     }
-}
-
-fn database(loaded: &Loaded) -> Finding {
-    let file = &loaded.config.database;
-    match std::fs::metadata(file) {
-        Ok(metadata) if metadata.is_file() => Finding::good("database", format!("{} is there", file.display())),
-        Ok(_) => Finding::bad("database", format!("{} is no file", file.display()), "set `database` to a file"),
-        Err(error) => Finding::bad(
-            "database",
-            format!("{}: {error}", file.display()),
-            "the daemon makes it when it starts for the first time, in a folder that it may write to",
-        ),
-    }
-}
-
-fn private_files(loaded: &Loaded) -> Vec<(&'static str, PathBuf)> {
-    let mut identity = loaded.config.database.clone().into_os_string();
-    identity.push(".identity");
-    let mut files = vec![("token file", loaded.config.api.token_file.clone()), ("identity file", identity.into())];
-    if let KeySource::File(file) = &loaded.config.provider.key {
-        files.push(("key file", file.clone()));
-    }
-    files
-}
-
-/// Nobody but its owner may read it. That it is not there is told by other looks.
-#[cfg(unix)]
-fn permissions(check: &'static str, file: &Path) -> Option<Finding> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    let shown = file.display();
-    Some(match mode & 0o077 {
-        0 => Finding::good(check, format!("{shown} has mode {mode:04o}")),
-        _ => Finding::bad(check, format!("{shown} has mode {mode:04o}: others may read or write it"), format!("chmod 600 '{shown}'")),
-    })
-}
-
-#[cfg(not(unix))]
-fn permissions(_: &'static str, _: &Path) -> Option<Finding> {
-    None
 }
 
 async fn readiness(client: &Client) -> Vec<Finding> {
@@ -173,8 +126,25 @@ async fn readiness(client: &Client) -> Vec<Finding> {
     if !readiness.ready {
         findings.push(Finding::bad("receipts", readiness.reasons.join("; "), "receipts can't be recorded until that is mended"));
     }
-    findings.extend(readiness.degraded.into_iter().map(|what| Finding::bad("degraded", what, "receipts are taken all the same")));
+    findings.extend(readiness.degraded.into_iter().map(degraded));
     findings
+}
+
+fn degraded(what: String) -> Finding {
+    let mend = match what.split([':', ' ']).next() {
+        Some("provider") => "look at provider.base_url and the key; batches wait in the outbox until it answers",
+        Some("paused") => "`receiptd resume`, when things may go out again",
+        Some("public_url") => "public_url must lead to callback.listen: look at DNS, the proxy and the firewall",
+        _ => "receipts are taken all the same; what to do stands above, or in the daemon's log",
+    };
+    Finding::bad("degraded", what, mend)
+}
+
+/// What the daemon has noticed by itself needs no line where a look of our own has just found it.
+fn is_told_by(outward: &[Finding], finding: &Finding) -> bool {
+    let of = |check| outward.iter().any(|look: &Finding| look.check == check && !look.ok);
+    finding.check == "degraded"
+        && (finding.detail.starts_with("public_url ") && of("public URL") || finding.detail.starts_with("provider: ") && of("provider"))
 }
 
 async fn clock(client: &Client) -> Option<Finding> {
@@ -195,18 +165,56 @@ fn clock_finding(theirs: Timestamp, ours: Timestamp) -> Finding {
 async fn outward(client: &Client) -> Vec<Finding> {
     let probed = match client.probe().await {
         Ok(probed) => probed,
-        Err(error) => return vec![Finding::bad("daemon's view", error.to_string(), "see the daemon's log")],
+        Err(error) => return vec![daemons_view(&error)],
     };
     let look = |check, look: Look, mend: &str| match look.ok {
         true => Finding::good(check, look.detail),
         false => Finding::bad(check, look.detail, mend),
     };
-    let mut findings = vec![
-        look("public URL", probed.public_url, "public_url must lead to callback.listen: look at DNS, the proxy and the firewall"),
-        look("provider", probed.provider, "look at provider.base_url and the key; batches wait in the outbox until it answers"),
-    ];
+    let mut findings =
+        vec![look("public URL", probed.public_url, "public_url must lead to callback.listen: look at DNS, the proxy and the firewall")];
+    let mend = "have the proxy pass bodies as large as callback.max_body (nginx: client_max_body_size), or lower callback.max_body";
+    findings.extend(probed.largest_body.map(|found| look("large callbacks", found, mend)));
+    findings.push(look("provider", probed.provider, "look at provider.base_url and the key; batches wait in the outbox until it answers"));
     findings.extend(probed.provider_clock_ahead.map(provider_clock));
+    findings.extend(habits(&probed.traffic));
     findings
+}
+
+fn daemons_view(error: &ClientError) -> Finding {
+    match error.problem(401) {
+        Some(_) => Finding::bad(
+            "token",
+            "the daemon refuses the token of this token file",
+            "the file is not that of the daemon at this address: name the daemon's configuration with --config",
+        ),
+        None => Finding::bad("daemon's view", error.to_string(), "see the daemon's log"),
+    }
+}
+
+/// What traffic has taught about the provider. Nothing of it is wrong: the daemon copes with all of it.
+fn habits(traffic: &Traffic) -> Vec<Finding> {
+    let Traffic { batches, renamed, early, repeated } = *traffic;
+    let of = format!("of the last {}", count(batches, "batch", "batches"));
+    let habit = |detail| Finding::good("provider's habits", detail);
+    let repeats = match repeated {
+        0 => "it has repeated no receipt since the daemon was started".to_owned(),
+        _ => format!("it repeats receipts: {} since the daemon was started, each counted once", count(repeated, "time", "times")),
+    };
+    if batches == 0 {
+        return vec![habit("nothing was submitted yet that they could be seen by".to_owned()), habit(repeats)];
+    }
+    vec![
+        habit(match renamed {
+            0 => format!("it keeps our id {of}"),
+            _ => format!("it ignores our id, and gave another to {renamed} {of}; receipts are matched by either"),
+        }),
+        habit(match early {
+            0 => format!("no receipt came before the answer to its submission, {of}"),
+            _ => format!("receipts came before the answer to their submission for {early} {of}; they count"),
+        }),
+        habit(repeats),
+    ]
 }
 
 fn provider_clock(ahead: i64) -> Finding {
@@ -220,35 +228,6 @@ fn provider_clock(ahead: i64) -> Finding {
         format!("the daemon's clock is {shown} {way} the provider's"),
         "let this machine's clock be set by NTP: send_at means the provider's time",
     )
-}
-
-/// Room on the disk, and whether it is one that SQLite's locks and syncs can be trusted on.
-fn disk(loaded: &Loaded) -> Vec<Finding> {
-    let file = &loaded.config.database;
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut findings = Vec::new();
-    if let Ok(found) = rustix::fs::statvfs(folder) {
-        findings.push(room(found.f_bavail.saturating_mul(found.f_frsize)));
-    }
-    #[cfg(target_os = "linux")]
-    if let Ok(found) = rustix::fs::statfs(folder)
-        && let Some((_, name)) = NETWORK_FILE_SYSTEMS
-            .iter()
-            .find(|(magic, _)| u64::try_from(found.f_type).is_ok_and(|kind| kind & 0xffff_ffff == u64::from(*magic)))
-    {
-        let mend = "keep the database on a local disk: over a network, locks and syncs do not hold what they promise";
-        findings.push(Finding::bad("file system", format!("{} is on {name}", file.display()), mend));
-    }
-    findings
-}
-
-fn room(free: u64) -> Finding {
-    let shown = bytesize::ByteSize(free);
-    if free >= LEAST_ROOM {
-        Finding::good("disk", format!("{shown} are free"))
-    } else {
-        Finding::bad("disk", format!("only {shown} are free"), "make room: when it is full, receipts are answered 503 until there is some")
-    }
 }
 
 fn rendered(findings: &[Finding]) -> String {
@@ -275,6 +254,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_look_finds_is_not_told_twice() {
+        let noticed = degraded("public_url does not lead here".into());
+        assert!(noticed.mend.as_ref().is_some_and(|mend| mend.contains("callback.listen")));
+        assert!(is_told_by(&[Finding::bad("public URL", "refused", "DNS")], &noticed));
+        assert!(!is_told_by(&[Finding::good("public URL", "leads here"), Finding::bad("provider", "no", "key")], &noticed));
+        assert!(!is_told_by(&[Finding::bad("provider", "no", "key")], &degraded("paused: nothing".into())));
+    }
+
+    #[test]
+    fn habits_are_told_as_they_were_seen() {
+        let told = |traffic| rendered(&habits(&traffic));
+        let shy = told(Traffic::default());
+        assert!(shy.contains("nothing was submitted yet") && shy.contains("has repeated no receipt"), "{shy}");
+        let calm = told(Traffic { batches: 3, ..Traffic::default() });
+        assert!(calm.contains("keeps our id of the last 3 batches") && calm.contains("no receipt came before"), "{calm}");
+        let odd = told(Traffic { batches: 9, renamed: 2, early: 1, repeated: 7 });
+        for words in ["gave another to 2 of the last 9 batches", "for 1 of the last 9", "7 times"] {
+            assert!(odd.contains(words), "{odd}");
+        }
+        assert!(habits(&Traffic { batches: 9, renamed: 9, early: 9, repeated: 9 }).iter().all(|finding| finding.ok));
+    }
+
+    #[test]
     fn clocks_may_be_a_few_seconds_apart() {
         let at = |seconds: i64| Timestamp::from_millis(1_000_000 + seconds * 1000);
         assert!(clock_finding(at(0), at(5)).ok && clock_finding(at(5), at(0)).ok);
@@ -286,22 +288,5 @@ mod tests {
         assert!(provider_clock(30).ok && provider_clock(-30).ok);
         assert!(provider_clock(31).detail.contains("31s behind"));
         assert!(provider_clock(-3600).detail.contains("1h ahead of"));
-    }
-
-    #[test]
-    fn little_room_is_told_before_there_is_none() {
-        assert!(room(LEAST_ROOM).ok && !room(LEAST_ROOM - 1).ok);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_file_that_others_may_read_is_told() {
-        use std::os::unix::fs::PermissionsExt;
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        for (mode, ok) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
-            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).expect("set");
-            assert_eq!(permissions("token file", file.path()).map(|finding| finding.ok), Some(ok), "{mode:o}");
-        }
-        assert_eq!(permissions("token file", Path::new("/nowhere/at/all")), None);
     }
 }

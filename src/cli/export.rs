@@ -3,9 +3,11 @@
 use std::io::{self, BufWriter, Write};
 
 use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
 
 use super::args::destination_state;
 use super::found::Found;
+use super::progress;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchId, Counts, DestinationState};
 use crate::client::{Client, ExportFormat};
@@ -43,14 +45,17 @@ pub async fn run(session: &Session, args: ExportArgs) -> Result<(), Failure> {
         None => ExportFormat::Csv,
     };
     let found = Found::find(&client, args.id).await?;
+    let rows = |counts: &Counts| args.state.map_or(counts.total, |state| of_state(counts, state));
+    let bar = progress::exporting(rows(&found.counts()));
     let mut stdout = BufWriter::with_capacity(64 * 1024, io::stdout());
     for (index, batch) in found.batches().iter().enumerate() {
-        let mut rows = Rows::new(&mut stdout, format == ExportFormat::Csv, index > 0);
+        let mut rows = Rows::new(&mut stdout, format == ExportFormat::Csv, index > 0, &bar);
         client.export(batch.id, format, args.state, &mut rows).await?;
         let written = rows.written;
         stdout.flush()?;
         make_sure(&client, batch, args.state, written).await?;
     }
+    bar.finish_and_clear();
     Ok(())
 }
 
@@ -86,8 +91,9 @@ fn of_state(counts: &Counts, state: DestinationState) -> u64 {
 }
 
 /// Passes rows on and counts them; can leave out the line of column names.
-struct Rows<W> {
+struct Rows<'a, W> {
     to: W,
+    bar: &'a ProgressBar,
     /// Rows that were ended, the column names not among them.
     written: u64,
     in_header: bool,
@@ -96,13 +102,13 @@ struct Rows<W> {
     in_quotes: bool,
 }
 
-impl<W: Write> Rows<W> {
-    fn new(to: W, is_csv: bool, hide_header: bool) -> Self {
-        Self { to, written: 0, in_header: is_csv, hide_header, is_csv, in_quotes: false }
+impl<'a, W: Write> Rows<'a, W> {
+    fn new(to: W, is_csv: bool, hide_header: bool, bar: &'a ProgressBar) -> Self {
+        Self { to, bar, written: 0, in_header: is_csv, hide_header, is_csv, in_quotes: false }
     }
 }
 
-impl<W: Write> Write for Rows<W> {
+impl<W: Write> Write for Rows<'_, W> {
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
         let length = bytes.len();
         if self.in_header {
@@ -113,6 +119,7 @@ impl<W: Write> Write for Rows<W> {
             }
             bytes = &bytes[end..];
         }
+        let before = self.written;
         for byte in bytes {
             match byte {
                 // JSON escapes line ends, so only a CSV has them within quotation marks; there a
@@ -122,6 +129,7 @@ impl<W: Write> Write for Rows<W> {
                 _ => {}
             }
         }
+        self.bar.inc(self.written - before);
         self.to.write_all(bytes)?;
         Ok(length)
     }
@@ -136,8 +144,8 @@ mod tests {
     use super::*;
 
     fn through(text: &str, is_csv: bool, hide_header: bool, chunk: usize) -> (u64, String) {
-        let mut out = Vec::new();
-        let mut rows = Rows::new(&mut out, is_csv, hide_header);
+        let (mut out, bar) = (Vec::new(), ProgressBar::hidden());
+        let mut rows = Rows::new(&mut out, is_csv, hide_header, &bar);
         for chunk in text.as_bytes().chunks(chunk) {
             rows.write_all(chunk).expect("written");
         }

@@ -29,15 +29,14 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code. 0 is "done", and a closed output counts like a death by SIGPIPE.
+    /// The exit code (contract §1). 0 is "done", which it is not where nobody took all of the output.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::OutputClosed => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
             Self::NotFound(_) => 4,
             Self::Refused(_) => 5,
-            Self::OutputClosed => 141,
         }
     }
 
@@ -129,8 +128,8 @@ mod tests {
         assert_eq!(code(Failure::at_provider(problem(502))), 5);
         assert_eq!(code(Failure::at_provider(problem(404))), 4);
         assert_eq!(code(Failure::at_provider(ClientError::Unreachable("x".into()))), 3);
-        assert_eq!(code(io::Error::from(io::ErrorKind::BrokenPipe).into()), 141);
-        assert_eq!(code(ClientError::Write(io::ErrorKind::BrokenPipe.into()).into()), 141);
+        assert_eq!(code(io::Error::from(io::ErrorKind::BrokenPipe).into()), 1);
+        assert_eq!(code(ClientError::Write(io::ErrorKind::BrokenPipe.into()).into()), 1);
         assert_eq!(code(io::Error::from(io::ErrorKind::StorageFull).into()), 1);
     }
 

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use indicatif::ProgressBar;
 
-use super::output::{count, plain, say};
+use super::output::{count, is_watched, plain, say};
+use super::progress;
 use super::{Failure, Session};
 use crate::api::{Backup, Checked, PruneRequest};
 use crate::client::{Client, ClientError};
@@ -59,27 +61,38 @@ pub async fn backup(session: &Session, args: BackupArgs) -> Result<(), Failure> 
     let file = std::path::absolute(&args.file)
         .map_err(|error| Failure::Usage(format!("{} is no path for a copy: {error}", args.file.display())))?;
     let Some(name) = file.to_str() else { return Err(Failure::Usage("the path of the copy is not text in UTF-8".to_owned())) };
-    let done = match daemon(session).await? {
-        Some(client) => client.backup(name).await?,
-        None => {
-            let database = session.load()?.config.database;
-            say(&format!("no daemon answers: copying {} here", database.display()));
-            offline_backup(&database, &file)?
+    let database = session.load()?.config.database;
+    let mut partial = file.clone().into_os_string();
+    partial.push(".partial"); // so it is called until it is whole
+    let bar = progress::copying(size(&database));
+    let work = async {
+        match daemon(session).await? {
+            Some(client) => Ok(client.backup(name).await?),
+            None => {
+                say(&format!("no daemon answers: copying {} here", database.display()));
+                let (database, file) = (database.clone(), file.clone());
+                aside(move || offline_backup(&database, &file)).await
+            }
         }
     };
+    let done = progress::beside(work, bar, async || Some(size(Path::new(&partial)))).await?;
     session.output.show(&done, || format!("copied to {0} and {0}.identity", done.file))
 }
 
 /// `receiptd check`
 pub async fn check(session: &Session) -> Result<(), Failure> {
-    let checked = match daemon(session).await? {
-        Some(client) => client.check().await?,
-        None => {
-            let database = session.load()?.config.database;
-            say(&format!("no daemon answers: checking {} here", database.display()));
-            offline_check(&database)?
+    let database = session.load()?.config.database;
+    let bar = progress::checking(size(&database));
+    let work = async {
+        match daemon(session).await? {
+            Some(client) => Ok(client.check().await?),
+            None => {
+                say(&format!("no daemon answers: checking {} here", database.display()));
+                aside(move || offline_check(&database)).await
+            }
         }
     };
+    let checked = progress::beside(work, bar, async || None).await?;
     session.output.show(&checked, || match checked.ok {
         true => "all is well".to_owned(),
         false => checked.problems.iter().map(|problem| format!("- {}", plain(problem))).collect::<Vec<_>>().join("\n"),
@@ -88,6 +101,16 @@ pub async fn check(session: &Session) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Failed(count(checked.problems.len() as u64, "problem was found", "problems were found")))
+}
+
+/// As far as it can be seen; never opened, which would drop SQLite's locks.
+fn size(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |found| found.len())
+}
+
+/// Work that keeps a thread busy, beside the bar that shows it.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    actix_web::rt::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Failure::Failed(error.to_string())))
 }
 
 /// The daemon, if one answers. Settled before the work: a daemon that is lost in the midst of it
@@ -99,22 +122,39 @@ async fn daemon(session: &Session) -> Result<Option<Client>, Failure> {
     }
 }
 
+fn offline(error: &dyn std::fmt::Display, database: &Path) -> Failure {
+    let failure = Failure::Failed(error.to_string());
+    if database.exists() {
+        failure
+    } else {
+        failure.with("There is no database yet, or it is elsewhere: name its configuration with --config")
+    }
+}
+
 /// Checks a database that no daemon has open.
 pub fn offline_check(database: &Path) -> Result<Checked, Failure> {
-    let problems = crate::store::check_file(database).map_err(|error| Failure::Failed(error.to_string()))?;
+    let problems = crate::store::check_file(database).map_err(|error| offline(&error, database))?;
     Ok(Checked { ok: problems.is_empty(), problems })
 }
 
 /// Copies a database that no daemon has open.
 pub fn offline_backup(database: &Path, to: &Path) -> Result<Backup, Failure> {
-    crate::store::backup_file(database, to).map_err(|error| Failure::Failed(error.to_string()))?;
+    crate::store::backup_file(database, to).map_err(|error| offline(&error, database))?;
     Ok(Backup { file: to.display().to_string() })
 }
 
 /// `receiptd prune`
 pub async fn prune(session: &Session, args: PruneArgs) -> Result<(), Failure> {
     let request = PruneRequest { older_than: args.older_than, dry_run: args.dry_run };
-    let pruned = session.client()?.prune(&request).await?;
+    let client = session.client()?;
+    let mut bar = ProgressBar::hidden();
+    let mut before = 0;
+    if is_watched() && !request.dry_run {
+        bar = progress::deleting(client.prune(&PruneRequest { dry_run: true, ..request.clone() }).await?.destinations);
+        before = client.stats().await?.destinations.total;
+    }
+    let gone = async || Some(before.saturating_sub(client.stats().await.ok()?.destinations.total));
+    let pruned = progress::beside(client.prune(&request), bar, gone).await?;
     session.output.show(&pruned, || {
         format!(
             "{}, {}, {} {}",

@@ -47,7 +47,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Prune(args) => operate::prune(&session, args).await,
         Command::RotateSecret(args) => operate::rotate_secret(&session, args).await,
         Command::Doctor(args) => doctor::run(&session, args).await,
-        Command::Sandbox(args) => sandbox::run(args).await.map_err(|error| match error.kind() {
+        Command::Sandbox(args) => sandbox::run(args, session.output.is_json()).await.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::OutputClosed,
             _ => Failure::Failed(error.to_string()),
         }),

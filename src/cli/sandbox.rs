@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 
+use super::serve::asked_to_stop;
 use crate::simulator::{Answer, Bound, Code, Counts, Fault, Profile, Repeated, Settings, Span, Spelling, Strictness};
 
 const EXAMPLES: &str = "\
@@ -212,7 +213,7 @@ impl Knobs {
 ///
 /// # Errors
 /// When the address can't be had, or the server fails.
-pub async fn run(args: SandboxArgs) -> io::Result<()> {
+pub async fn run(args: SandboxArgs, json: bool) -> io::Result<()> {
     let settings = Settings {
         key: args.key,
         senders: args.senders,
@@ -222,34 +223,42 @@ pub async fn run(args: SandboxArgs) -> io::Result<()> {
         ..Settings::default()
     };
     let (key, seed) = (settings.key.clone(), settings.seed);
-    let bound = Bound::bind(settings, &args.listen)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", args.listen)))?;
+    let bound = Bound::bind(settings, &args.listen).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {}: {error}. --listen takes another address", args.listen))
+    })?;
     let handle = bound.handle();
+    // Before a word is said: whoever reads it may stop us at once.
+    let stopping = asked_to_stop().map_err(io::Error::other)?;
     let mut out = io::stdout();
-    writeln!(out, "Provider simulator on {}: profile {}, seed {seed}, key {key}", bound.url(), args.profile)?;
-    writeln!(out, "Point receiptd at it: provider.base_url = \"{}\", RECEIPTD_PROVIDER__KEY={key}", bound.url())?;
-    writeln!(out, "Nothing is sent to anybody. Ctrl-C ends it.")?;
+    if json {
+        writeln!(out, "{}", serde_json::json!({"url": bound.url(), "profile": args.profile, "seed": seed, "key": key}))?;
+    } else {
+        writeln!(out, "Provider simulator on {}: profile {}, seed {seed}, key {key}", bound.url(), args.profile)?;
+        writeln!(out, "Point receiptd at it: provider.base_url = \"{}\", RECEIPTD_PROVIDER__KEY={key}", bound.url())?;
+        writeln!(out, "Nothing is sent to anybody. Ctrl-C ends it.")?;
+    }
     out.flush()?;
     let stopper = handle.clone();
     let signals = actix_web::rt::spawn(async move {
-        if let Err(error) = signalled().await {
-            log::error!("no signals: {error}");
-        }
+        stopping.await;
         stopper.stop();
     });
     let ended = bound.run().await;
     signals.abort();
-    write!(out, "{}", summary(&handle.counts()))?;
+    if json {
+        writeln!(out, "{}", counted(&handle.counts()))?;
+    } else {
+        write!(out, "{}", summary(&handle.counts()))?;
+    }
     ended
 }
 
-async fn signalled() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
+fn counted(counts: &Counts) -> serde_json::Value {
+    serde_json::json!({
+        "batches": counts.batches, "destinations": counts.destinations, "dry_runs": counts.dry_runs, "refused": counts.refused,
+        "faults": counts.faults, "receipts": counts.receipts, "duplicates": counts.duplicates, "early": counts.early,
+        "repeated": counts.retries, "withheld": counts.lost, "answers": counts.answers, "unanswered": counts.unanswered,
+    })
 }
 
 fn summary(counts: &Counts) -> String {
@@ -393,7 +402,7 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = taken.local_addr().expect("an address");
         let args = parse(&format!("sandbox --listen {address}")).expect("good arguments");
-        let error = run(args).await.expect_err("in use");
+        let error = run(args, false).await.expect_err("in use");
         assert!(error.to_string().contains(&address.to_string()), "{error}");
     }
 }

@@ -56,7 +56,7 @@ pub async fn run(session: &Session, args: ServeArgs) -> Result<(), Failure> {
 }
 
 /// Completes at SIGTERM or SIGINT.
-fn asked_to_stop() -> Result<impl Future<Output = ()>, Failure> {
+pub(super) fn asked_to_stop() -> Result<impl Future<Output = ()>, Failure> {
     let listen = |kind| signal(kind).map_err(|error| Failure::Failed(format!("signals cannot be listened to: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Failure;
 use super::output::Output;
@@ -39,9 +40,15 @@ impl Session {
     /// The configuration and a client of the daemon it describes.
     pub fn connect(&self) -> Result<(Config, Client), Failure> {
         let config = self.load()?.config;
-        let token = read_token(&config.api.token_file)?;
-        let client = Client::new(&base(config.api.listen), token.expose());
-        Ok((config, client))
+        let address = base(config.api.listen);
+        match read_token(&config.api.token_file) {
+            Ok(token) => Ok((config, Client::new(&address, token.expose()))),
+            // Nobody made it who would listen: more often than not there is no daemon yet.
+            Err(failure) if !config.api.token_file.exists() && !listens(&address) => {
+                Err(Failure::Unreachable(format!("the daemon can't be reached at {address}, and {failure}")))
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     /// A client of the daemon.
@@ -68,6 +75,11 @@ pub fn base(listen: SocketAddr) -> String {
         ip => ip,
     };
     format!("http://{}", SocketAddr::new(ip, listen.port()))
+}
+
+fn listens(base: &str) -> bool {
+    let address = base.trim_start_matches("http://").parse();
+    address.is_ok_and(|address| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
 }
 
 /// The token of the API.

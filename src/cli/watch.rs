@@ -1,23 +1,39 @@
 //! `watch`, and the waiting of `send --wait`.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use actix_web::rt;
 use clap::Args;
+use tokio::sync::Notify;
 
 use super::batches::show_found;
 use super::found::Found;
 use super::output::{count, grouped, is_watched, plain, say};
 use super::progress;
 use super::{Failure, Session};
-use crate::api::{Batch, BatchId, BatchState};
-use crate::client::{Client, ClientError};
+use crate::api::{Batch, BatchId, BatchState, Counts};
+use crate::client::Client;
 
-/// Between two looks.
+/// Between two looks at a batch that waits for the provider: its states bring no receipt.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The same once nothing but receipts is awaited. They ring by themselves; what remains is a batch that expires, or that
+/// somebody decides about.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
+/// Receipts that come in a burst are one reason to look.
+const BREATH: Duration = Duration::from_millis(500);
 /// A daemon that is restarted meanwhile is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What is unconfirmed may yet be cleared up by a receipt; after this it is taken for the outcome.
 const UNCONFIRMED_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Examples of `receiptd watch`.
+pub const EXAMPLES: &str = "Examples:
+  receiptd watch 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11
+  receiptd watch 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11 --json
+
+It follows the live stream of receipts, and goes on by itself when the daemon is back within 30 seconds. With --json it prints the batch or \
+the group once, at its end; for each receipt as it comes, read GET /v1/receipts with `Accept: text/event-stream`.";
 
 /// `receiptd watch`
 #[derive(Debug, Args)]
@@ -42,14 +58,49 @@ pub(super) async fn wait(session: &Session, client: &Client, found: Found) -> Re
 }
 
 async fn until_settled(client: &Client, mut found: Found) -> Result<Found, Failure> {
-    let bar = progress::waiting(found.counts().total);
+    let bell = Rc::new(Notify::new());
+    let following = rt::spawn(follow(client.clone(), found.clone(), bell.clone()));
+    let settled = look_on(client, &mut found, &bell).await;
+    following.abort();
+    settled.map(|()| found)
+}
+
+/// Rings at every receipt, over restarts of the daemon.
+async fn follow(client: Client, found: Found, bell: Rc<Notify>) {
+    let ours: Vec<BatchId> = found.batches().iter().map(|batch| batch.id).collect();
+    let one = if let [id] = ours[..] { Some(id) } else { None };
+    let mut last = None;
+    loop {
+        let ended = client
+            .follow(one, last, |receipt| match receipt {
+                Some(receipt) => {
+                    last = Some(receipt.id);
+                    if ours.contains(&receipt.batch) {
+                        bell.notify_one();
+                    }
+                }
+                // Just connected: something may have happened before.
+                None => bell.notify_one(),
+            })
+            .await;
+        if ended.is_err_and(|error| !error.may_pass()) {
+            return; // whoever looks meets the same, and tells it
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The stream says when to look, the batch says what is true.
+async fn look_on(client: &Client, found: &mut Found, bell: &Notify) -> Result<(), Failure> {
+    let settled = |counts: Counts| counts.total.saturating_sub(counts.pending());
+    let bar = progress::waiting(found.counts().total, settled(found.counts()));
     let (mut unconfirmed_since, mut silent_since): (Option<Instant>, Option<Instant>) = (None, None);
     let mut told = String::new();
     loop {
-        let line = state_line(&found);
+        let line = state_line(found);
         let counts = found.counts();
         bar.set_length(counts.total);
-        bar.set_position(counts.total.saturating_sub(counts.pending()));
+        bar.set_position(settled(counts));
         bar.set_message(line.clone());
         if line != told && !is_watched() {
             say(&line);
@@ -61,15 +112,20 @@ async fn until_settled(client: &Client, mut found: Found) -> Result<Found, Failu
             WaitingFor::Clearing => {}
             WaitingFor::Receipts => unconfirmed_since = None,
         }
-        tokio::time::sleep(PAUSE).await;
+        let handed_over = found.batches().iter().all(|batch| batch.state.is_settled() || batch.state == BatchState::Submitted);
+        let pause = if handed_over && silent_since.is_none() { LONG_PAUSE } else { PAUSE };
+        tokio::select! {
+            () = bell.notified() => tokio::time::sleep(BREATH).await,
+            () = tokio::time::sleep(pause) => {}
+        }
         match found.again(client).await {
-            Ok(now) => (found, silent_since) = (now, None),
-            Err(ClientError::Unreachable(_)) if silent_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {}
+            Ok(now) => (*found, silent_since) = (now, None),
+            Err(error) if error.may_pass() && silent_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {}
             Err(error) => return Err(error.into()),
         }
     }
     bar.finish_and_clear();
-    Ok(found)
+    Ok(())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! One request and its answer, with all that awc leaves to its caller (pitfalls.md, "awc").
 
-use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use awc::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HttpDate, RETRY_AFTER};
@@ -69,7 +68,7 @@ impl Exchange {
         deadline: Duration,
     ) -> Result<Answer, ClientError> {
         let work = async {
-            let mut response = self.send(method, path, query, body).await?;
+            let mut response = self.send(method, path, query, &[], body).await?;
             let mut whole = Vec::new();
             read_body(
                 &mut response,
@@ -90,11 +89,17 @@ impl Exchange {
     }
 
     /// Sends a `GET` and hands the body on as it comes, however long that takes.
-    pub(super) async fn stream(&self, path: &str, query: &impl Serialize, sink: &mut impl Write) -> Result<(), ClientError> {
-        let sent = tokio::time::timeout(self.idle, self.send(Method::GET, path, query, None)).await;
+    pub(super) async fn stream(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+        headers: &[(HeaderName, String)],
+        take: impl FnMut(&[u8]) -> Result<(), ClientError>,
+    ) -> Result<(), ClientError> {
+        let sent = tokio::time::timeout(self.idle, self.send(Method::GET, path, query, headers, None)).await;
         let mut response = sent.unwrap_or_else(|_| Err(silent(self.idle)))?;
         if response.status() == StatusCode::OK {
-            return read_body(&mut response, |chunk| sink.write_all(chunk).map_err(ClientError::Write), self.idle).await;
+            return read_body(&mut response, take, self.idle).await;
         }
         let mut body = Vec::new();
         read_body(
@@ -114,6 +119,7 @@ impl Exchange {
         method: Method,
         path: &str,
         query: &(impl Serialize + ?Sized),
+        headers: &[(HeaderName, String)],
         body: Option<Vec<u8>>,
     ) -> Result<ClientResponse, ClientError> {
         let url = format!("{}{path}", self.base);
@@ -128,6 +134,7 @@ impl Exchange {
         let request = if request.get_uri().query() == Some("") { request.uri(&url) } else { request };
         // Health needs no token, and who asks for it may have none.
         let request = if self.token.is_empty() { request } else { request.bearer_auth(self.token.expose()) };
+        let request = headers.iter().fold(request, |request, (name, value)| request.insert_header((name.clone(), value.as_str())));
         let sending = match body {
             Some(body) => request.insert_header((CONTENT_TYPE, "application/json")).send_body(body),
             None => request.send(),
@@ -136,6 +143,7 @@ impl Exchange {
     }
 
     fn unreachable(&self, error: &awc::error::SendRequestError) -> ClientError {
+        use actix_web::error::ParseError;
         use awc::error::{ConnectError, SendRequestError};
         let address = &self.base;
         match error {
@@ -143,6 +151,7 @@ impl Exchange {
                 ClientError::Unreachable(format!("{address} closed the connection without an answer"))
             }
             SendRequestError::Connect(error) => ClientError::Unreachable(format!("{address}: {error}")),
+            SendRequestError::Response(ParseError::Io(error)) => ClientError::Unreachable(format!("{address}: {error}")),
             SendRequestError::Response(error) => ClientError::Unreadable(format!("{address} does not speak HTTP: {error}")),
             error => ClientError::Unreachable(format!("{address}: {error}")),
         }

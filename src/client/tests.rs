@@ -23,8 +23,8 @@ fn request(id: Option<BatchId>) -> BatchRequest {
     BatchRequest { from: "me".into(), message: "hello".into(), destinations: vec!["+447700900123".into()], id, ..Default::default() }
 }
 
-/// What the server was asked: method, path with query, authorization, body.
-type Asked = Arc<Mutex<Vec<(String, String, String, String)>>>;
+/// What the server was asked: method, path with query, authorization, body, last event.
+type Asked = Arc<Mutex<Vec<(String, String, String, String, String)>>>;
 
 /// A server whose `n`th answer is `answers(n)`.
 async fn server(answers: fn(usize) -> HttpResponse) -> (Client, Asked, ServerHandle) {
@@ -33,9 +33,15 @@ async fn server(answers: fn(usize) -> HttpResponse) -> (Client, Asked, ServerHan
     let server = HttpServer::new(move || {
         App::new().app_data(seen.clone()).default_service(web::to(
             move |request: HttpRequest, body: String, seen: web::Data<Asked>| async move {
-                let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or("-");
+                let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned();
                 let mut seen = seen.lock().expect("not poisoned");
-                seen.push((request.method().to_string(), request.uri().to_string(), authorization.to_owned(), body));
+                seen.push((
+                    request.method().to_string(),
+                    request.uri().to_string(),
+                    header("authorization"),
+                    body,
+                    header("last-event-id"),
+                ));
                 answers(seen.len() - 1)
             },
         ))
@@ -216,4 +222,25 @@ async fn an_export_is_written_as_it_comes_or_refused() {
 async fn what_is_not_http_is_unreadable() {
     let error = raw_client(b"SSH-2.0-OpenSSH_9.9\r\n\r\n").await.ready().await.expect_err("not HTTP");
     assert!(matches!(error, ClientError::Unreadable(_)), "{error}");
+}
+
+#[actix_web::test]
+async fn the_live_stream_is_read_however_it_is_cut_and_taken_up_where_it_was() {
+    const RECEIPT: &str = r#"{"id":7,"batch":"6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11","destination":"+447700900123","delivered":true,
+        "code":null,"description":null,"message_id":null,"source":"webhook","outcome":"applied","received_at":"2026-01-01T09:00:00.000Z"}"#;
+    let (client, asked, server) = server(|_| {
+        let receipt = RECEIPT.replace('\n', "");
+        let text = format!(": receipts\n\nid: 7\nevent: receipt\ndata: {receipt}\n\n: heartbeat\n\n");
+        let pieces = text.into_bytes().into_iter().map(|byte| Ok::<_, std::io::Error>(web::Bytes::from(vec![byte])));
+        HttpResponse::Ok().content_type("text/event-stream").streaming(futures_util::stream::iter(pieces))
+    })
+    .await;
+    let mut told = Vec::new();
+    client.follow(None, None, |receipt| told.push(receipt.map(|receipt| receipt.id))).await.expect("ended");
+    assert_eq!(told, [None, Some(7), None]);
+    client.follow(Some(BatchId::random()), Some(7), |_| ()).await.expect("ended");
+    let asked = asked.lock().expect("not poisoned").clone();
+    assert!(asked[0].1 == "/v1/receipts" && asked[1].1.starts_with("/v1/receipts?batch="), "{asked:?}");
+    assert_eq!((&*asked[0].4, &*asked[1].4), ("-", "7"));
+    server.stop(false).await;
 }

@@ -40,11 +40,16 @@ impl From<Uuid> for BatchId {
     }
 }
 
-impl FromStr for BatchId {
-    type Err = uuid::Error;
+/// What is not a [`BatchId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an id: it is a UUID such as 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11, as `receiptd batches` lists them")]
+pub struct NoBatchId;
 
-    fn from_str(text: &str) -> Result<Self, uuid::Error> {
-        Uuid::try_parse(text).map(Self)
+impl FromStr for BatchId {
+    type Err = NoBatchId;
+
+    fn from_str(text: &str) -> Result<Self, NoBatchId> {
+        Uuid::try_parse(text).map(Self).map_err(|_| NoBatchId)
     }
 }
 

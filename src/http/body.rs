@@ -70,6 +70,10 @@ pub(super) async fn body(request: &HttpRequest, mut payload: Payload, most: u64,
                 body.bytes = chunk.into(); // all of it at once, as nearly always: no copy
                 return Ok(body);
             }
+            if body.bytes.is_empty() {
+                // Once, instead of growing through all sizes: what is not touched of it takes no memory.
+                body.bytes.reserve_exact(declared.map_or(length, |declared| usize::try_from(declared).unwrap_or(length)));
+            }
             body.bytes.extend_from_slice(&chunk);
         }
         Ok(body)

@@ -1,6 +1,8 @@
 //! `GET /v1/batches/{id}/export`: one row a destination, streamed in pages, so that any size takes little memory
 //! and no long read keeps the WAL from shrinking.
 
+use std::time::Duration;
+
 use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -17,6 +19,9 @@ use crate::store::{DestinationFilter, StoreError};
 
 /// Rows that are read at once.
 const PAGE: u32 = 2_000;
+
+/// While receipts come, an export rests for about as long as it works.
+const BREATH: Duration = Duration::from_millis(5);
 
 /// The columns of the contract, in their order.
 #[derive(Serialize)]
@@ -98,6 +103,9 @@ impl Export {
             Err(error) => return Some(Err(error)),
         };
         self.after = next;
+        if self.state.store.queue_depth() > 0 {
+            tokio::time::sleep(BREATH).await;
+        }
         let header = std::mem::take(&mut self.first);
         Some(Ok(render(&batch, &found, self.format, header).into()))
     }

@@ -21,7 +21,7 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Longer than [`IDLE`](super::connections::IDLE), so that the sweeper decides.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a connection that was answered before its body had come is kept, so that its sender reads the answer.
-const LINGER: Duration = Duration::from_millis(250);
+const LINGER: Duration = Duration::from_secs(1);
 /// Threads of each worker that read the file or a large body; more of them only take memory from one another.
 const BLOCKING: usize = 8;
 /// What is read of a connection before the others have their turn; actix-web itself would read up to 128 KiB ahead, for

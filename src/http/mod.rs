@@ -1,5 +1,6 @@
 //! Both listeners: requests in, use cases called, answers out.
 
+mod access;
 mod batches;
 mod body;
 mod connections;
@@ -17,6 +18,7 @@ mod routes;
 mod state;
 mod stream;
 
+pub use access::logged;
 pub use body::Room;
 pub use connections::{Connections, IDLE};
 pub use public::PublicState;

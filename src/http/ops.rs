@@ -158,16 +158,28 @@ pub(super) async fn rotate_secret(request: HttpRequest, payload: Payload, state:
 
 /// `POST /v1/probe`
 pub(super) async fn probe(state: Data<ApiState>) -> Answer {
-    let (reached, greeted) = futures_util::join!(state.prober.probe(), state.provider.greet());
-    let public_url = match reached {
-        Reached::Yes => Look { ok: true, detail: "public_url leads to this daemon".into() },
-        Reached::No(detail) => Look { ok: false, detail },
-    };
+    let ((public_url, largest_body), greeted) = futures_util::join!(look_home(&state), state.provider.greet());
     let now = state.clock.now();
     let provider_clock_ahead = greeted.as_ref().ok().copied().flatten().map(|theirs| (theirs.as_millis() - now.as_millis()) / 1_000);
     let provider = match greeted {
         Ok(_) => Look { ok: true, detail: "it answers and takes the key".into() },
         Err(error) => Look { ok: false, detail: error.to_string() },
     };
-    Ok(HttpResponse::Ok().json(Probed { public_url, provider, provider_clock_ahead }))
+    let traffic = state.store.traffic().await?;
+    Ok(HttpResponse::Ok().json(Probed { public_url, largest_body, provider, provider_clock_ahead, traffic }))
+}
+
+/// Does the public URL lead here, and then for the largest callback too?
+async fn look_home(state: &ApiState) -> (Look, Option<Look>) {
+    if let Reached::No(detail) = state.prober.probe(0).await {
+        return (Look { ok: false, detail }, None);
+    }
+    let size = bytesize::ByteSize(state.max_body);
+    let largest = match state.prober.probe(usize::try_from(state.max_body).unwrap_or(usize::MAX)).await {
+        Reached::Yes => Look { ok: true, detail: format!("callbacks of {size} arrive, as callback.max_body allows") },
+        Reached::No(why) => {
+            Look { ok: false, detail: format!("small callbacks arrive, one of {size} (callback.max_body) does not: {why}") }
+        }
+    };
+    (Look { ok: true, detail: "public_url leads to this daemon".into() }, Some(largest))
 }

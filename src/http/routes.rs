@@ -10,12 +10,12 @@ use actix_web::{Error, Resource, Route};
 use super::connections::Connections;
 use super::error::ApiError;
 use super::state::ApiState;
-use super::{batches, export, numbers, ops, public, quarantine, receipts};
+use super::{access, batches, export, numbers, ops, quarantine, receipts};
 
 /// The public listener: `/callbacks/{batch}/{token}`. It reads its one path itself, since the router would match it by a
 /// regular expression, for a tenth of what a receipt costs.
 pub fn public_routes(config: &mut ServiceConfig) {
-    config.default_service(web::to(public::callback));
+    config.default_service(web::to(access::callback));
 }
 
 /// The private listener.

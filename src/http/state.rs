@@ -29,6 +29,8 @@ pub struct ApiState {
     pub after: Duration,
     /// From submission until what is pending expires.
     pub deadline: Duration,
+    /// `callback.max_body`, in bytes.
+    pub max_body: u64,
     /// Asks whether the public URL leads here.
     pub prober: Prober,
     /// The receipts as they come.

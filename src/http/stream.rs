@@ -105,6 +105,8 @@ struct Follower {
     /// It reads the log by itself.
     behind: bool,
     greeted: bool,
+    /// When it must hear something, whether or not there is something for it: a busy log may have nothing that it wants.
+    heartbeat: Instant,
     stopping: watch::Receiver<bool>,
     /// The connection is not idle, however little is said.
     _busy: Option<Busy>,
@@ -125,7 +127,17 @@ pub(super) async fn stream(request: &HttpRequest, state: Data<ApiState>) -> Resu
     };
     let last = resumed.or(after).unwrap_or_else(|| *state.store.newest_receipt().borrow());
     let stopping = state.feed.stopping.clone();
-    let follower = Follower { state, filter, last, pages, behind: true, greeted: false, stopping, _busy: Connections::busy(request) };
+    let follower = Follower {
+        state,
+        filter,
+        last,
+        pages,
+        behind: true,
+        greeted: false,
+        heartbeat: Instant::now() + HEARTBEAT,
+        stopping,
+        _busy: Connections::busy(request),
+    };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("cache-control", "no-store"))
@@ -149,7 +161,12 @@ impl Follower {
             let events = if self.behind { self.read().await } else { self.listen().await? };
             if !events.is_empty() {
                 self.state.feed.turn(events.len()).await;
+                self.heartbeat = Instant::now() + HEARTBEAT;
                 return Some(events);
+            }
+            if Instant::now() >= self.heartbeat {
+                self.heartbeat = Instant::now() + HEARTBEAT;
+                return Some(Bytes::from_static(b": heartbeat\n\n"));
             }
         }
     }
@@ -188,7 +205,7 @@ impl Follower {
                 }
                 Err(broadcast::error::RecvError::Closed) => None,
             },
-            () = tokio::time::sleep(HEARTBEAT) => Some(Bytes::from_static(b": heartbeat\n\n")),
+            () = tokio::time::sleep_until(self.heartbeat.into()) => Some(Bytes::new()),
             _ = self.stopping.changed() => None,
         }
     }

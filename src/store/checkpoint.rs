@@ -15,13 +15,17 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-/// WAL size, in pages, from which the bulk is moved: 24 MiB.
-const BULK_PAGES: i32 = (24 << 20) / super::schema::PAGE;
-/// WAL size from which the writer itself moves everything: 40 MiB.
-const LIMIT_PAGES: i32 = (40 << 20) / super::schema::PAGE;
+/// WAL size, in pages, from which the bulk is moved: 20 MiB.
+const BULK_PAGES: i32 = (20 << 20) / super::schema::PAGE;
+/// WAL size from which the writer itself moves everything: 36 MiB.
+const LIMIT_PAGES: i32 = (36 << 20) / super::schema::PAGE;
 
-/// How long the writer waits above that size for those who read: an export reads a page in some milliseconds.
-const READERS_PATIENCE: Duration = Duration::from_millis(100);
+/// After a move that readers kept from finishing, it is tried again when the WAL has grown by 4 MiB.
+const STEP_PAGES: i32 = (4 << 20) / super::schema::PAGE;
+/// How long the writer waits for those who read: an export reads a page in some milliseconds.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// The same above that size.
+const LONG_PATIENCE: Duration = Duration::from_millis(100);
 /// How often the thread goes over the WAL before the writer, who has to wait for it, moves the rest.
 const PASSES: usize = 3;
 
@@ -35,8 +39,12 @@ pub(super) struct Checkpointer {
     /// `None` once the thread could not go on.
     wake: Option<SyncSender<()>>,
     bulk_done: Arc<AtomicBool>,
-    /// At which size the next move is due: after one that readers kept from finishing, not at every commit.
-    next_at: Cell<i32>,
+    /// At which size the bulk is to be moved: after a move that readers kept from finishing, not at every commit.
+    bulk_at: Cell<i32>,
+    /// At which size the writer waits for readers.
+    limit: Cell<i32>,
+    /// By how much that grows when they stay.
+    step: Cell<i32>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -81,26 +89,41 @@ impl Checkpointer {
                 done.store(true, Ordering::Release);
             }
         })?;
-        Ok(Self { wake: Some(wake), bulk_done, next_at: Cell::new(BULK_PAGES), thread: Some(thread) })
+        Ok(Self {
+            wake: Some(wake),
+            bulk_done,
+            bulk_at: Cell::new(BULK_PAGES),
+            limit: Cell::new(LIMIT_PAGES),
+            step: Cell::new(STEP_PAGES),
+            thread: Some(thread),
+        })
     }
 
     /// Called by the writer between two commits.
     pub fn after_commit(&self, conn: &Connection) {
         let pages = WAL_PAGES.get();
-        let is_large = pages > LIMIT_PAGES.max(self.next_at.get());
-        if self.bulk_done.swap(false, Ordering::Acquire) || is_large {
+        let bulk_done = self.bulk_done.swap(false, Ordering::Acquire);
+        let is_large = pages > self.limit.get();
+        if bulk_done || is_large {
             // Those who read one after the other would keep the WAL from starting anew for ever, if nobody waited for them.
-            let moved = if is_large { with_patience(conn, READERS_PATIENCE, "restart") } else { checkpoint(conn, "passive") };
-            let finished = moved.unwrap_or_else(|error| {
+            let patience = if is_large { LONG_PATIENCE } else { PATIENCE };
+            let finished = with_patience(conn, patience, "restart").unwrap_or_else(|error| {
                 log::debug!("the WAL was not moved: {error}");
                 false
             });
-            // A reader that stays: try again when it has grown some more.
-            self.next_at.set(if finished { BULK_PAGES } else { pages.saturating_add(BULK_PAGES.max(pages / 2)) });
-        } else if pages > self.next_at.get()
+            self.bulk_at.set(if finished { BULK_PAGES } else { pages.saturating_add(STEP_PAGES) });
+            if finished {
+                self.limit.set(LIMIT_PAGES);
+                self.step.set(STEP_PAGES);
+            } else if is_large {
+                // A reader that stays: the writer waits again when it has grown some more, each time twice as much.
+                self.limit.set(pages.saturating_add(self.step.get()));
+                self.step.set(self.step.get().saturating_mul(2));
+            }
+        } else if pages > self.bulk_at.get()
             && let Some(wake) = &self.wake
         {
-            self.next_at.set(i32::MAX); // until this one is done
+            self.bulk_at.set(i32::MAX); // until this one is done
             let _ = wake.try_send(()); // one waits already
         }
     }
@@ -111,7 +134,7 @@ impl Checkpointer {
     /// waited for. Returns whether it was done.
     pub fn empty_wal(&self, conn: &Connection) -> bool {
         if matches!(with_patience(conn, Duration::ZERO, "truncate"), Ok(true)) {
-            self.next_at.set(BULK_PAGES);
+            self.bulk_at.set(BULK_PAGES);
             WAL_PAGES.set(0);
             return true;
         }

@@ -4,7 +4,8 @@ use rusqlite::{Connection, Row, named_params};
 
 use super::db::Store;
 use super::error::StoreError;
-use super::receipts::{LOG_COLUMNS, LOG_TABLES, log_entry, said_of};
+use super::receipt_log::{LOG_COLUMNS, LOG_TABLES, log_entry};
+use super::receipts::said_of;
 use super::rows::{StoredIdentifier, find_batch, key, shown, time_or_none};
 use crate::api;
 use crate::domain::{Batch, BatchId, BatchState, DestinationState, Msisdn, ReceiptCode, Said};

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use rusqlite::named_params;
 
-use super::db::{Store, blocking, json};
+use super::db::{Store, blocking};
 use super::error::StoreError;
 use super::receipts::optional;
+use super::recognise::json;
 use super::rows::find_batch;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
 

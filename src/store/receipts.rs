@@ -1,26 +1,23 @@
-//! Recording receipts, and reading their log.
+//! Recording receipts.
 //!
 //! This is the hot path. For the usual receipt, the first of its destination, it is one update by
 //! primary key and one append to the log; counters are summed up per batch and commit.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use rusqlite::{CachedStatement, Connection, Row, named_params};
+use rusqlite::{CachedStatement, Connection, named_params};
 
+use super::counting::{Tally, is_tallied};
 use super::db::Store;
 use super::error::{JobError, StoreError};
 use super::quarantine;
-use super::rows::{AsIdentifier, Stored, StoredIdentifier, key, outcome_number, outcome_of, shown, source_number, source_of};
+use super::rows::{AsIdentifier, key, outcome_number, source_number};
 use super::writer::Writing;
-use crate::api;
-use crate::domain::{BatchId, BatchState, Identifier, Msisdn, Outcome, Receipt, ReceiptCode, Said, Source, Timestamp};
+use crate::domain::{BatchId, Identifier, Msisdn, Outcome, Receipt, ReceiptCode, Said, Source, Timestamp};
 
 /// Distinct receipts that one destination takes; more are quarantined.
 const RECEIPTS_PER_DESTINATION: i64 = 1_000;
-/// Rows of the log that one filtered page reads.
-const LOG_ROWS_PER_PAGE: i64 = 20_000;
 
 /// What came in one callback, or was found by one question.
 #[derive(Debug, Clone)]
@@ -60,68 +57,6 @@ pub struct Recorded {
     pub quarantined: Vec<i64>,
     /// What the recorded ones did.
     pub outcomes: Vec<Outcome>,
-}
-
-/// Which receipts of the log are asked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ReceiptFilter {
-    /// Only of this batch.
-    pub batch: Option<BatchId>,
-    /// Only deliveries, or only failures.
-    pub delivered: Option<bool>,
-}
-
-impl ReceiptFilter {
-    /// Whether it is one of those that are asked for.
-    pub fn matches(&self, receipt: &api::Receipt) -> bool {
-        self.batch.is_none_or(|batch| receipt.batch == batch) && self.delivered.is_none_or(|delivered| receipt.delivered == delivered)
-    }
-}
-
-/// Batches whose counters are kept at hand.
-const TALLIED: usize = 1_024;
-
-/// Batches that got receipts of late, with what their rows do not know yet.
-#[derive(Default)]
-pub(super) struct Tallying(HashMap<BatchId, Tally>);
-
-impl Tallying {
-    /// For whoever reads or changes batches: they may be others afterwards.
-    pub fn forget(&mut self) {
-        self.0.clear();
-    }
-}
-
-struct Tally {
-    batch: i64,
-    state: BatchState,
-    /// The provider's name for it is known.
-    is_named: bool,
-    /// That name, seen since the last flush.
-    learned: Option<String>,
-    total: i64,
-    before: Counted,
-    now: Counted,
-    first_receipt: Option<i64>,
-    last_receipt: Option<i64>,
-}
-
-/// What receipts add to.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Counted {
-    delivered: i64,
-    failed: i64,
-    conflict: i64,
-    receipts: i64,
-}
-
-impl Counted {
-    fn add(&mut self, now: Self, before: Self) {
-        self.delivered += now.delivered - before.delivered;
-        self.failed += now.failed - before.failed;
-        self.conflict += now.conflict - before.conflict;
-        self.receipts += now.receipts - before.receipts;
-    }
 }
 
 /// `receipt_info` rows by content: nearly every receipt says what many others say.
@@ -210,15 +145,6 @@ impl Store {
         recorded.outcomes.iter().for_each(|outcome| self.metrics().receipt(source, *outcome));
         Ok(recorded)
     }
-
-    /// The log after an id, oldest first: a page, and the id to go on from (`None` at the end). With a filter
-    /// the page may be short, or empty, and still not be the last.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn receipts(&self, after: i64, filter: ReceiptFilter, limit: u32) -> Result<(Vec<api::Receipt>, Option<i64>), StoreError> {
-        self.read(move |conn| page_of_log(conn, after, &filter, limit)).await
-    }
 }
 
 pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: quarantine::QuarantineBounds) -> Result<Recorded, JobError> {
@@ -263,7 +189,7 @@ enum One {
 fn record_one(w: &mut Writing<'_>, id: BatchId, source: Source, receipt: &Receipt) -> Result<One, JobError> {
     let info = info_of(w, receipt)?;
     let log_id = w.memory.next_receipt;
-    let Some(tally) = w.memory.tallying.0.get_mut(&id) else {
+    let Some(tally) = w.memory.tallying.of(id) else {
         return Err(JobError::Refused(StoreError::Broken("a batch was not tallied".into())));
     };
     let new = New { id: log_id, uuid: id, now: w.now, source, info, receipt, tally };
@@ -404,91 +330,6 @@ impl New<'_> {
     }
 }
 
-/// Makes sure that the batch's counters are at hand. `false`: there is no such batch.
-fn is_tallied(w: &mut Writing<'_>, id: BatchId) -> rusqlite::Result<bool> {
-    let Entry::Vacant(place) = w.memory.tallying.0.entry(id) else { return Ok(true) };
-    let tally = optional(
-        w.conn
-            .prepare_cached(
-                "select id, state, provider_id is not null, total, delivered, failed, conflict, receipts, first_receipt, last_receipt
-                 from batch join batch_count on batch = id where uuid = ?1",
-            )?
-            .query_row([id.to_string()], |row| {
-                let counted = Counted { delivered: row.get(4)?, failed: row.get(5)?, conflict: row.get(6)?, receipts: row.get(7)? };
-                Ok(Tally {
-                    batch: row.get(0)?,
-                    state: row.get::<_, Stored<BatchState>>(1)?.0,
-                    is_named: row.get(2)?,
-                    learned: None,
-                    total: row.get(3)?,
-                    before: counted,
-                    now: counted,
-                    first_receipt: row.get(8)?,
-                    last_receipt: row.get(9)?,
-                })
-            }),
-    )?;
-    Ok(tally.map(|tally| place.insert(tally)).is_some())
-}
-
-/// Writes the counters of all batches that got receipts since the last time, and moves those on that they concern.
-pub(super) fn flush(w: &mut Writing<'_>) -> rusqlite::Result<()> {
-    let mut added: Vec<(BatchState, Counted)> = Vec::new();
-    let tallied = &mut w.memory.tallying.0;
-    for tally in tallied.values().filter(|tally| tally.now != tally.before) {
-        w.conn
-            .prepare_cached(
-                "update batch_count set delivered = ?2, failed = ?3, conflict = ?4, receipts = ?5,
-                     first_receipt = ?6, last_receipt = ?7, last_receipt_at = ?8 where batch = ?1",
-            )?
-            .execute((
-                tally.batch,
-                tally.now.delivered,
-                tally.now.failed,
-                tally.now.conflict,
-                tally.now.receipts,
-                tally.first_receipt,
-                tally.last_receipt,
-                w.now.as_millis(),
-            ))?;
-        let place = added.iter().position(|(state, _)| *state == tally.state).unwrap_or_else(|| {
-            added.push((tally.state, Counted::default()));
-            added.len() - 1
-        });
-        added[place].1.add(tally.now, tally.before);
-    }
-    for (state, sum) in added {
-        w.conn
-            .prepare_cached(
-                "update tally set delivered = delivered + ?2, failed = failed + ?3, conflict = conflict + ?4, receipts = receipts + ?5
-                 where state = ?1",
-            )?
-            .execute((state.as_str(), sum.delivered, sum.failed, sum.conflict, sum.receipts))?;
-    }
-    for tally in tallied.values_mut().filter(|tally| tally.now.receipts > 0) {
-        let as_count = |number: i64| u64::try_from(number).unwrap_or(0);
-        let state = tally.state.after_receipts(as_count(tally.total), as_count(tally.now.delivered + tally.now.failed));
-        let learned = tally.learned.take();
-        if state != tally.state || learned.is_some() {
-            w.conn
-                .prepare_cached(
-                    "update batch set state = :state, provider_id = coalesce(provider_id, :learned),
-                         submitted_at = case when :state in ('submitted', 'complete') then coalesce(submitted_at, :now) else submitted_at end,
-                         completed_at = case when :state = 'complete' then coalesce(completed_at, :now) else completed_at end
-                     where id = :batch",
-                )?
-                .execute(named_params! {":state": state.as_str(), ":learned": learned, ":now": w.now.as_millis(), ":batch": tally.batch})?;
-        }
-        tally.before = tally.now;
-        tally.state = state;
-        tally.is_named |= learned.is_some();
-    }
-    if tallied.len() > TALLIED {
-        tallied.clear();
-    }
-    Ok(())
-}
-
 fn is_pruned(conn: &Connection, id: BatchId) -> rusqlite::Result<bool> {
     conn.prepare_cached("select exists (select 1 from pruned where uuid = :uuid)")?
         .query_row(named_params! {":uuid": id.to_string()}, |row| row.get(0))
@@ -557,61 +398,4 @@ pub(super) fn optional<T>(result: rusqlite::Result<T>) -> rusqlite::Result<Optio
         Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The columns that [`log_entry`] reads.
-pub(super) const LOG_COLUMNS: &str = "r.id, b.uuid, r.number, r.delivered, i.code, coalesce(i.description, c.description) as description,
-    r.message_id, r.source, r.outcome, r.received_at";
-/// And where they come from.
-pub(super) const LOG_TABLES: &str = "receipt r join batch b on b.id = r.batch
-    left join receipt_info i on i.id = r.info left join code c on c.code_key = i.code_key";
-
-pub(super) fn log_entry(row: &Row<'_>) -> rusqlite::Result<api::Receipt> {
-    Ok(api::Receipt {
-        id: row.get("id")?,
-        batch: super::rows::uuid(row, "uuid")?,
-        destination: shown(row.get("number")?),
-        delivered: row.get("delivered")?,
-        code: row.get::<_, Option<String>>("code")?.map(ReceiptCode::new),
-        description: row.get("description")?,
-        message_id: row.get::<_, Option<StoredIdentifier>>("message_id")?.map(|id| id.0),
-        source: source_of(row.get("source")?),
-        outcome: outcome_of(row.get("outcome")?),
-        received_at: Timestamp::from_millis(row.get("received_at")?),
-    })
-}
-
-fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32) -> rusqlite::Result<(Vec<api::Receipt>, Option<i64>)> {
-    let newest: i64 = conn.query_row("select coalesce(max(id), 0) from receipt", [], |row| row.get(0))?;
-    // Between these two are all that a batch has.
-    let (first, newest) = match filter.batch {
-        None => (0, newest),
-        Some(batch) => optional(
-            conn.prepare_cached("select first_receipt, last_receipt from batch join batch_count on batch = id where uuid = :uuid")?
-                .query_row(named_params! {":uuid": batch.to_string()}, |row| Ok((row.get(0)?, row.get(1)?))),
-        )?
-        .map_or((0, 0), |(first, last): (Option<i64>, Option<i64>)| (first.unwrap_or(0), last.unwrap_or(0))),
-    };
-    let after = after.max(first - 1);
-    // A filter must not turn one page into a walk through the whole log.
-    let until =
-        if filter.batch.is_none() && filter.delivered.is_none() { newest } else { newest.min(after.saturating_add(LOG_ROWS_PER_PAGE)) };
-    let mut statement = conn.prepare_cached(&format!(
-        "select {LOG_COLUMNS} from {LOG_TABLES}
-         where r.id > :after and r.id <= :until and (:batch is null or b.uuid = :batch) and (:delivered is null or r.delivered = :delivered)
-         order by r.id limit :limit"
-    ))?;
-    let batch = filter.batch.map(|id| id.to_string());
-    let found = statement
-        .query_map(
-            named_params! {":after": after, ":until": until, ":batch": batch, ":delivered": filter.delivered, ":limit": limit},
-            log_entry,
-        )?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let next = match found.last() {
-        Some(last) if found.len() == limit as usize => Some(last.id),
-        _ if until < newest => Some(until),
-        _ => None,
-    };
-    Ok((found, next))
 }

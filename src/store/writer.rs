@@ -9,9 +9,10 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::checkpoint::Checkpointer;
+use super::counting::Tallying;
 use super::error::{JobError, StoreError, is_storage_failure};
 use super::identity::Identity;
-use super::receipts::{Infos, Tallying, Usual};
+use super::receipts::{Infos, Usual};
 use super::watched::Watched;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
@@ -324,7 +325,7 @@ impl Writer {
         for job in jobs {
             job.run(&mut writing).map_err(Failure::from_job)?;
         }
-        super::receipts::flush(&mut writing).map_err(Failure::storage)?;
+        super::counting::flush(&mut writing).map_err(Failure::storage)?;
         drop(writing);
         transaction.commit().map_err(|error| match error.sqlite_error_code() {
             // These say for certain that nothing was committed.
@@ -355,7 +356,7 @@ impl Writing<'_> {
     /// Brings the batches' rows in step with what was recorded, and forgets what was known of them. Whoever reads
     /// or changes batch rows inside a transaction calls this first.
     pub fn flush(&mut self) -> rusqlite::Result<()> {
-        super::receipts::flush(self)?;
+        super::counting::flush(self)?;
         self.memory.tallying.forget();
         Ok(())
     }

@@ -108,7 +108,7 @@ impl House {
         });
         let mut binary = Binary { private: String::new(), token: String::new(), child, log };
         let listening = binary.until_log(" takes callbacks on ").await;
-        let mut addresses = listening.split_whitespace().filter_map(|word| word.parse::<SocketAddr>().ok());
+        let mut addresses = listening.split([' ', '"']).filter_map(|word| word.parse::<SocketAddr>().ok());
         self.door.lead_to(addresses.next().expect("the public address"));
         binary.private = format!("http://{}", addresses.next().expect("the private address"));
         binary.token = std::fs::read_to_string(self.path("receiptd.token")).expect("a token").trim().to_owned();

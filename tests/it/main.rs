@@ -2,11 +2,14 @@
 
 mod binary;
 mod clients;
+mod codes;
+mod commands;
 mod config;
 mod crash;
 mod damage;
 mod deploy;
 mod docs;
+mod doctor;
 mod file;
 mod histories;
 mod keeping;
@@ -26,3 +29,4 @@ mod story;
 mod stream;
 mod submission;
 mod support;
+mod watching;

@@ -76,6 +76,18 @@ async fn every_operation_answers_as_documented() {
     }
 }
 
+#[test]
+fn every_operation_has_an_example_of_what_is_sent_and_of_every_answer() {
+    for (method, path, operation) in operations() {
+        let answers = operation["responses"].as_object().expect("answers").values();
+        let bodies = answers.chain([&operation["requestBody"]]).filter_map(|of| of["content"].as_object());
+        for (media, content) in bodies.flatten() {
+            let example = &content["example"];
+            assert!(!example.is_null() && *example != serde_json::json!(""), "{method} {path}: no example of {media}: {content}");
+        }
+    }
+}
+
 #[actix_web::test]
 async fn the_daemon_and_the_command_line_show_the_same_document_and_all_its_references_lead_somewhere() {
     let daemon = spawn().await;

@@ -1,0 +1,147 @@
+//! What `doctor` sees of the files: are they there, whose are they, who may read them, what disk are they on?
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::Finding;
+use crate::config::{KeySource, Loaded};
+
+/// Less room than this is too little: some two million receipts.
+const LEAST_ROOM: u64 = 512 << 20;
+
+/// `statfs(2)`'s numbers of file systems that are somewhere else.
+#[cfg(target_os = "linux")]
+const NETWORK_FILE_SYSTEMS: [(u32, &str); 6] =
+    [(0x6969, "NFS"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB"), (0x517B, "SMB"), (0x0102_1997, "9P"), (0x00C3_6400, "Ceph")];
+
+/// All of it, the database first.
+pub(super) fn looks(loaded: &Loaded) -> Vec<Finding> {
+    let mut findings = vec![database(loaded)];
+    findings.extend(disk(loaded));
+    findings.extend(owners(loaded));
+    findings.extend(permissions("token file", &loaded.config.api.token_file, 0o037));
+    findings.extend(permissions("identity file", &beside(loaded, ".identity"), 0o077));
+    if let KeySource::File(file) = &loaded.config.provider.key {
+        findings.extend(permissions("key file", file, 0o077));
+    }
+    findings
+}
+
+fn database(loaded: &Loaded) -> Finding {
+    let file = &loaded.config.database;
+    match std::fs::metadata(file) {
+        Ok(metadata) if metadata.is_file() => Finding::good("database", format!("{} is there", file.display())),
+        Ok(_) => Finding::bad("database", format!("{} is no file", file.display()), "set `database` to a file"),
+        Err(error) => Finding::bad(
+            "database",
+            format!("{}: {error}", file.display()),
+            "the daemon makes it when it starts for the first time, in a folder that it may write to",
+        ),
+    }
+}
+
+fn beside(loaded: &Loaded, tail: &str) -> PathBuf {
+    let mut path = loaded.config.database.clone().into_os_string();
+    path.push(tail);
+    path.into()
+}
+
+fn folder(loaded: &Loaded) -> &Path {
+    loaded.config.database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What belongs to somebody else keeps the daemon from writing, as after a command that was run by root. The measure is
+/// the folder, which is the service's own; root's may be anybody's, and then it is the database.
+fn owners(loaded: &Loaded) -> Vec<Finding> {
+    let owner = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
+    let measure = if owner(folder(loaded)).is_some_and(|uid| uid != 0) { folder(loaded) } else { &loaded.config.database };
+    let Some(expected) = owner(measure) else { return Vec::new() };
+    let files =
+        ["", "-wal", "-shm", ".identity"].map(|tail| beside(loaded, tail)).into_iter().chain([loaded.config.api.token_file.clone()]);
+    files.filter_map(|file| stranger(&file, owner(&file)?, measure, expected)).collect()
+}
+
+fn stranger(file: &Path, owner: u32, measure: &Path, expected: u32) -> Option<Finding> {
+    let (shown, measure) = (file.display(), measure.display());
+    (owner != expected).then(|| {
+        Finding::bad(
+            "owner",
+            format!("{shown} belongs to the user id {owner}, {measure} to {expected}"),
+            format!("sudo chown --reference='{measure}' '{shown}'; run commands as the user the daemon runs as, not as root"),
+        )
+    })
+}
+
+/// Nobody but its owner may read it, or write to it: none of `forbidden`. (The API token may be shared with a group, whose
+/// members then use the command line.) That it is not there is told by other looks.
+fn permissions(check: &'static str, file: &Path, forbidden: u32) -> Option<Finding> {
+    let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
+    let shown = file.display();
+    Some(match mode & forbidden {
+        0 => Finding::good(check, format!("{shown} has mode {mode:04o}")),
+        _ => Finding::bad(check, format!("{shown} has mode {mode:04o}: others may read or write it"), format!("chmod 600 '{shown}'")),
+    })
+}
+
+/// Room on the disk, and whether it is one that SQLite's locks and syncs can be trusted on.
+fn disk(loaded: &Loaded) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Ok(found) = rustix::fs::statvfs(folder(loaded)) {
+        findings.push(room(found.f_bavail.saturating_mul(found.f_frsize)));
+    }
+    #[cfg(target_os = "linux")]
+    if let Ok(found) = rustix::fs::statfs(folder(loaded))
+        && let Some((_, name)) = NETWORK_FILE_SYSTEMS
+            .iter()
+            .find(|(magic, _)| u64::try_from(found.f_type).is_ok_and(|kind| kind & 0xffff_ffff == u64::from(*magic)))
+    {
+        let mend = "keep the database on a local disk: over a network, locks and syncs do not hold what they promise";
+        findings.push(Finding::bad("file system", format!("{} is on {name}", loaded.config.database.display()), mend));
+    }
+    findings
+}
+
+fn room(free: u64) -> Finding {
+    let shown = bytesize::ByteSize(free);
+    if free >= LEAST_ROOM {
+        Finding::good("disk", format!("{shown} are free"))
+    } else {
+        Finding::bad("disk", format!("only {shown} are free"), "make room: when it is full, receipts are answered 503 until there is some")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_room_is_told_before_there_is_none() {
+        assert!(room(LEAST_ROOM).ok && !room(LEAST_ROOM - 1).ok);
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_told_with_its_mend() {
+        let (file, folder) = (Path::new("/var/lib/receiptd/receiptd.db-wal"), Path::new("/var/lib/receiptd"));
+        assert_eq!(stranger(file, 990, folder, 990), None);
+        let told = stranger(file, 0, folder, 990).expect("told");
+        let mend = told.mend.expect("a mend");
+        assert!(mend.starts_with("sudo chown --reference='/var/lib/receiptd' '/var/lib/receiptd/receiptd.db-wal'"), "{mend}");
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_told() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        for (mode, forbidden, ok) in [
+            (0o600, 0o077, true),
+            (0o400, 0o077, true),
+            (0o640, 0o077, false),
+            (0o604, 0o077, false),
+            (0o640, 0o037, true),
+            (0o660, 0o037, false),
+        ] {
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).expect("set");
+            assert_eq!(permissions("token file", file.path(), forbidden).map(|finding| finding.ok), Some(ok), "{mode:o}");
+        }
+        assert_eq!(permissions("token file", Path::new("/nowhere/at/all"), 0o077), None);
+    }
+}

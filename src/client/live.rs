@@ -1,0 +1,48 @@
+//! `GET /v1/receipts` as a live stream (server-sent events).
+
+use awc::http::header::{ACCEPT, HeaderName};
+use serde::Serialize;
+
+use super::exchange::read;
+use super::{Client, ClientError};
+use crate::api::{BatchId, Receipt};
+
+impl Client {
+    /// Follows the receipts of all batches, or of one, until the stream ends: when the daemon stops, or the connection is
+    /// lost. With `last`, the id of the last receipt that was told before, nothing is missed in between.
+    ///
+    /// `told` gets each receipt, and `None` when the stream begins and as long as there is none to tell.
+    ///
+    /// # Errors
+    /// The stream was refused, or cut.
+    pub async fn follow(
+        &self,
+        batch: Option<BatchId>,
+        last: Option<i64>,
+        mut told: impl FnMut(Option<Receipt>),
+    ) -> Result<(), ClientError> {
+        #[derive(Serialize)]
+        struct Query {
+            batch: Option<BatchId>,
+        }
+        let mut headers = vec![(ACCEPT, "text/event-stream".to_owned())];
+        headers.extend(last.map(|id| (HeaderName::from_static("last-event-id"), id.to_string())));
+        let mut begun = Vec::new();
+        self.exchange
+            .stream("/v1/receipts", &Query { batch }, &headers, |chunk| {
+                for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+                    begun.extend_from_slice(piece);
+                    if let Some(line) = begun.strip_suffix(b"\n") {
+                        if let Some(data) = line.strip_prefix(b"data:") {
+                            told(Some(read(data)?));
+                        } else if line.starts_with(b":") {
+                            told(None);
+                        }
+                        begun.clear();
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+}

@@ -1,0 +1,69 @@
+//! The access log: one line a request, with the pattern of its path, for in the path itself stand tokens and numbers.
+//!
+//! What changes something through the API is told at `info`. All else is at `debug`: tens of thousands of receipts a
+//! second are counted in the metrics, and only whoever wants it reads them one by one
+//! (`RUST_LOG=info,receiptd::http::access=debug`).
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::web::{Data, Payload};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
+use log::Level;
+
+use super::error::ApiError;
+use super::public::{self, PublicState};
+use crate::domain::BatchId;
+
+/// Wraps the private listener.
+///
+/// # Errors
+/// Those of what it wraps.
+pub async fn logged(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let level = if request.method().is_safe() { Level::Debug } else { Level::Info };
+    if !log::log_enabled!(level) {
+        return next.call(request).await;
+    }
+    let (started, method) = (Instant::now(), request.method().clone());
+    let route = request.match_pattern();
+    let in_path = |route: &str| Some(request.path().split('/').nth(3)?.to_owned()).filter(|_| route.starts_with("/v1/batches/{id}"));
+    let batch = route.as_deref().and_then(in_path);
+    let answer = next.call(request).await;
+    let (status, location) = match &answer {
+        Ok(answer) => {
+            (answer.status(), answer.headers().get(header::LOCATION).and_then(|to| Some(to.to_str().ok()?.rsplit('/').next()?.to_owned())))
+        }
+        Err(error) => (error.as_response_error().status_code(), None),
+    };
+    let batch = batch.or(location).and_then(|id| id.parse().ok());
+    line(level, batch, &method, route.as_deref(), status, started);
+    answer
+}
+
+/// The public listener, in the place of [`public::callback`].
+pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data<PublicState>) -> Result<HttpResponse, ApiError> {
+    if !log::log_enabled!(Level::Debug) {
+        return public::callback(request, payload, state).await;
+    }
+    let (started, method) = (Instant::now(), request.method().clone());
+    let mut parts = request.path().rsplit('/').skip(1);
+    let batch: Option<BatchId> = parts.next().and_then(|id| id.parse().ok()).filter(|_| parts.next() == Some("callbacks"));
+    let answer = public::callback(request, payload, state).await;
+    let status = answer.as_ref().map_or_else(ResponseError::status_code, HttpResponse::status);
+    line(Level::Debug, batch, &method, batch.map(|_| "/callbacks/{batch}/{token}"), status, started);
+    answer
+}
+
+fn line(level: Level, batch: Option<BatchId>, method: &Method, route: Option<&str>, status: StatusCode, started: Instant) {
+    let of = batch.map(|batch| format!("batch {batch}: ")).unwrap_or_default();
+    // Any word may stand in the place of the method.
+    let method = [Method::GET, Method::POST, Method::DELETE, Method::HEAD, Method::PUT, Method::PATCH, Method::OPTIONS]
+        .iter()
+        .find(|known| *known == method)
+        .map_or("(other method)", Method::as_str);
+    let (route, took) = (route.unwrap_or("(no such path)"), started.elapsed().as_secs_f64() * 1e3);
+    log::log!(level, "{of}{method} {route} {} in {took:.1} ms", status.as_u16());
+}

@@ -1,0 +1,97 @@
+//! Reading the log of receipts.
+
+use rusqlite::{Connection, Row, named_params};
+
+use super::db::Store;
+use super::error::StoreError;
+use super::receipts::optional;
+use super::rows::{StoredIdentifier, outcome_of, shown, source_of};
+use crate::api;
+use crate::domain::{BatchId, ReceiptCode, Timestamp};
+
+/// Rows of the log that one filtered page reads.
+const LOG_ROWS_PER_PAGE: i64 = 20_000;
+
+/// Which receipts of the log are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReceiptFilter {
+    /// Only of this batch.
+    pub batch: Option<BatchId>,
+    /// Only deliveries, or only failures.
+    pub delivered: Option<bool>,
+}
+
+impl ReceiptFilter {
+    /// Whether it is one of those that are asked for.
+    pub fn matches(&self, receipt: &api::Receipt) -> bool {
+        self.batch.is_none_or(|batch| receipt.batch == batch) && self.delivered.is_none_or(|delivered| receipt.delivered == delivered)
+    }
+}
+
+impl Store {
+    /// The log after an id, oldest first: a page, and the id to go on from (`None` at the end). With a filter
+    /// the page may be short, or empty, and still not be the last.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn receipts(&self, after: i64, filter: ReceiptFilter, limit: u32) -> Result<(Vec<api::Receipt>, Option<i64>), StoreError> {
+        self.read(move |conn| page_of_log(conn, after, &filter, limit)).await
+    }
+}
+
+/// The columns that [`log_entry`] reads.
+pub(super) const LOG_COLUMNS: &str = "r.id, b.uuid, r.number, r.delivered, i.code, coalesce(i.description, c.description) as description,
+    r.message_id, r.source, r.outcome, r.received_at";
+/// And where they come from.
+pub(super) const LOG_TABLES: &str = "receipt r join batch b on b.id = r.batch
+    left join receipt_info i on i.id = r.info left join code c on c.code_key = i.code_key";
+
+pub(super) fn log_entry(row: &Row<'_>) -> rusqlite::Result<api::Receipt> {
+    Ok(api::Receipt {
+        id: row.get("id")?,
+        batch: super::rows::uuid(row, "uuid")?,
+        destination: shown(row.get("number")?),
+        delivered: row.get("delivered")?,
+        code: row.get::<_, Option<String>>("code")?.map(ReceiptCode::new),
+        description: row.get("description")?,
+        message_id: row.get::<_, Option<StoredIdentifier>>("message_id")?.map(|id| id.0),
+        source: source_of(row.get("source")?),
+        outcome: outcome_of(row.get("outcome")?),
+        received_at: Timestamp::from_millis(row.get("received_at")?),
+    })
+}
+
+fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32) -> rusqlite::Result<(Vec<api::Receipt>, Option<i64>)> {
+    let newest: i64 = conn.query_row("select coalesce(max(id), 0) from receipt", [], |row| row.get(0))?;
+    // Between these two are all that a batch has.
+    let (first, newest) = match filter.batch {
+        None => (0, newest),
+        Some(batch) => optional(
+            conn.prepare_cached("select first_receipt, last_receipt from batch join batch_count on batch = id where uuid = :uuid")?
+                .query_row(named_params! {":uuid": batch.to_string()}, |row| Ok((row.get(0)?, row.get(1)?))),
+        )?
+        .map_or((0, 0), |(first, last): (Option<i64>, Option<i64>)| (first.unwrap_or(0), last.unwrap_or(0))),
+    };
+    let after = after.max(first - 1);
+    // A filter must not turn one page into a walk through the whole log.
+    let until =
+        if filter.batch.is_none() && filter.delivered.is_none() { newest } else { newest.min(after.saturating_add(LOG_ROWS_PER_PAGE)) };
+    let mut statement = conn.prepare_cached(&format!(
+        "select {LOG_COLUMNS} from {LOG_TABLES}
+         where r.id > :after and r.id <= :until and (:batch is null or b.uuid = :batch) and (:delivered is null or r.delivered = :delivered)
+         order by r.id limit :limit"
+    ))?;
+    let batch = filter.batch.map(|id| id.to_string());
+    let found = statement
+        .query_map(
+            named_params! {":after": after, ":until": until, ":batch": batch, ":delivered": filter.delivered, ":limit": limit},
+            log_entry,
+        )?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let next = match found.last() {
+        Some(last) if found.len() == limit as usize => Some(last.id),
+        _ if until < newest => Some(until),
+        _ => None,
+    };
+    Ok((found, next))
+}

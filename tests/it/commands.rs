@@ -1,0 +1,86 @@
+//! The program as a newcomer meets it: in a fresh folder, with slips of the pen, in pipes.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Output, Stdio};
+
+use crate::binary::{House, said};
+
+fn run(house: &House, line: &str) -> Output {
+    house.command(&line.split(' ').collect::<Vec<_>>()).output().expect("run")
+}
+
+#[actix_web::test]
+async fn every_mistake_has_its_exit_code_and_says_what_to_do() {
+    let house = House::new();
+    for (line, code, advice) in [
+        ("batches", 3, "start `receiptd serve`"),
+        ("healthcheck", 3, "Is `receiptd serve` running"),
+        ("check", 1, "name its configuration with --config"),
+        ("backup copy.db", 1, "name its configuration with --config"),
+        ("doctor", 1, "→ start it with `receiptd serve`"),
+        ("show x", 2, "as `receiptd batches` lists them"),
+        ("send --from m --message x --to 07700900123", 3, "start `receiptd serve`"),
+        ("bathces", 2, "'batches'"),
+        ("send --mesage x --from m --to +447700900123", 2, "'--message'"),
+        ("batches --state complet", 2, "'complete'"),
+        ("quarantine lst", 2, "'list'"),
+        ("completions bsh", 2, "'bash'"),
+        ("sandbox --profile stromy", 2, "'stormy'"),
+    ] {
+        let output = run(&house, line);
+        assert_eq!(output.status.code(), Some(code), "{line}: {}", said(&output));
+        assert!(said(&output).contains(advice), "{line}: {}", said(&output));
+    }
+    let house = house.set("RECEIPTD_RECONCILE__AFTR", "1m");
+    let output = run(&house, "batches");
+    assert!(output.status.code() == Some(2) && said(&output).contains("RECEIPTD_RECONCILE__AFTER"), "{}", said(&output));
+}
+
+#[actix_web::test]
+async fn a_daemon_that_is_there_without_its_token_is_a_mistake_of_the_configuration() {
+    let house = House::new();
+    let daemon = house.serve().await;
+    let mut command = house.command(&["batches"]);
+    command.env("RECEIPTD_API__LISTEN", daemon.private.trim_start_matches("http://")).env("RECEIPTD_API__TOKEN_FILE", "elsewhere");
+    let output = command.output().expect("run");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let second = run(&house, "serve");
+    assert!(second.status.code() == Some(2) && said(&second).contains("another receiptd"), "{}", said(&second));
+}
+
+#[actix_web::test]
+async fn an_address_that_is_taken_is_told_with_the_way_out() {
+    let house = House::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let house = house.set("RECEIPTD_CALLBACK__LISTEN", &taken.local_addr().expect("an address").to_string());
+    let output = run(&house, "serve");
+    assert!(output.status.code() == Some(2) && said(&output).contains("Set callback.listen to another address"), "{}", said(&output));
+}
+
+#[actix_web::test]
+async fn a_closed_pipe_is_met_without_a_word() {
+    let house = House::new();
+    for line in ["config", "config --json", "openapi", "man", "completions bash", "doctor", "--help", "sandbox --listen 127.0.0.1:0"] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = house.command(&line.split(' ').collect::<Vec<_>>());
+        let output = command.stdout(writer).stderr(Stdio::piped()).output().expect("run");
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{line}: {}", said(&output));
+        assert!(output.stderr.is_empty(), "{line}: {}", said(&output));
+    }
+}
+
+#[actix_web::test]
+async fn the_sandbox_tells_programs_where_it_is_and_what_it_did() {
+    let house = House::new();
+    let mut command = house.command(&["sandbox", "--listen", "127.0.0.1:0", "--seed", "7", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("started");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut line = || serde_json::from_str::<serde_json::Value>(&lines.next().expect("a line").expect("text")).expect("JSON");
+    let begun = line();
+    assert!(begun["url"].as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")) && begun["seed"] == 7, "{begun}");
+    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process id");
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("asked to stop");
+    assert_eq!(line()["batches"], 0);
+    assert!(child.wait().expect("ended").success());
+}
