@@ -20,6 +20,7 @@ package:
 
 # The package in a clean Debian with systemd, from installing to restoring (root, minutes)
 try-package: package
+    deploy/try-getting-started
     deploy/try-package
 
 # Faults for longer than CI has time for

@@ -231,7 +231,8 @@ select
     b.group_uuid as "group",
     b.resend_of,
     b.reference,
-    case when b.state = 'submitted' and b.send_at > unixepoch('subsec') * 1000 then 'scheduled' else b.state end as state,
+    -- julianday, since `unixepoch('subsec')` is null in sqlite3 before 3.42, Debian 12's for instance.
+    case when b.state = 'submitted' and b.send_at > (julianday('now') - 2440587.5) * 86400000 then 'scheduled' else b.state end as state,
     b.sender as "from",
     b.message,
     b.parts,

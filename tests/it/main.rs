@@ -8,6 +8,7 @@ mod config;
 mod crash;
 mod damage;
 mod deploy;
+mod docs;
 mod doctor;
 mod file;
 mod histories;

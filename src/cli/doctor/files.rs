@@ -56,9 +56,15 @@ fn owners(loaded: &Loaded) -> Vec<Finding> {
     let owner = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
     let measure = if owner(folder(loaded)).is_some_and(|uid| uid != 0) { folder(loaded) } else { &loaded.config.database };
     let Some(expected) = owner(measure) else { return Vec::new() };
-    let files =
-        ["", "-wal", "-shm", ".identity"].map(|tail| beside(loaded, tail)).into_iter().chain([loaded.config.api.token_file.clone()]);
+    let token = Some(loaded.config.api.token_file.clone()).filter(|token| !shared(token, measure));
+    let files = ["", "-wal", "-shm", ".identity"].map(|tail| beside(loaded, tail)).into_iter().chain(token);
     files.filter_map(|file| stranger(&file, owner(&file)?, measure, expected)).collect()
+}
+
+/// May the daemon's group read it? That is enough for the token, which the Debian package makes as root's.
+fn shared(token: &Path, measure: &Path) -> bool {
+    let (Ok(token), Ok(measure)) = (std::fs::metadata(token), std::fs::metadata(measure)) else { return false };
+    token.gid() == measure.gid() && token.permissions().mode() & 0o040 != 0
 }
 
 fn stranger(file: &Path, owner: u32, measure: &Path, expected: u32) -> Option<Finding> {
@@ -126,6 +132,18 @@ mod tests {
         let told = stranger(file, 0, folder, 990).expect("told");
         let mend = told.mend.expect("a mend");
         assert!(mend.starts_with("sudo chown --reference='/var/lib/receiptd' '/var/lib/receiptd/receiptd.db-wal'"), "{mend}");
+    }
+
+    #[test]
+    fn a_token_of_root_that_the_daemon_s_group_may_read_is_no_fault() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let token = folder.path().join("receiptd.token");
+        std::fs::write(&token, "token").expect("written");
+        for (mode, enough) in [(0o640, true), (0o440, true), (0o600, false), (0o604, false)] {
+            std::fs::set_permissions(&token, std::fs::Permissions::from_mode(mode)).expect("set");
+            assert_eq!(shared(&token, folder.path()), enough, "{mode:o}");
+        }
+        assert!(!shared(Path::new("/nowhere/at/all"), folder.path()));
     }
 
     #[test]
