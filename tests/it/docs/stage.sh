@@ -53,13 +53,13 @@ systemctl() {
 journalctl() { cat "$ROOT/stage/daemon.out"; }
 
 # Waits for what a command brings about.
-await() {
-    local tries
-    for tries in $(seq 600); do
-        ! "$@" >/dev/null 2>&1 || return 0
+await() { await_within 600 "$@" || { echo "it never came to that: $*" >&2 && return 1; }; }
+await_within() { # so many looks, a command
+    local looks
+    for looks in $(seq "$1"); do
+        ! "${@:2}" >/dev/null 2>&1 || return 0
         sleep 0.05
     done
-    echo "it never came to that: $*" >&2
     return 1
 }
 # Whether the daemon is ready, by its process id. Its sockets take callers before it does: they would wait.
@@ -95,12 +95,15 @@ background() {
         await test -s "$ROOT/stage/$1.out"
     fi
 }
+# What a command before it has brought about may be on its way, so a query is repeated until it finds something.
 query() { # number, place, may-be-empty
     PLACE=$2
     words_of "$1"
-    sqlite3 -readonly -bail "$ROOT/var/lib/receiptd/receiptd.db" <"$ROOT/stage/$1.words" >"$ROOT/stage/$1.out"
-    [ -s "$ROOT/stage/$1.out" ] || [ "${3:-}" = may-be-empty ] || { echo "$PLACE: the query found nothing" >&2 && return 1; }
+    ask "$1"
+    [ "${3:-}" = may-be-empty ] || await_within 100 found "$1" || { echo "$PLACE: the query found nothing" >&2 && return 1; }
 }
+ask() { sqlite3 -readonly -bail "$ROOT/var/lib/receiptd/receiptd.db" <"$ROOT/stage/$1.words" >"$ROOT/stage/$1.out"; }
+found() { ask "$1" && [ -s "$ROOT/stage/$1.out" ]; }
 
 # What the package brings.
 stage_empty() {
