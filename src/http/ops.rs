@@ -74,7 +74,9 @@ pub(super) async fn home(state: Data<ApiState>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>receiptd</title>\
          <h1>receiptd {}</h1><p>{condition}</p>\
-         <p>The REST API is under <code>/v1</code>, with a bearer token; <a href=\"/readyz\">/readyz</a> tells the state.</p></html>",
+         <p>The REST API is under <code>/v1</code>, with a bearer token; <a href=\"/readyz\">/readyz</a> tells the state.</p>\
+         <p>Documentation: <code>man receiptd</code> and <code>receiptd --help</code>; the API as <code>/openapi.json</code>; pages in \
+         <code>docs/</code> of the repository, or <code>/usr/share/doc/receiptd/docs</code>.</p></html>",
         env!("CARGO_PKG_VERSION")
     ))
 }

@@ -56,7 +56,7 @@ pub(super) struct Shared {
     turns: Semaphore,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Held until the store is closed: one daemon a database.
-    _lock: File,
+    lock: File,
 }
 
 /// What was found on opening, for the log and for people.
@@ -171,7 +171,7 @@ impl Store {
             readers,
             turns: Semaphore::new(READERS_WAITING),
             thread: Mutex::new(Some(thread)),
-            _lock: lock,
+            lock,
         };
         Ok((Self { shared: Arc::new(shared) }, found))
     }
@@ -182,6 +182,10 @@ impl Store {
         let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             log::error!("the writer ended with a panic");
+        }
+        // Not only when the last reader has gone: who stops one daemon and starts the next does not wait for that.
+        if let Err(error) = self.shared.lock.unlock() {
+            log::debug!("the lock of the database is held until the end: {error}");
         }
     }
 

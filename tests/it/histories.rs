@@ -218,10 +218,19 @@ impl World {
     /// What is in the files at this moment is all that the next one has: that is what a kill leaves.
     fn crash(&mut self) {
         let after = folder();
-        for name in ["receiptd.db", "receiptd.db-wal", "receiptd.db.identity"] {
-            let from = self.folder.path().join(name);
-            if from.exists() {
-                std::fs::copy(&from, after.path().join(name)).expect("copied");
+        let files = ["receiptd.db", "receiptd.db-wal", "receiptd.db.identity"];
+        let stamps = || files.map(|name| std::fs::metadata(self.folder.path().join(name)).ok().map(|it| (it.len(), it.modified().ok())));
+        loop {
+            let before = stamps();
+            for name in files {
+                let from = self.folder.path().join(name);
+                if from.exists() {
+                    std::fs::copy(&from, after.path().join(name)).expect("copied");
+                }
+            }
+            // In a quiet moment the WAL goes into the file: what was copied of one and the other must be of one moment.
+            if stamps() == before {
+                break;
             }
         }
         let old = std::mem::replace(&mut self.store, open(&after, &self.clock));

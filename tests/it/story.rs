@@ -68,3 +68,13 @@ async fn a_batch_goes_out_its_receipts_come_in_and_every_number_has_a_state() {
     daemon.assert_books_balance().await;
     daemon.stop().await;
 }
+
+#[actix_web::test]
+async fn the_front_page_names_the_daemon_its_state_and_the_documentation() {
+    let daemon = spawn_with(Options::default()).await;
+    let page = daemon.get("/").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    for word in ["receiptd 0.", "Receipts are being recorded", "/openapi.json", "/usr/share/doc/receiptd/docs"] {
+        assert!(page.text.contains(word), "{word}: {}", page.text);
+    }
+}
