@@ -54,10 +54,10 @@ impl Failure {
         }
     }
 
-    /// For calls that end at the provider: its refusal (`409`, `502`) is one.
+    /// For calls that end at the provider: `502` tells that it refused.
     pub fn at_provider(error: ClientError) -> Self {
         match &error {
-            ClientError::Problem(problem) if matches!(problem.status, 409 | 502) => Self::Refused(error.to_string()),
+            ClientError::Problem(problem) if problem.status == 502 => Self::Refused(error.to_string()),
             _ => error.into(),
         }
     }
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(code(ConfigError::NotText("RECEIPTD_X".into()).into()), 2);
         assert_eq!(code(ClientError::Unreachable("x".into()).into()), 3);
         assert_eq!(code(problem(404).into()), 4);
-        assert_eq!(code(Failure::at_provider(problem(409))), 5);
+        assert_eq!(code(Failure::at_provider(problem(409))), 1);
         assert_eq!(code(Failure::at_provider(problem(502))), 5);
         assert_eq!(code(Failure::at_provider(problem(404))), 4);
         assert_eq!(code(Failure::at_provider(ClientError::Unreachable("x".into()))), 3);

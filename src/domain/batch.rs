@@ -126,11 +126,12 @@ impl BatchState {
     /// The state once receipts have come in.
     ///
     /// A receipt proves that the provider has the batch, whatever we believed: so it must not be sent
-    /// (again). While it is being submitted the answer will say; a cancelled or validated batch stays so.
+    /// (again), and its destinations are awaited, also where somebody had given it up. While it is being
+    /// submitted the answer will say; a validated batch stays so.
     #[must_use]
     pub fn after_receipts(self, total: u64, is_final: u64) -> Self {
         let with_provider = match self {
-            Self::Queued | Self::Unconfirmed | Self::Rejected | Self::Scheduled => Self::Submitted,
+            Self::Queued | Self::Unconfirmed | Self::Rejected | Self::Cancelled | Self::Scheduled => Self::Submitted,
             other => other,
         };
         with_provider.completed(total, is_final)

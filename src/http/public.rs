@@ -46,7 +46,8 @@ pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data
 
 async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> Result<HttpResponse, ApiError> {
     let _busy = Connections::busy(&request);
-    let batch = authentic(request.path(), state).ok_or_else(|| ApiError::NotFound("there is nothing here".into()))?;
+    // Decoded, where somebody thought that a `-` or a `_` had to be encoded.
+    let batch = authentic(request.match_info().as_str(), state).ok_or_else(|| ApiError::NotFound("there is nothing here".into()))?;
     if request.method() != Method::POST {
         return Err(ApiError::Method("POST"));
     }

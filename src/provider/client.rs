@@ -299,6 +299,11 @@ async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
     let (mut body, mut length) = (Vec::new(), 0);
     while let Some(chunk) = response.next().await {
         match chunk {
+            // A refusal is clear from its first line, however much is said of it.
+            Ok(chunk) if length + chunk.len() > most && status >= 400 => {
+                body.extend_from_slice(&chunk[..most.saturating_sub(body.len()).min(chunk.len())]);
+                return Exchange::Answered(Answer { status, retry_after, date, body });
+            }
             Ok(chunk) if length + chunk.len() > most => {
                 return Exchange::lost("too_long", Some(status), format!("the answer is longer than {most} bytes"));
             }

@@ -29,6 +29,8 @@ const INVARIANTS: &[&str] = &[
      from batch b join batch_count n on n.batch = b.id
      left join (select batch, count(distinct number) as found from receipt where outcome = 2 group by batch) r on r.batch = b.id
      where n.conflict <> ifnull(r.found, 0)",
+    "select 'batch ' || uuid || ': is ' || state || ', and completed_at does not say the same' from batch
+     where (completed_at is not null) <> (state in ('complete', 'rejected', 'cancelled', 'validated'))",
     "select 'batch ' || uuid || ': is submitted though every destination is final'
      from batch join batch_count on batch = id where state = 'submitted' and delivered + failed >= total",
     // The stored state is the fold of the receipts.

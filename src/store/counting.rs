@@ -130,10 +130,13 @@ pub(super) fn flush(w: &mut Writing<'_>) -> rusqlite::Result<()> {
                 .prepare_cached(
                     "update batch set state = :state, provider_id = coalesce(provider_id, :learned),
                          submitted_at = case when :state in ('submitted', 'complete') then coalesce(submitted_at, :now) else submitted_at end,
-                         completed_at = case when :state = 'complete' then coalesce(completed_at, :now) else completed_at end
+                         completed_at = case when not :settled then null when state = :state then completed_at else :now end
                      where id = :batch",
                 )?
-                .execute(named_params! {":state": state.as_str(), ":learned": learned, ":now": w.now.as_millis(), ":batch": tally.batch})?;
+                .execute(named_params! {
+                    ":state": state.as_str(), ":settled": state.is_settled(), ":learned": learned, ":now": w.now.as_millis(),
+                    ":batch": tally.batch,
+                })?;
         }
         tally.before = tally.now;
         tally.state = state;

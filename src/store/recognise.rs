@@ -10,6 +10,9 @@ use super::db::Found;
 use super::identity::Identity;
 use crate::domain::{LastError, Timestamp};
 
+/// More receipts than any original takes after it was copied.
+const LEAP: i64 = 1 << 32;
+
 pub(super) enum Recognition {
     File(io::Error),
     Sqlite(rusqlite::Error),
@@ -59,6 +62,11 @@ pub(super) fn recognise(conn: &Connection, path: &Path, created: bool, now: Time
     found.interrupted = settle_interrupted(&transaction, now)?;
     if let Some(why) = suspicion {
         let held = hold_queued(&transaction, now, why)?;
+        // Its original went on and gave out ids: those who follow its log would take ours for what they have seen.
+        transaction.execute(
+            "update instance set pruned_receipt = max(pruned_receipt, ifnull((select max(id) from receipt), 0)) + :leap",
+            named_params! {":leap": LEAP},
+        )?;
         found.held = Some((held, why.to_owned()));
     }
     let counter = submissions.max(identity.submissions);

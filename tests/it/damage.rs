@@ -40,6 +40,7 @@ async fn check_finds_each_kind_of_damage_and_nothing_in_a_whole_file() {
         ("delete from receipt where outcome = 3", "receipts by its counter"),
         ("update batch_count set last_receipt = 2", "are not between the two"),
         ("delete from batch_count", "its counters are missing"),
+        ("update batch set completed_at = 1", "completed_at does not say the same"),
         ("update batch_count set conflict = 0", "conflicts by its counter"),
         ("update batch_count set total = 2", "is submitted though every destination is final"),
         ("update destination set said = 1 where number = 447700900001", "in a state that its receipts do not say"),

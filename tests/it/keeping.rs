@@ -227,3 +227,26 @@ async fn callback_urls_given_out_before_outlive_a_new_secret_and_not_a_revocatio
     assert_eq!(post(given, "+447700900003").await, 404);
     assert_eq!(post(daemon.callback(&old), "+447700900003").await, 200, "who knows the new one is let in");
 }
+
+#[actix_web::test]
+async fn a_restored_copy_gives_its_receipts_ids_that_its_original_never_gave() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&["+447700900001", "+447700900002", "+447700900003"]).await;
+    daemon.until(&id, "submitted").await;
+    daemon.receipt(&id, "+447700900001", true, "00").await;
+    let copy = daemon.folder.path().join("copy.db");
+    assert_eq!(daemon.api("POST", "/v1/backup", Some(json!({"file": copy}))).await.status, 200);
+    // The original goes on, and somebody follows its log.
+    daemon.receipt(&id, "+447700900002", true, "00").await;
+    let seen = daemon.get("/v1/receipts").await.json()["items"][1]["id"].as_i64().expect("an id");
+    let folder = daemon.stop().await;
+    let restored = tempfile::tempdir().expect("a folder");
+    for (from, to) in [("copy.db", "receiptd.db"), ("copy.db.identity", "receiptd.db.identity")] {
+        std::fs::copy(folder.path().join(from), restored.path().join(to)).expect("copied");
+    }
+    let daemon = spawn_with(Options { folder: restored, ..Options::default() }).await;
+    daemon.receipt(&id, "+447700900003", true, "00").await;
+    let next = daemon.get(&format!("/v1/receipts?after={seen}")).await.json();
+    assert_eq!(next["items"].as_array().map(Vec::len), Some(1), "{next:#}");
+    daemon.assert_books_balance().await;
+}

@@ -222,3 +222,16 @@ async fn absurd_times_and_codes_off_the_list_change_nothing_but_what_is_shown() 
     assert_eq!(daemon.get("/v1/receipts").await.json()["items"].as_array().map(Vec::len), Some(5));
     daemon.assert_books_balance().await;
 }
+
+#[actix_web::test]
+async fn a_callback_whose_path_was_percent_encoded_on_the_way_is_the_same_callback() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE]).await;
+    daemon.until(&id, "submitted").await;
+    let callback = daemon.callback(&id);
+    let (base, path) = callback.split_at(callback.find("/callbacks/").expect("a path") + "/callbacks/".len());
+    let encoded = format!("{base}{}", path.replace('-', "%2D").replace('_', "%5f"));
+    let answer = request("POST", &encoded, &[], receipt(ONE, true, "00").to_string().into_bytes()).await;
+    assert_eq!((answer.status, answer.json()["recorded"].as_u64()), (200, Some(1)), "{answer:?}");
+    assert_eq!(request("POST", &format!("{encoded}%41"), &[], Vec::new()).await.status, 404);
+}

@@ -61,6 +61,9 @@ async fn a_refusal_is_final_and_shown() {
     assert_eq!((&batch["last_error"]["status"], &batch["last_error"]["detail"]), (&json!(422), &json!("the sender is not yours")));
     assert_eq!(batch["counts"]["rejected"], 1);
     assert_eq!(daemon.simulator.submissions().len(), 0);
+    // However much is said of it.
+    let (_, batch) = answered(Script::add(Answer::status(400).body("x".repeat(3 << 20))), "rejected").await;
+    assert!(batch["last_error"]["detail"].as_str().is_some_and(|detail| (100..10_000).contains(&detail.len())), "{batch:#}");
 }
 
 #[actix_web::test]
@@ -233,4 +236,34 @@ async fn many_batches_at_once_go_out_once_each() {
     sent.sort();
     sent.dedup();
     assert_eq!((sent.len(), daemon.simulator.submissions().len()), (20, 20));
+}
+
+#[actix_web::test]
+async fn a_receipt_opens_again_what_was_refused_or_given_up_and_then_it_is_neither_pruned_nor_sent_again() {
+    const TWO: &str = "+447700900002";
+    for given_up in [false, true] {
+        let daemon = spawn().await;
+        let status = if given_up { 500 } else { 400 };
+        daemon.simulator.script(Script::add(Answer::status(status)));
+        let id = daemon.submit(&[ONE, TWO]).await;
+        if given_up {
+            daemon.until(&id, "unconfirmed").await;
+            assert_eq!(daemon.api("POST", &format!("/v1/batches/{id}/resolve"), Some(json!({"as": "abandoned"}))).await.status, 200);
+        }
+        daemon.until(&id, if given_up { "cancelled" } else { "rejected" }).await;
+        // The provider had it all the same.
+        assert_eq!(daemon.receipt(&id, ONE, true, "00").await.json()["recorded"], 1);
+        let open = daemon.until(&id, "submitted").await;
+        assert_eq!((&open["counts"]["submitted"], &open["completed_at"]), (&json!(1), &json!(null)));
+        for state in ["rejected", "cancelled"] {
+            let again = daemon.api("POST", &format!("/v1/batches/{id}/resend"), Some(json!({"state": state}))).await;
+            assert_ne!(again.status, 202, "{again:?}");
+        }
+        let pruned = daemon.api("POST", "/v1/prune", Some(json!({"older_than": "0s"}))).await;
+        assert!(pruned.status == 400 || pruned.json()["batches"] == 0, "{pruned:?}");
+        assert_eq!(daemon.receipt(&id, TWO, true, "00").await.json()["recorded"], 1);
+        let done = daemon.until(&id, "complete").await;
+        assert!(done["completed_at"].as_str() >= done["submitted_at"].as_str(), "{done:#}");
+        daemon.assert_books_balance().await;
+    }
 }
