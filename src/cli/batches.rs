@@ -147,14 +147,28 @@ pub async fn list(session: &Session, args: BatchesArgs) -> Result<(), Failure> {
     } else if page.next.is_some() {
         say("there are more: --all shows them");
     }
+    tell_what_holds_up(&client, &page.items).await;
     Ok(())
+}
+
+/// Where batches wait: why nothing goes out at the moment. Told beside what was asked for, and never instead of it.
+pub(super) async fn tell_what_holds_up(client: &Client, batches: &[Batch]) {
+    if !batches.iter().any(|batch| batch.state == BatchState::Queued) {
+        return;
+    }
+    let Ok(readiness) = client.ready().await else { return };
+    for why in readiness.degraded.iter().filter(|why| why.starts_with("paused") || why.starts_with("provider")) {
+        say(&format!("nothing goes out: {}", plain(why)));
+    }
 }
 
 /// `receiptd show`
 pub async fn show(session: &Session, id: BatchId) -> Result<(), Failure> {
     let client = session.client()?;
     let found = Found::find(&client, id).await?;
-    show_found(session, &client, &found).await
+    show_found(session, &client, &found).await?;
+    tell_what_holds_up(&client, found.batches()).await;
+    Ok(())
 }
 
 /// The end of `show`, `watch` and `send --wait`.

@@ -4,7 +4,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::Failure;
@@ -91,9 +91,6 @@ pub fn fields(rows: impl IntoIterator<Item = (&'static str, String)>) -> Table {
 fn bare() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    if io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
     table
 }
 

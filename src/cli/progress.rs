@@ -1,17 +1,18 @@
 //! Progress bars, on a terminal only.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use super::output::is_watched;
+use super::output::{grouped, is_watched};
 
-const SENDING: &str = "{wide_bar} {human_pos}/{human_len} numbers, {per_sec}, {eta} left";
-const WAITING: &str = "{wide_bar} {human_pos}/{human_len} final, {per_sec}, {eta} left: {msg}";
-const EXPORTING: &str = "{wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
+const SENDING: &str = "{wide_bar} {human_pos}/{human_len} numbers, {rate}, {eta} left";
+const WAITING: &str = "{wide_bar} {human_pos}/{human_len} final, {rate}, {eta} left: {msg}";
+const EXPORTING: &str = "{wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left";
 const COPYING: &str = "{wide_bar} {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
-const DELETING: &str = "{wide_bar} {human_pos}/{human_len} destinations, {per_sec}, {eta} left";
+const DELETING: &str = "{wide_bar} {human_pos}/{human_len} destinations, {rate}, {eta} left";
 const CHECKING: &str = "{spinner} checking {binary_total_bytes}, for {elapsed}";
 
 /// Between two looks at work that is done elsewhere.
@@ -74,6 +75,10 @@ fn styled(numbers: u64, template: &str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Without the decimals that indicatif would show.
+    let style = style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+        let _ = write!(text, "{}/s", grouped(state.per_sec().round() as u64)); // into memory: it cannot fail
+    });
     ProgressBar::new(numbers).with_style(style)
 }
 

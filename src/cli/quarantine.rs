@@ -31,7 +31,7 @@ enum QuarantineCommand {
     #[command(after_help = "Examples:\n  receiptd quarantine replay 17 18\n  receiptd quarantine replay --all")]
     Replay(ReplayArgs),
     /// Give them up
-    #[command(after_help = "Example:\n  receiptd quarantine drop 17 --yes")]
+    #[command(after_help = "Examples:\n  receiptd quarantine drop 17 --yes\n  receiptd quarantine drop --all")]
     Drop(DropArgs),
 }
 
@@ -61,8 +61,11 @@ struct ReplayArgs {
 #[derive(Debug, Args)]
 struct DropArgs {
     /// Their ids
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
     ids: Vec<i64>,
+    /// All that are waiting
+    #[arg(long)]
+    all: bool,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -79,13 +82,13 @@ pub async fn run(session: &Session, args: QuarantineArgs) -> Result<(), Failure>
         }
         QuarantineCommand::Replay(args) => replay(session, &client, args).await,
         QuarantineCommand::Drop(args) => {
-            confirm(&format!("Give up {}?", count(args.ids.len() as u64, "callback", "callbacks")), args.yes)?;
-            for id in &args.ids {
+            let ids = if args.all { waiting(&client).await? } else { args.ids };
+            let what = count(ids.len() as u64, "callback", "callbacks");
+            confirm(&format!("Give up {what}?"), args.yes)?;
+            for id in &ids {
                 client.drop_quarantined(*id).await?;
             }
-            session.output.show(&serde_json::json!({ "dropped": args.ids }), || {
-                format!("{} given up", count(args.ids.len() as u64, "callback", "callbacks"))
-            })
+            session.output.show(&serde_json::json!({ "dropped": ids }), || format!("{what} given up"))
         }
     }
 }

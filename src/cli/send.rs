@@ -7,7 +7,7 @@ use comfy_table::Table;
 use serde_json::json;
 
 use super::args::channel;
-use super::batches::{batch_table, show_found};
+use super::batches::{batch_table, show_found, tell_what_holds_up};
 use super::confirm::confirm;
 use super::found::Found;
 use super::hand_over::{HandedOver, hand_over};
@@ -143,6 +143,7 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, handed: HandedO
     if wait {
         return watch::wait(session, client, found).await;
     }
+    tell_what_holds_up(client, found.batches()).await;
     match &found {
         Found::Batch(batch) => session.output.show(batch, || batch_table(found.batches()).trim_fmt())?,
         Found::Group(_) if session.output.is_json() => show_found(session, client, &found).await?,

@@ -7,7 +7,7 @@ use actix_web::rt;
 use clap::Args;
 use tokio::sync::Notify;
 
-use super::batches::show_found;
+use super::batches::{show_found, tell_what_holds_up};
 use super::found::Found;
 use super::output::{count, grouped, is_watched, plain, say};
 use super::progress;
@@ -52,6 +52,7 @@ pub async fn run(session: &Session, args: WatchArgs) -> Result<(), Failure> {
 
 /// Follows a batch or a group to its end, shows how it ended, and fails where it ended badly.
 pub(super) async fn wait(session: &Session, client: &Client, found: Found) -> Result<(), Failure> {
+    tell_what_holds_up(client, found.batches()).await;
     let found = until_settled(client, found).await?;
     show_found(session, client, &found).await?;
     verdict(found.batches())
@@ -158,7 +159,7 @@ fn state_line(found: &Found) -> String {
     };
     let of = [("delivered", counts.delivered), ("failed", counts.failed), ("expired", counts.expired), ("pending", counts.pending())];
     let of: Vec<_> = of.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", grouped(*n))).collect();
-    format!("{state}, {}", of.join(", "))
+    std::iter::once(state).chain(of).collect::<Vec<_>>().join(", ")
 }
 
 /// The worst that became of any of the batches.

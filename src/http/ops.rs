@@ -47,6 +47,12 @@ async fn degraded(state: &ApiState) -> Vec<String> {
         }
         Err(error) => degraded.push(format!("the totals cannot be read: {error}")),
     }
+    if let Ok(true) = state.store.quarantine_is_full().await {
+        degraded.push(
+            "the quarantine is full: callbacks that are not understood are refused (`receiptd quarantine list`, then replay or drop)"
+                .into(),
+        );
+    }
     if state.store.metrics().public_url_reachable() == Some(false) {
         degraded.push("public_url does not lead here: receipts may not arrive (`receiptd doctor` says more)".into());
     }

@@ -45,6 +45,21 @@ pub(super) fn keep(w: &mut Writing<'_>, bounds: QuarantineBounds, batch: BatchId
 }
 
 impl Store {
+    /// Whether what waits leaves no room: callbacks that are not understood are answered `503` then.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn quarantine_is_full(&self) -> Result<bool, StoreError> {
+        let bounds = self.shared.quarantine;
+        self.read(move |conn| {
+            conn.prepare_cached("select items, bytes from quarantine_tally where state = 'waiting'")?.query_row([], |row| {
+                let (items, bytes): (i64, i64) = (row.get(0)?, row.get(1)?);
+                Ok(items.unsigned_abs() >= bounds.max_count || bytes.unsigned_abs() >= bounds.max_bytes)
+            })
+        })
+        .await
+    }
+
     /// The quarantine, newest first; `before` is the id of the last item of the page before.
     ///
     /// # Errors

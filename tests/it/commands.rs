@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Output, Stdio};
 
 use crate::binary::{House, said};
+use crate::support::request;
 
 fn run(house: &House, line: &str) -> Output {
     house.command(&line.split(' ').collect::<Vec<_>>()).output().expect("run")
@@ -83,4 +84,30 @@ async fn the_sandbox_tells_programs_where_it_is_and_what_it_did() {
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("asked to stop");
     assert_eq!(line()["batches"], 0);
     assert!(child.wait().expect("ended").success());
+}
+
+#[actix_web::test]
+async fn what_waits_is_shown_with_what_holds_it_up_and_a_full_quarantine_is_emptied_at_once() {
+    let house = House::new();
+    let daemon = house.serve().await;
+    let command = |line: &str| {
+        let mut command = house.command(&line.split(' ').collect::<Vec<_>>());
+        command.env("RECEIPTD_API__LISTEN", daemon.private.trim_start_matches("http://")).output().expect("run")
+    };
+    let gone = daemon.submit("hello", &["+447700900001"]).await;
+    daemon.until(&gone, "submitted").await;
+    assert!(!said(&command(&format!("show {gone}"))).contains("nothing goes out"));
+    assert!(command("pause").status.success());
+    let waiting = daemon.submit("hello", &["+447700900002"]).await;
+    for line in ["batches".to_owned(), format!("show {waiting} --json"), "send --from m --message x --to +447700900003".to_owned()] {
+        let output = command(&line);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("nothing goes out: paused"), "{line}: {}", said(&output));
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("nothing goes out"), "{line}");
+    }
+    for text in ["what?", "and what?"] {
+        assert_eq!(request("POST", &house.callback(0), &[], text.into()).await.status, 202);
+    }
+    let dropped = command("quarantine drop --all --json");
+    let shown: serde_json::Value = serde_json::from_slice(&dropped.stdout).expect("JSON");
+    assert_eq!(shown["dropped"].as_array().map(Vec::len), Some(2), "{}", said(&dropped));
 }

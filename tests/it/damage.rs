@@ -163,7 +163,9 @@ async fn a_full_quarantine_refuses_until_somebody_decides_and_then_the_oldest_th
     let mixed = json!([{"destination": "447700900001", "delivered": true, "receiptInfo": {"code": "07"}}, {"what": 1}]);
     assert_eq!(daemon.post(&id, mixed.to_string()).await.status, 503);
     assert_eq!(daemon.get(&format!("/v1/batches/{id}/destinations/447700900001")).await.json()["receipts"], 1);
-    assert_eq!(daemon.get("/readyz").await.status, 200, "a full quarantine stops nobody else");
+    let ready = daemon.get("/readyz").await;
+    assert_eq!(ready.status, 200, "a full quarantine stops nobody else");
+    assert!(ready.json()["degraded"].to_string().contains("the quarantine is full"), "{ready:?}");
 
     assert_eq!(daemon.api("DELETE", &format!("/v1/quarantine/{}", kept[1]), None).await.status, 204);
     assert_eq!(daemon.post(&id, "what now?").await.status, 202);
