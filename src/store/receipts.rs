@@ -18,6 +18,8 @@ use crate::domain::{BatchId, Identifier, Msisdn, Outcome, Receipt, ReceiptCode, 
 
 /// Distinct receipts that one destination takes; more are quarantined.
 const RECEIPTS_PER_DESTINATION: i64 = 1_000;
+/// Receipts of a batch, beyond one for each destination, from which those for numbers that it does not have are quarantined.
+const UNEXPECTED_PER_BATCH: i64 = 10_000;
 
 /// What came in one callback, or was found by one question.
 #[derive(Debug, Clone)]
@@ -165,10 +167,9 @@ pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: quarantin
                     done.outcomes.push(outcome);
                 }
                 One::Duplicate => done.duplicates += 1,
-                One::Excess => {
-                    let reason = format!("the destination has {RECEIPTS_PER_DESTINATION} distinct receipts already");
+                One::Excess(reason) => {
                     let body = receipt.body.clone().unwrap_or_else(|| receipt.to_callback());
-                    done.quarantined.push(quarantine::keep(w, bounds, incoming.batch, &reason, body.as_bytes())?);
+                    done.quarantined.push(quarantine::keep(w, bounds, incoming.batch, reason, body.as_bytes())?);
                 }
             },
             Item::NotUnderstood { reason, at } => {
@@ -183,7 +184,8 @@ pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: quarantin
 enum One {
     New(Outcome),
     Duplicate,
-    Excess,
+    /// More than a provider in its senses sends; why.
+    Excess(&'static str),
 }
 
 fn record_one(w: &mut Writing<'_>, id: BatchId, source: Source, receipt: &Receipt) -> Result<One, JobError> {
@@ -244,9 +246,14 @@ impl New<'_> {
             .prepare_cached("select count(*) from receipt where again = 1 and batch = :batch and number = :number")?
             .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| row.get(0))?;
         if others + i64::from(first_receipt.is_some()) >= RECEIPTS_PER_DESTINATION {
-            return Ok(One::Excess);
+            return Ok(One::Excess("the destination has 1,000 distinct receipts already"));
         }
         if known.is_none() {
+            // Of made-up numbers there is no end: whoever knows a callback URL must not fill the disk with them.
+            let counted = self.tally.now;
+            if counted.receipts - counted.delivered - counted.failed >= UNEXPECTED_PER_BATCH + self.tally.total {
+                return Ok(One::Excess("the batch has 10,000 receipts for numbers that it does not have already"));
+            }
             return self.append(usual, number, true, Outcome::UnexpectedDestination);
         }
         let is_first = first_receipt.is_none(); // of a number that was forgotten since

@@ -235,3 +235,23 @@ async fn a_callback_whose_path_was_percent_encoded_on_the_way_is_the_same_callba
     assert_eq!((answer.status, answer.json()["recorded"].as_u64()), (200, Some(1)), "{answer:?}");
     assert_eq!(request("POST", &format!("{encoded}%41"), &[], Vec::new()).await.status, 404);
 }
+
+#[actix_web::test]
+async fn receipts_for_made_up_numbers_do_not_grow_the_log_without_end() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE]).await;
+    daemon.until(&id, "submitted").await;
+    let some = |from: u64, count: u64| {
+        let list: Vec<_> = (from..from + count).map(|n| receipt(&format!("+44770100{n:06}"), true, "00")).collect();
+        serde_json::Value::from(list).to_string()
+    };
+    for from in (0..10_000).step_by(1_000) {
+        assert_eq!(daemon.post(&id, some(from, 1_000)).await.json()["recorded"], 1_000);
+    }
+    let more = daemon.post(&id, some(10_000, 3)).await.json();
+    assert_eq!((&more["recorded"], more["quarantined"].as_array().map(Vec::len)), (&json!(1), Some(2)), "{more}");
+    // Its own number is heard all the same.
+    assert_eq!(daemon.receipt(&id, ONE, true, "00").await.json()["recorded"], 1);
+    daemon.until(&id, "complete").await;
+    daemon.assert_books_balance().await;
+}
