@@ -71,6 +71,10 @@ impl From<ClientError> for Failure {
             ClientError::Problem(problem) => match problem.status {
                 401 => Self::Usage(format!("{text}\nThe token file is not that of the daemon at this address: check --config.")),
                 400 | 403 | 405 | 413 | 415 | 422 => Self::Usage(text),
+                // An answer without a problem of ours: somebody else's.
+                404 if problem.kind == "about:blank" => {
+                    Self::Unreachable(format!("{text}\nIs it receiptd's API that listens there? Look at api.listen."))
+                }
                 404 => Self::NotFound(text),
                 _ => Self::Failed(text),
             },
