@@ -107,7 +107,7 @@ mod tests {
 
     fn problem(status: u16) -> ClientError {
         ClientError::Problem(Box::new(Problem {
-            kind: "about:blank".into(),
+            kind: "/problems/some".into(),
             title: "No".into(),
             status,
             detail: "because".into(),
@@ -121,6 +121,15 @@ mod tests {
         let code = |failure: Failure| failure.exit_code();
         assert_eq!(code(problem(500).into()), 1);
         assert_eq!(code(problem(503).into()), 1);
+        let somebody_elses = Problem {
+            kind: "about:blank".into(),
+            status: 404,
+            title: "No".into(),
+            detail: "what?".into(),
+            errors: Vec::new(),
+            batch: None,
+        };
+        assert_eq!(code(ClientError::Problem(Box::new(somebody_elses)).into()), 3);
         assert_eq!(code(problem(409).into()), 1);
         assert_eq!(code(ClientError::Unreadable("x".into()).into()), 1);
         assert_eq!(code(problem(400).into()), 2);
