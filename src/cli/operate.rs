@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::ProgressBar;
 
+use super::confirm::confirm;
 use super::output::{count, is_watched, plain, say};
 use super::progress;
 use super::{Failure, Session};
@@ -28,6 +29,9 @@ pub struct PruneArgs {
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
 }
 
 /// `receiptd rotate-secret`
@@ -36,6 +40,9 @@ pub struct RotateArgs {
     /// Refuse the URLs given out before: receipts of batches under way are then lost, until they are polled
     #[arg(long)]
     revoke: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
 }
 
 /// The text itself goes to the daemon, once it is sure to be a duration.
@@ -150,7 +157,10 @@ pub async fn prune(session: &Session, args: PruneArgs) -> Result<(), Failure> {
     let mut bar = ProgressBar::hidden();
     let mut before = 0;
     if is_watched() && !request.dry_run {
-        bar = progress::deleting(client.prune(&PruneRequest { dry_run: true, ..request.clone() }).await?.destinations);
+        let would_go = client.prune(&PruneRequest { dry_run: true, ..request.clone() }).await?;
+        let numbers = count(would_go.destinations, "destination", "destinations");
+        confirm(&format!("Delete {} with {numbers}?", count(would_go.batches, "batch", "batches")), args.yes)?;
+        bar = progress::deleting(would_go.destinations);
         before = client.stats().await?.destinations.total;
     }
     let gone = async || Some(before.saturating_sub(client.stats().await.ok()?.destinations.total));
@@ -168,6 +178,9 @@ pub async fn prune(session: &Session, args: PruneArgs) -> Result<(), Failure> {
 
 /// `receiptd rotate-secret`
 pub async fn rotate_secret(session: &Session, args: RotateArgs) -> Result<(), Failure> {
+    if args.revoke {
+        confirm("Refuse every callback URL given out so far?", args.yes)?;
+    }
     let rotated = session.client()?.rotate_secret(args.revoke).await?;
     session.output.show(&rotated, || {
         format!("a new secret makes callback URLs; those of {} are accepted", count(rotated.accepted as u64, "secret", "secrets"))

@@ -201,5 +201,19 @@ pub(super) async fn decision<T: serde::de::DeserializeOwned>(
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    serde_json::from_slice(&body).map(Some).map_err(|error| ApiError::field("", format!("the body must be {expected}: {error}")))
+    let mut reader = serde_json::Deserializer::from_slice(&body);
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| (pointer(&error), error.into_inner()));
+    read.and_then(|decision| reader.end().map(|()| Some(decision)).map_err(|error| (String::new(), error)))
+        .map_err(|(pointer, error)| ApiError::field(pointer, format!("the body must be {expected}: {error}")))
+}
+
+/// Which field is wrong, or missing.
+fn pointer(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let said = error.inner().to_string();
+    let missing = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let path = error.path().iter().filter_map(|segment| match segment {
+        serde_path_to_error::Segment::Map { key } => Some(key.as_str()),
+        _ => None,
+    });
+    path.chain(missing).map(|name| format!("/{name}")).collect()
 }

@@ -250,3 +250,21 @@ async fn a_restored_copy_gives_its_receipts_ids_that_its_original_never_gave() {
     assert_eq!(next["items"].as_array().map(Vec::len), Some(1), "{next:#}");
     daemon.assert_books_balance().await;
 }
+
+#[actix_web::test]
+async fn a_wrong_field_of_a_decision_is_named() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&["+447700900001"]).await;
+    let of_batch = |what: &str| format!("/v1/batches/{id}/{what}");
+    for (path, body, pointer) in [
+        ("/v1/prune".to_owned(), json!({}), "/older_than"),
+        ("/v1/prune".to_owned(), json!({"older_than": 5}), "/older_than"),
+        ("/v1/backup".to_owned(), json!({}), "/file"),
+        ("/v1/rotate-secret".to_owned(), json!({"revoke": "x"}), "/revoke"),
+        (of_batch("resolve"), json!({"as": "x"}), "/as"),
+        (of_batch("resend"), json!({"state": 7}), "/state"),
+    ] {
+        let answer = daemon.api("POST", &path, Some(body)).await;
+        assert_eq!((answer.status, answer.pointers()), (400, vec![pointer.to_owned()]), "{path}: {answer:?}");
+    }
+}
