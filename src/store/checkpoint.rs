@@ -111,13 +111,17 @@ impl Checkpointer {
                 log::debug!("the WAL was not moved: {error}");
                 false
             });
-            self.bulk_at.set(if finished { BULK_PAGES } else { pages.saturating_add(STEP_PAGES) });
             if finished {
+                self.bulk_at.set(BULK_PAGES);
                 self.limit.set(LIMIT_PAGES);
                 self.step.set(STEP_PAGES);
-            } else if is_large {
-                // A reader that stays: the writer waits again when it has grown some more, each time twice as much.
-                self.limit.set(pages.saturating_add(self.step.get()));
+            } else {
+                // A reader that stays: it is tried again when the WAL has grown some more, each time twice as much.
+                let next = pages.saturating_add(self.step.get());
+                self.bulk_at.set(next);
+                if is_large {
+                    self.limit.set(next);
+                }
                 self.step.set(self.step.get().saturating_mul(2));
             }
         } else if pages > self.bulk_at.get()
