@@ -194,7 +194,7 @@ fn main() {
         took.as_secs_f64()
     );
 
-    let mut fresh = Fresh { first: fresh.destinations, next: 0, ..fresh };
+    let mut fresh = Fresh { first: fresh.destinations, destinations: receiptd.destinations - fresh.destinations, next: 0, ..fresh };
     let (mut alone, mut with_readers, mut with_followers) = (Vec::new(), Vec::new(), Vec::new());
     let (mut questions, mut rows, mut streamed, mut longest) = (0, 0, 0, 0f64);
     let (mut most_alone, mut most_followed, mut most_wal) = (0f64, 0f64, 0);
