@@ -163,6 +163,7 @@ fn play(act: &[Block]) -> Result<(), String> {
         .env("REPOSITORY", repository())
         .env("ROOT", folder.path())
         .env("HOME", folder.path())
+        .env("TMPDIR", folder.path()) // where `demo` leaves what it made
         .stdin(first)
         .stdout(second)
         .output()
