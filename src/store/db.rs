@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, named_params};
+use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 use tokio::sync::Semaphore;
 
 use super::checkpoint::{Checkpointer, watch_wal};
@@ -157,8 +158,12 @@ impl Store {
         let conn = open_for_writing(&path)?;
         let watched = Arc::new(Watched::new(&path).map_err(|source| OpenError::File { path: path.clone(), source })?);
         let writer = Writer::new(&path, conn, clock.clone(), queue.clone(), identity.clone(), checkpointer, watched.clone())?;
-        let readers =
-            r2d2::Pool::builder().max_size(READERS).min_idle(Some(1)).connection_timeout(READER_PATIENCE).build(readers_of(&path))?;
+        let readers = r2d2::Pool::builder()
+            .max_size(READERS)
+            .min_idle(Some(1))
+            .connection_timeout(READER_PATIENCE)
+            .thread_pool(Arc::new(housekeeping()))
+            .build(readers_of(&path))?;
         let thread = writer::spawn(writer).map_err(|source| OpenError::File { path: path.clone(), source })?;
         let shared = Shared {
             queue,
@@ -367,6 +372,16 @@ fn for_writing(conn: Connection) -> rusqlite::Result<Connection> {
     conn.set_prepared_statement_cache_capacity(64);
     watch_wal(&conn);
     Ok(conn)
+}
+
+/// One thread opens and closes the readers, and ends with the store. By itself r2d2 has three, which stay for half a
+/// minute after it: where stores come and go, as in tests, there were thousands of them.
+fn housekeeping() -> ScheduledThreadPool {
+    ScheduledThreadPool::builder()
+        .num_threads(1)
+        .thread_name_pattern("readers")
+        .on_drop_behavior(OnPoolDropBehavior::DiscardPendingScheduled)
+        .build()
 }
 
 fn readers_of(path: &Path) -> SqliteConnectionManager {
