@@ -91,8 +91,35 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
 }
 
 fn authentic(path: &str, state: &PublicState) -> Option<BatchId> {
-    let path = path.strip_prefix(&*state.prefix).unwrap_or(path);
-    let (batch, token) = path.strip_prefix("/callbacks/")?.split_once('/')?;
-    let batch: BatchId = batch.parse().ok()?;
+    let (batch, token) = named(path, &state.prefix)?;
     state.secrets.read().unwrap_or_else(PoisonError::into_inner).verify(batch, token).then_some(batch)
+}
+
+/// Batch and token in a path, with the prefix of `public_url` or, where a proxy strips it, without. Without first: a short
+/// prefix is the beginning of `/callbacks` too.
+fn named<'a>(path: &'a str, prefix: &str) -> Option<(BatchId, &'a str)> {
+    let read = |path: &'a str| {
+        let (batch, token) = path.strip_prefix("/callbacks/")?.split_once('/')?;
+        Some((batch.parse().ok()?, token))
+    };
+    read(path).or_else(|| read(path.strip_prefix(prefix)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callback_is_found_with_the_prefix_and_without_it_whatever_the_prefix_is() {
+        let id = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
+        for prefix in ["", "/c", "/call", "/callbacks", "/receipts", "/a/b"] {
+            for path in [format!("/callbacks/{id}/token"), format!("{prefix}/callbacks/{id}/token")] {
+                let (batch, token) = named(&path, prefix).unwrap_or_else(|| unreachable!("{prefix}: {path}"));
+                assert_eq!((batch.to_string().as_str(), token), (id, "token"));
+            }
+            for path in ["/", "/callbacks", "/callbacks/x/y", &format!("/other/callbacks/{id}/token"), &format!("/callbacks/{id}")] {
+                assert_eq!(named(path, prefix).map(|(_, token)| token.len()), None, "{prefix}: {path}");
+            }
+        }
+    }
 }

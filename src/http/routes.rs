@@ -13,7 +13,7 @@ use super::state::ApiState;
 use super::{access, batches, export, numbers, ops, quarantine, receipts};
 
 /// The public listener: `/callbacks/{batch}/{token}`. It reads its one path itself, since the router would match it by a
-/// regular expression, for a tenth of what a receipt costs.
+/// regular expression, for each receipt anew.
 pub fn public_routes(config: &mut ServiceConfig) {
     config.default_service(web::to(access::callback));
 }
