@@ -11,7 +11,7 @@ use receiptd::store::{QuarantineBounds, Store, StoreSettings};
 use receiptd::submit::{Pace, Step, Submitter};
 use tempfile::TempDir;
 
-use crate::support::KEY;
+use crate::support::{KEY, NOBODY};
 
 struct Sending {
     _folder: TempDir,
@@ -159,9 +159,8 @@ async fn the_rate_spreads_batches_over_time() {
 
 #[actix_web::test]
 async fn a_provider_that_is_not_there_is_tried_at_doubling_intervals_of_five_minutes_at_most() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
     let simulator = sending(None).simulator.clone();
-    let it = to(format!("http://{nobody}"), simulator, None);
+    let it = to(format!("http://{NOBODY}"), simulator, None);
     let id = it.batch(1, None).await;
     for failure in 0..14u32 {
         assert_eq!(it.step().await, Step::Submitted(id));

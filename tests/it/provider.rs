@@ -10,6 +10,7 @@ use receiptd::provider::{Order, Provider, Settings, SubmissionOutcome, Trouble, 
 use receiptd::secret::Secret;
 
 use self::scripted::{Act, Scripted, answer};
+use crate::support::NOBODY;
 
 mod asking;
 mod scripted;
@@ -247,8 +248,7 @@ async fn refusals_are_told_apart() {
 
 #[actix_web::test]
 async fn a_provider_that_cannot_be_reached_has_not_taken_it() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    for (url, kind) in [(format!("http://{free}"), "connect"), ("http://nonexistent.invalid".to_owned(), "dns")] {
+    for (url, kind) in [(format!("http://{NOBODY}"), "connect"), ("http://nonexistent.invalid".to_owned(), "dns")] {
         let provider = provider_with(&url, Duration::from_secs(10), WireNames::Both);
         assert_eq!(not_taken(submit(&provider).await).kind, kind, "{url}");
     }

@@ -1,7 +1,7 @@
 //! The examples for proxies in `deploy/`, with the real nginx and Caddy: TLS, a path prefix, limits, masked logs.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -20,7 +20,7 @@ struct Front {
     daemon: Option<Binary>,
     batch: String,
     proxy: Child,
-    port: u16,
+    address: SocketAddr,
     certificate: PathBuf,
 }
 
@@ -37,15 +37,17 @@ fn there_are(programs: &[&str]) -> bool {
     missing.is_empty()
 }
 
-/// A port that was free a moment ago: these programs cannot be asked which one they took.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+/// Where nobody listens and nobody will: these programs cannot be asked which port they took, and one that was free a
+/// moment ago belongs to another test by now. So each proxy gets a loopback address of its own.
+fn address_of_its_own(proxy: u8) -> SocketAddr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    TcpListener::bind((Ipv4Addr::new(127, proxy, high, low), 0)).and_then(|listener| listener.local_addr()).expect("a port")
 }
 
 impl Front {
-    /// Starts all three. `proxy`: how it is started in this folder, at this port, before this daemon.
-    async fn new(proxy: impl Fn(&Path, u16, &str) -> Command) -> Self {
-        let (port, upstream) = (free_port(), TcpListener::bind("127.0.0.1:0").expect("a port"));
+    /// Starts all three. `proxy`: how it is started in this folder, at this address, before this daemon.
+    async fn new(address: SocketAddr, proxy: impl Fn(&Path, SocketAddr, &str) -> Command) -> Self {
+        let (port, upstream) = (address.port(), TcpListener::bind("127.0.0.1:0").expect("a port"));
         let upstream_address = upstream.local_addr().expect("an address").to_string();
         let api = TcpListener::bind("127.0.0.1:0").expect("a port");
         let house = House::new()
@@ -66,14 +68,14 @@ impl Front {
             .expect("ran");
         assert!(made.status.success(), "{}", said(&made));
         let log = fs::File::create(folder.join("errors.log")).expect("a file");
-        let proxy = proxy(&folder, port, &upstream_address)
+        let proxy = proxy(&folder, address, &upstream_address)
             .current_dir(&folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file"))
             .stderr(log)
             .spawn()
             .expect("started");
-        let front = Self { house, daemon: Some(daemon), batch, proxy, port, certificate: folder.join("cert.pem") };
+        let front = Self { house, daemon: Some(daemon), batch, proxy, address, certificate: folder.join("cert.pem") };
         for _ in 0..1_000 {
             if front.curl(&["-o", "/dev/null", &format!("https://{HOST}:{port}/")]).status.success() {
                 return front;
@@ -88,7 +90,7 @@ impl Front {
             .args(["-sS", "--max-time", "20", "--noproxy", "*", "-w", "\n%{http_code}"])
             .arg("--cacert")
             .arg(&self.certificate)
-            .args(["--resolve", &format!("{HOST}:{}:127.0.0.1", self.port)])
+            .args(["--resolve", &format!("{HOST}:{}:{}", self.address.port(), self.address.ip())])
             .args(words)
             .output()
             .expect("ran")
@@ -163,7 +165,7 @@ fn example(name: &str, replacements: &[(&str, String)]) -> String {
 /// What both must do.
 async fn a_callback_comes_through_and_its_token_stays_out_of_the_logs(mut front: Front) {
     let url = front.house.callback(0);
-    assert!(url.starts_with(&format!("https://{HOST}:{}/receipts/callbacks/", front.port)), "the provider was given another URL");
+    assert!(url.starts_with(&format!("https://{HOST}:{}/receipts/callbacks/", front.address.port())), "the provider was given another URL");
     let token = url.rsplit('/').next().expect("a token");
     let post = receipt(NUMBER, true, "00").to_string().into_bytes();
     assert_eq!(front.post(&url, &post), (200, r#"{"recorded":1,"duplicates":0}"#.to_owned()));
@@ -177,7 +179,7 @@ async fn a_callback_comes_through_and_its_token_stays_out_of_the_logs(mut front:
 
     // Nothing but callbacks leads inside.
     for path in ["/", "/receipts/", "/readyz", "/receipts/readyz", "/v1/batches"] {
-        assert_eq!(front.post(&format!("https://{HOST}:{}{path}", front.port), b"").0, 404, "{path}");
+        assert_eq!(front.post(&format!("https://{HOST}:{}{path}", front.address.port()), b"").0, 404, "{path}");
     }
 
     let logs = front.until_logged(&format!("/receipts/callbacks/{}/[token]", front.batch)).await;
@@ -196,12 +198,12 @@ async fn nginx_passes_callbacks_on_through_tls_and_a_prefix_and_logs_no_token() 
     if !there_are(&["nginx", "openssl", "curl"]) {
         return;
     }
-    let front = Front::new(|folder, port, upstream| {
+    let front = Front::new(address_of_its_own(2), |folder, address, upstream| {
         let at = |name: &str| folder.join(name).display().to_string();
         let site = example(
             "nginx.conf",
             &[
-                ("listen 443 ssl;", format!("listen 127.0.0.1:{port} ssl;")),
+                ("listen 443 ssl;", format!("listen {address} ssl;")),
                 ("listen [::]:443 ssl;", String::new()),
                 ("/etc/letsencrypt/live/receipts.example.com/fullchain.pem", at("cert.pem")),
                 ("/etc/letsencrypt/live/receipts.example.com/privkey.pem", at("key.pem")),
@@ -233,7 +235,7 @@ async fn caddy_passes_callbacks_on_through_tls_and_a_prefix_and_logs_no_token() 
     if !there_are(&["caddy", "openssl", "curl"]) {
         return;
     }
-    let front = Front::new(|folder, port, upstream| {
+    let front = Front::new(address_of_its_own(3), |folder, address, upstream| {
         let at = |name: &str| folder.join(name).display().to_string();
         let site = example(
             "Caddyfile",
@@ -242,7 +244,10 @@ async fn caddy_passes_callbacks_on_through_tls_and_a_prefix_and_logs_no_token() 
                     "{\n\t# Errors",
                     format!("{{\n\tadmin off\n\tauto_https disable_redirects\n\tstorage file_system {}\n\t# Errors", at("store")),
                 ),
-                ("\nreceipts.example.com {", format!("\nhttps://{HOST}:{port} {{\n\ttls {} {}", at("cert.pem"), at("key.pem"))),
+                (
+                    "\nreceipts.example.com {",
+                    format!("\nhttps://{HOST}:{} {{\n\tbind {}\n\ttls {} {}", address.port(), address.ip(), at("cert.pem"), at("key.pem")),
+                ),
                 ("/var/log/caddy/receiptd.log", at("access.log")),
                 ("127.0.0.1:8080", upstream.to_owned()),
             ],

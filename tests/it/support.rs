@@ -112,6 +112,9 @@ pub async fn spawn_with(options: Options) -> Daemon {
     Daemon { public: public_url, private, token, store, simulator, folder: options.folder, stop: Some(stop), running: Some(running) }
 }
 
+/// Where nobody listens: no program takes a port this low by itself.
+pub const NOBODY: &str = "127.0.0.1:1";
+
 /// The account key of the simulator.
 pub const KEY: &str = "key-that-must-not-show-1234567890";
 
