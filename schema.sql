@@ -30,7 +30,7 @@ create table instance (
 
 -- One text to a list of destinations: what was asked for, and how far it has come.
 create table batch (
-    id                integer primary key autoincrement,   -- in order of arrival; pages of lists go by it
+    id                integer primary key autoincrement,   -- in the order in which they began to arrive; pages of lists go by it
     uuid              text    not null constraint batch_uuid unique,
     provider_id       text,                                -- null until the provider has named one
     group_uuid        text,
@@ -95,6 +95,12 @@ create table destination (
     first_receipt integer,                   -- receipt.id; later ones are found through receipt_again
     primary key (batch, number)
 ) strict, without rowid;
+
+-- Batches on their way in. The destinations of a large one are written in slices, so that receipts wait for no more than
+-- a slice; its row in `batch` comes with the last, and the row here goes. What an interrupted run left is deleted.
+create table arriving (
+    batch integer primary key                -- the batch.id it will have
+) strict;
 
 -- The log of receipts, append-only, in order of arrival. There is no unique index on it: nearly every
 -- receipt is the first of its destination, which destination.first_receipt shows, and the few others

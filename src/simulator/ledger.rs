@@ -242,7 +242,9 @@ impl Ledger {
 
     /// Cancels what is scheduled under this identifier; says whether there was any.
     pub(super) fn cancel(&self, identifier: &str) -> bool {
-        let scheduled = |phase| matches!(phase, Phase::Scheduled(_));
+        // What is due is on its way, even where no courier has come for it yet.
+        let now = self.now();
+        let scheduled = |phase| matches!(phase, Phase::Scheduled(due) if due > now);
         let cancelled = self.find(identifier).iter().filter(|batch| batch.advance(scheduled, Phase::Cancelled)).count();
         self.count(|counts| counts.cancelled += cancelled as u64);
         cancelled > 0

@@ -189,9 +189,9 @@ async fn send(ledger: Arc<Ledger>, batch: Arc<Batch>) {
 
 /// The pending scheduled batches, written as variously as the documentation writes them.
 fn list(ledger: &Ledger) -> Value {
-    let batches = ledger.batches();
+    let (batches, now) = (ledger.batches(), ledger.now());
     let pending = batches.iter().filter_map(|batch| match batch.phase() {
-        Phase::Scheduled(due) => Some((batch, due)),
+        Phase::Scheduled(due) if due > now => Some((batch, due)),
         _ => None,
     });
     let rows: Vec<Value> = pending

@@ -1,27 +1,14 @@
 //! Batches: taking them in, showing them, and what people decide about them.
 
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{Connection, named_params};
 
 use super::db::Store;
 use super::error::{JobError, StoreError};
-use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, find_batch, key};
+use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, find_batch};
 use super::writer::Writing;
 use crate::api::Resolution;
-use crate::domain::{Batch, BatchId, BatchState, Identifier, NewBatch, Timestamp};
-
-/// What became of a batch that was handed in.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Enqueued {
-    /// It is in the outbox now.
-    New(Batch),
-    /// The same was handed in before: this is how far it has come.
-    Same(Batch),
-    /// Its id belongs to a batch with other content.
-    Different,
-    /// Its id belongs to a batch that was pruned.
-    Pruned,
-}
+use crate::domain::{Batch, BatchId, BatchState, Identifier, Timestamp};
 
 /// Which batches are asked for.
 #[derive(Debug, Clone, Default)]
@@ -63,42 +50,6 @@ pub enum Resolved {
 }
 
 impl Store {
-    /// Takes a batch into the outbox, with all its destinations, in one transaction.
-    ///
-    /// # Errors
-    /// Nothing was written, or (`CommitUnknown`) perhaps all of it: hand it in again under the same id.
-    pub async fn enqueue(&self, new: NewBatch) -> Result<Enqueued, StoreError> {
-        let fingerprint = new.fingerprint();
-        let rows = new.destinations.len() / 64; // sorted rows cost a fraction of what a receipt does
-        self.write(rows.max(1), move |w| {
-            let uuid = new.id.to_string();
-            let known: Option<Vec<u8>> = w
-                .conn
-                .prepare_cached("select content from batch where uuid = :uuid")?
-                .query_row(named_params! {":uuid": uuid}, |row| row.get(0))
-                .optional()?;
-            if let Some(content) = known {
-                // Erased with a forgotten number: then only the id can tell, and it says "the same".
-                return Ok(if content.is_empty() || content == fingerprint {
-                    Enqueued::Same(shown(w, new.id)?)
-                } else {
-                    Enqueued::Different
-                });
-            }
-            let pruned = w
-                .conn
-                .prepare_cached("select exists (select 1 from pruned where uuid = :uuid)")?
-                .query_row(named_params! {":uuid": uuid}, |row| row.get(0))?;
-            if pruned {
-                return Ok(Enqueued::Pruned);
-            }
-            insert(w, &new, &fingerprint)?;
-            w.memory.outbox_changed = true;
-            Ok(Enqueued::New(shown(w, new.id)?))
-        })
-        .await
-    }
-
     /// One batch.
     ///
     /// # Errors
@@ -207,39 +158,9 @@ pub(super) fn move_to(w: &Writing<'_>, key: i64, state: BatchState) -> rusqlite:
 }
 
 /// The batch as it is now, within the transaction.
-fn shown(w: &mut Writing<'_>, id: BatchId) -> Result<Batch, JobError> {
+pub(super) fn shown(w: &mut Writing<'_>, id: BatchId) -> Result<Batch, JobError> {
     w.flush()?;
     Ok(find_batch(w.conn, id, w.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.1)
-}
-
-fn insert(w: &Writing<'_>, new: &NewBatch, fingerprint: &[u8]) -> rusqlite::Result<()> {
-    let content = &new.content;
-    let channels: Vec<&str> = content.fallback_channels.iter().map(|channel| channel.as_str()).collect();
-    w.conn
-        .prepare_cached(
-            "insert into batch (uuid, group_uuid, resend_of, reference, state, sender, message, parts, channel, fallback_channels,
-                 send_at, allow_multi, dry_run, content, merged, created_at)
-             values (:uuid, :group, :resend_of, :reference, 'queued', :sender, :message, :parts, :channel, :fallback_channels,
-                 :send_at, :allow_multi, :dry_run, :content, :merged, :now)",
-        )?
-        .execute(named_params! {
-            ":uuid": new.id.to_string(), ":group": new.group.map(|id| id.to_string()),
-            ":resend_of": new.resend_of.map(|id| id.to_string()), ":reference": new.reference,
-            ":sender": content.from, ":message": content.message, ":parts": content.parts,
-            ":channel": content.channel.map(|channel| channel.as_str()),
-            ":fallback_channels": serde_json::to_string(&channels).unwrap_or_else(|_| "[]".into()),
-            ":send_at": content.send_at.map(Timestamp::as_millis), ":allow_multi": content.allow_multi, ":dry_run": content.dry_run,
-            ":content": fingerprint, ":merged": new.merged as i64, ":now": w.now.as_millis(),
-        })?;
-    let batch = w.conn.last_insert_rowid();
-    w.conn
-        .prepare_cached("insert into batch_count (batch, total) values (:batch, :total)")?
-        .execute(named_params! {":batch": batch, ":total": new.destinations.len() as i64})?;
-    let mut statement = w.conn.prepare_cached("insert into destination (batch, number) values (?1, ?2)")?;
-    for destination in &new.destinations {
-        statement.execute((batch, key(*destination)))?;
-    }
-    Ok(())
 }
 
 fn page(

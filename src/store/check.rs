@@ -43,6 +43,9 @@ const INVARIANTS: &[&str] = &[
     "select 'batch ' || b.uuid || ': the first receipt of a destination ending in ' || substr(d.number, -3) || ' is missing or another''s'
      from batch b join destination d on d.batch = b.id left join receipt f on f.id = d.first_receipt
      where d.first_receipt is not null and (f.id is null or f.batch <> d.batch or f.number <> d.number or f.again <> 0)",
+    "select 'destinations of key ' || d.batch || ': belong to no batch' from (select distinct batch from destination) d
+     where d.batch not in (select id from batch union all select batch from arriving)",
+    "select 'batch ' || b.uuid || ': is still on its way in' from arriving join batch b on b.id = arriving.batch",
     "select 'receipt ' || r.id || ': belongs to no batch' from receipt r left join batch b on b.id = r.batch where b.id is null",
     "select 'receipt ' || r.id || ': is the first of a destination that does not know it'
      from receipt r left join destination d on d.batch = r.batch and d.number = r.number and d.first_receipt = r.id

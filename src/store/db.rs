@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, named_params};
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 use tokio::sync::Semaphore;
 
+use super::arriving::{self, ARRIVING_AT_A_TIME};
 use super::checkpoint::{Checkpointer, watch_wal};
 use super::error::{JobError, StoreError};
 use super::identity::{Identity, beside};
@@ -55,6 +56,10 @@ pub(super) struct Shared {
     pub clock: Clock,
     readers: r2d2::Pool<SqliteConnectionManager>,
     turns: Semaphore,
+    /// Large batches that may still come in at this moment.
+    pub arriving: Arc<Semaphore>,
+    /// Whose slice is written.
+    pub slice: tokio::sync::Mutex<()>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Held until the store is closed: one daemon a database.
     lock: File,
@@ -143,6 +148,7 @@ impl Store {
         let mut conn = open_or_create(&path)?;
         let created = schema::migrate(&mut conn, &path)?;
         keep::finish_pruning(&conn)?;
+        arriving::forget_interrupted(&conn)?;
         let identity_path = beside(&path, ".identity");
         let file_error = |source| OpenError::File { path: identity_path.clone(), source };
         let mut found = Found { created, ..Found::default() };
@@ -175,6 +181,8 @@ impl Store {
             clock: clock.clone(),
             readers,
             turns: Semaphore::new(READERS_WAITING),
+            arriving: Arc::new(Semaphore::new(ARRIVING_AT_A_TIME)),
+            slice: tokio::sync::Mutex::default(),
             thread: Mutex::new(Some(thread)),
             lock,
         };

@@ -3,6 +3,7 @@
 //! One writer thread owns the only writing connection and commits in groups; readers come from a
 //! pool of read-only connections. Nothing in a signature says SQLite.
 
+mod arriving;
 mod batches;
 mod census;
 mod check;
@@ -28,7 +29,8 @@ mod traffic;
 mod watched;
 mod writer;
 
-pub use batches::{BatchFilter, Cancel, Enqueued, Resolved};
+pub use arriving::Enqueued;
+pub use batches::{BatchFilter, Cancel, Resolved};
 pub use check::check_file;
 pub use db::{Found, OpenError, Store, StoreSettings};
 pub use destinations::DestinationFilter;

@@ -48,6 +48,8 @@ async fn check_finds_each_kind_of_damage_and_nothing_in_a_whole_file() {
         ("update destination set first_receipt = 4711 where number = 447700900002", "is missing or another's"),
         ("update destination set first_receipt = null where number = 447700900002", "is the first of a destination that does not know it"),
         ("update receipt set batch = 99", "belongs to no batch"),
+        ("insert into destination (batch, number) values (99, 447700900001)", "destinations of key 99: belong to no batch"),
+        ("insert into arriving select id from batch", "is still on its way in"),
         ("delete from receipt_info", "its code is missing"),
         ("update tally set delivered = 7", "totals of submitted batches"),
         ("update quarantine_tally set bytes = 0 where state = 'waiting'", "quarantined callbacks do not add up"),

@@ -1,5 +1,6 @@
 //! The program from outside: real sockets, real files, and a simulator in the provider's place.
 
+mod arriving;
 mod binary;
 mod clients;
 mod codes;

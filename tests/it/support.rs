@@ -188,7 +188,6 @@ impl Daemon {
         self.post(batch, receipt(number, delivered, code).to_string()).await
     }
 
-    /// The database file.
     /// A client of the daemon's provider.
     pub fn provider(&self) -> Rc<Provider> {
         let settings =
@@ -196,6 +195,7 @@ impl Daemon {
         Rc::new(Provider::new(settings).expect("a URL"))
     }
 
+    /// The database file.
     pub fn database(&self) -> PathBuf {
         self.store.path().to_owned()
     }

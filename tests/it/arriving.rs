@@ -1,0 +1,120 @@
+//! Batches that come in slices: all of one or nothing of it, whatever happens on the way.
+
+use std::path::Path;
+use std::time::Duration;
+
+use actix_web::rt;
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+
+use crate::binary::House;
+use crate::support::{Answer, Options, request, spawn_with};
+
+const ID: &str = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
+const LARGEST: usize = 50_000;
+
+fn body(destinations: usize) -> Value {
+    let numbers: Vec<String> = (0..destinations).map(|n| format!("+4477{n:08}")).collect();
+    json!({"id": ID, "from": "mplus", "message": "hello", "destinations": numbers})
+}
+
+fn posting(private: &str, token: &str, body: &Value) -> impl Future<Output = Answer> + use<> {
+    let (url, token, body) = (format!("{private}/v1/batches"), format!("Bearer {token}"), body.to_string().into_bytes());
+    async move { request("POST", &url, &[("authorization", &token)], body).await }
+}
+
+fn look(database: &Path) -> Connection {
+    Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("readable")
+}
+
+fn counted(conn: &Connection, table: &str) -> i64 {
+    conn.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0)).expect("counted")
+}
+
+/// Waits until a part of a batch is there, and all of it is not.
+async fn until_some_of_it_has_arrived(database: &Path) {
+    let conn = look(database);
+    for _ in 0..10_000 {
+        if counted(&conn, "arriving") == 1 {
+            return;
+        }
+        rt::time::sleep(Duration::from_micros(500)).await;
+    }
+    unreachable!("it never began")
+}
+
+#[actix_web::test]
+async fn killed_while_a_large_batch_comes_in_it_was_never_there_and_comes_whole_the_next_time() {
+    let house = House::new().set("RECEIPTD_PROVIDER__MAX_DESTINATIONS", "50000");
+    let body = body(LARGEST);
+    let mut daemon = house.serve().await;
+    for _ in 0..3 {
+        // A request that is cut off panics: in a task of its own that is its own business.
+        let posted = rt::spawn(posting(&daemon.private, &daemon.token, &body));
+        until_some_of_it_has_arrived(&house.path("receiptd.db")).await;
+        daemon.kill();
+        assert!(posted.await.is_err(), "it was answered, and this test proves nothing");
+        {
+            let conn = look(&house.path("receiptd.db"));
+            assert!(counted(&conn, "destination") > 0 && counted(&conn, "batch") == 0);
+        }
+        daemon = house.serve().await;
+        assert_eq!(daemon.api("GET", &format!("/v1/batches/{ID}"), None).await.status, 404);
+        let conn = look(&house.path("receiptd.db"));
+        assert_eq!((counted(&conn, "destination"), counted(&conn, "arriving")), (0, 0));
+    }
+    assert_eq!(posting(&daemon.private, &daemon.token, &body).await.status, 202);
+    let batch = daemon.until(ID, "submitted").await;
+    assert_eq!((&batch["counts"]["total"], house.posts()), (&json!(LARGEST), 1));
+    assert_eq!(house.simulator.submissions()[0].destinations.len(), LARGEST);
+    assert_eq!(daemon.api("POST", "/v1/check", None).await.json(), json!({"ok": true, "problems": []}));
+}
+
+async fn spacious() -> crate::support::Daemon {
+    let env = vec![("RECEIPTD_PROVIDER__MAX_DESTINATIONS".into(), "50000".into())];
+    spawn_with(Options { env, ..Options::default() }).await
+}
+
+#[actix_web::test]
+async fn a_large_batch_that_comes_twice_at_once_is_one() {
+    let daemon = spacious().await;
+    let body = body(20_000);
+    let post = || posting(&daemon.private, &daemon.token, &body);
+    let (first, second, third) = futures_util::join!(post(), post(), post());
+    let mut statuses = [first.status, second.status, third.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 202]);
+    let batch = daemon.until(ID, "submitted").await;
+    assert_eq!((&batch["counts"]["total"], daemon.simulator.submissions().len()), (&json!(20_000), 1));
+    let conn = look(&daemon.database());
+    assert_eq!((counted(&conn, "destination"), counted(&conn, "arriving"), counted(&conn, "batch")), (20_000, 0, 1));
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn a_large_batch_comes_in_though_whoever_sent_it_has_gone() {
+    let daemon = spacious().await;
+    let posted = rt::spawn(posting(&daemon.private, &daemon.token, &body(LARGEST)));
+    until_some_of_it_has_arrived(&daemon.database()).await;
+    posted.abort();
+    daemon.until_batch(ID, |batch| batch["counts"]["total"] == LARGEST && batch["state"] == "submitted").await;
+    assert_eq!(daemon.simulator.submissions().len(), 1);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn small_batches_that_come_while_a_large_one_does_get_keys_of_their_own() {
+    let daemon = spacious().await;
+    let posted = rt::spawn(posting(&daemon.private, &daemon.token, &body(LARGEST)));
+    until_some_of_it_has_arrived(&daemon.database()).await;
+    let small = daemon.submit(&["+447700900001", "+447700900002"]).await;
+    // A copy of this moment is whole.
+    let copy = daemon.folder.path().join("copy.db");
+    let backed_up = daemon.api("POST", "/v1/backup", Some(json!({"file": copy}))).await;
+    assert_eq!(backed_up.status, 200, "{backed_up:?}");
+    assert_eq!(receiptd::store::check_file(&copy).expect("readable"), [] as [String; 0]);
+    assert_eq!(posted.await.expect("answered").status, 202);
+    assert_eq!(daemon.until(ID, "submitted").await["counts"]["total"], LARGEST);
+    assert_eq!(daemon.until(&small, "submitted").await["counts"]["total"], 2);
+    daemon.assert_books_balance().await;
+}
