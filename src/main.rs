@@ -6,6 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use receiptd::cli::{self, Cli};
+use tikv_jemallocator::Jemalloc;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -265,8 +265,6 @@ fn launch(folder: &Path, provider: &str) -> (Child, SocketAddr, SocketAddr) {
         .env("RECEIPTD_PROVIDER__BASE_URL", provider)
         .env("RECEIPTD_PROVIDER__KEY", "sandbox-key")
         .env("RECEIPTD_PROVIDER__MAX_DESTINATIONS", PER_BATCH.to_string())
-        // As in deploy/receiptd.service.
-        .envs([("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "1048576")])
         .env("RECEIPTD_CALLBACK__MAX_CONNECTIONS", std::env::var("BENCH_CONNECTIONS").unwrap_or_else(|_| "2000".into()))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -66,17 +66,6 @@ fn systemd_finds_nothing_wrong_with_the_units_and_little_exposed() {
 }
 
 #[test]
-fn the_daemon_runs_with_the_memory_settings_that_were_measured() {
-    let bench = std::fs::read_to_string(path("../benches/common/mod.rs")).expect("the benches");
-    let settings = values("receiptd.service", "Environment").join(" ");
-    for setting in settings.split_whitespace() {
-        let (name, value) = setting.split_once('=').expect("NAME=VALUE");
-        assert!(bench.contains(&format!("(\"{name}\", \"{value}\")")), "{setting}");
-    }
-    assert!(settings.contains("MALLOC_ARENA_MAX"));
-}
-
-#[test]
 fn of_copies_the_newest_are_kept_and_nothing_else_is_touched() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join("receiptd");
