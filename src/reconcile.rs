@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::api::Reconciled;
 use crate::clock::Clock;
 use crate::domain::{BatchId, BatchState, Identifier, LastError, Timestamp};
-use crate::provider::{CallError, Provider};
+use crate::provider::{CallError, Polled, Provider};
 use crate::receive;
 use crate::store::{Asked, Open, Recorded, Store, StoreError};
 
@@ -54,9 +54,40 @@ pub enum ReconcileError {
 /// Nothing is lost by asking again.
 pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> Result<Option<Reconciled>, ReconcileError> {
     let Some(batch) = store.batch(id).await? else { return Ok(None) };
-    let name = batch.provider_id.map_or(Identifier::Uuid(*id.as_uuid()), |name| Identifier::from(&*name));
+    let ours = Identifier::Uuid(*id.as_uuid());
+    let (mut recorded, mut polled) = (Recorded::default(), None);
+    // What a receipt called the batch may be no name that the provider knows.
+    for name in batch.provider_id.as_deref().map(Identifier::from).filter(|name| *name != ours).iter().chain([&ours]) {
+        let (answer, found) = ask_by(store, provider, id, name).await;
+        let found = found?;
+        recorded.recorded += found.recorded;
+        recorded.duplicates += found.duplicates;
+        let unknown = matches!(answer, Err(CallError::NotFound(_)));
+        polled = Some(answer);
+        if !unknown {
+            break;
+        }
+    }
+    let Some(polled) = polled.transpose()? else { return Ok(None) };
+    // A provider that answers about any uuid, and tells of no message of ours, does not say that it has the batch.
+    let pending = polled.pending + polled.unreadable;
+    let what = if store.is_for_any(id, polled.numbers).await? { Asked::Found } else { Asked::Gone };
+    let now = store.asked(id, what, due.sent_before(polled.answered_at)).await?;
+    if now.is_some_and(|now| now.state == BatchState::Complete && now.counts.expired > 0 && batch.state != BatchState::Complete) {
+        log::warn!("batch {id}: its deadline has passed, what is still pending has expired");
+    }
+    Ok(Some(Reconciled { recorded: recorded.recorded, duplicates: recorded.duplicates, pending }))
+}
+
+/// What the provider tells of a batch by one of its names, and what was recorded of it: piece by piece while the answer
+/// arrives, so that neither memory nor the callbacks suffer from a large batch.
+async fn ask_by(
+    store: &Store,
+    provider: &Provider,
+    id: BatchId,
+    name: &Identifier,
+) -> (Result<Polled, CallError>, Result<Recorded, StoreError>) {
     let (to, mut found) = mpsc::channel(1);
-    // Recorded piece by piece while the answer arrives: neither memory nor the callbacks suffer from a large batch.
     let recording = async move {
         let mut all = Recorded::default();
         while let Some(some) = found.recv().await {
@@ -64,18 +95,9 @@ pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> 
             all.recorded += recorded.recorded;
             all.duplicates += recorded.duplicates;
         }
-        Ok::<_, StoreError>(all)
+        Ok(all)
     };
-    let (polled, recorded) = futures_util::join!(provider.receipts(&name, to), recording);
-    let (recorded, polled) = (recorded?, polled?);
-    // A provider that answers about any uuid, and tells of no message, does not say that it has the batch.
-    let pending = polled.pending + polled.unreadable;
-    let what = if polled.receipts + pending == 0 { Asked::Gone } else { Asked::Found };
-    let now = store.asked(id, what, due.sent_before(polled.answered_at)).await?;
-    if now.is_some_and(|now| now.state == BatchState::Complete && now.counts.expired > 0 && batch.state != BatchState::Complete) {
-        log::warn!("batch {id}: its deadline has passed, what is still pending has expired");
-    }
-    Ok(Some(Reconciled { recorded: recorded.recorded, duplicates: recorded.duplicates, pending }))
+    futures_util::join!(provider.receipts(name, to), recording)
 }
 
 /// By which clock a batch is past its deadline.

@@ -82,6 +82,9 @@ pub enum ServeError {
     /// The provider's address.
     #[error("provider.base_url {0}")]
     Provider(#[from] provider::BadBaseUrl),
+    /// It was deleted or replaced while the daemon ran.
+    #[error("the WAL of the database was taken away under the daemon; what was acknowledged is in the database: start receiptd again")]
+    WalTakenAway,
     /// The servers.
     #[error("the listeners cannot be started: {0}")]
     Start(#[from] io::Error),
@@ -258,7 +261,10 @@ impl Bound {
         manager.ready();
         let telling = rt::spawn(manager.keep_told(store.clone(), reported_pace, public_address, private_address));
 
-        shutdown.await;
+        let must_start_anew = tokio::select! {
+            () = shutdown => false,
+            () = store.must_start_anew() => true,
+        };
         log::info!("stopping: nothing more is taken, what was taken is finished");
         manager.stopping(patience);
         telling.abort();
@@ -286,7 +292,7 @@ impl Bound {
             log::error!("closing the database failed");
         }
         log::info!("stopped");
-        Ok(())
+        if must_start_anew { Err(ServeError::WalTakenAway) } else { Ok(()) }
     }
 
     fn announce(&self) {

@@ -76,7 +76,7 @@ impl From<ServeError> for Failure {
             | ServeError::Open(_)
             | ServeError::Token { .. }
             | ServeError::Provider(_) => Self::Usage(error.to_string()),
-            ServeError::Start(_) => Self::Failed(error.to_string()),
+            ServeError::Start(_) | ServeError::WalTakenAway => Self::Failed(error.to_string()),
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::domain::{Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
 /// The most details that are taken from one answer: four for each destination of the largest batch.
 const MOST_DETAILS: usize = 200_000;
 
+/// Numbers that show whether it is our batch.
+const FIRST_NUMBERS: usize = 100;
+
 /// Receipts that are handed on together.
 const AT_A_TIME: usize = 500;
 
@@ -29,6 +32,8 @@ pub struct Polled {
     pub pending: u64,
     /// Details without a readable number, or with flags that are none.
     pub unreadable: u64,
+    /// The first numbers that it tells of.
+    pub numbers: Vec<Msisdn>,
     /// When it was answered, by the provider's clock (its `Date` header).
     pub answered_at: Option<Timestamp>,
 }
@@ -117,7 +122,13 @@ impl<'de> Visitor<'de> for OneByOne<'_> {
             if read == MOST_DETAILS {
                 return Err(de::Error::custom("more details than any batch can have"));
             }
-            match detail(raw.get()) {
+            let detail = detail(raw.get());
+            if let Some((number, _)) = &detail
+                && reading.polled.numbers.len() < FIRST_NUMBERS
+            {
+                reading.polled.numbers.push(*number);
+            }
+            match detail.map(|(_, receipt)| receipt) {
                 Some(Some(receipt)) => {
                     reading.polled.receipts += 1;
                     reading.found.push(receipt);
@@ -133,8 +144,8 @@ impl<'de> Visitor<'de> for OneByOne<'_> {
     }
 }
 
-/// One detail: a receipt, or still pending (`Some(None)`), or unreadable.
-fn detail(json: &str) -> Option<Option<Receipt>> {
+/// One detail: its number, and a receipt where it is not still pending. `None`: it cannot be read.
+fn detail(json: &str) -> Option<(Msisdn, Option<Receipt>)> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Detail<'a> {
@@ -156,11 +167,11 @@ fn detail(json: &str) -> Option<Option<Receipt>> {
     let destination = Msisdn::from_wire(detail.destination.text()?.trim())?;
     let (delivered, failed) = (detail.delivered.flag()?, detail.failed.flag()?);
     if !delivered && !failed {
-        return Some(None);
+        return Some((destination, None));
     }
     let info: Info<'_> = detail.info.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
     let identifier = |field: Loose<'_>| field.text().map(|text| Identifier::from(&*text));
-    Some(Some(Receipt {
+    let receipt = Receipt {
         destination,
         // Both at once: a first channel failed and a fallback got through.
         delivered,
@@ -169,7 +180,8 @@ fn detail(json: &str) -> Option<Option<Receipt>> {
         message_id: identifier(detail.messageuuid),
         batchuuid: identifier(detail.batchuuid),
         body: None,
-    }))
+    };
+    Some((destination, Some(receipt)))
 }
 
 /// An answer that arrives in pieces, as text: one byte that is no UTF-8 in one description must not cost all the others.

@@ -121,7 +121,8 @@ pub(super) fn flush(w: &mut Writing<'_>) -> rusqlite::Result<()> {
             )?
             .execute((state.as_str(), sum.delivered, sum.failed, sum.conflict, sum.receipts))?;
     }
-    for tally in tallied.values_mut().filter(|tally| tally.now.receipts > 0) {
+    // What came again says nothing new: it opens no batch that was cancelled since.
+    for tally in tallied.values_mut().filter(|tally| tally.now != tally.before) {
         let as_count = |number: i64| u64::try_from(number).unwrap_or(0);
         let state = tally.state.after_receipts(as_count(tally.total), as_count(tally.now.delivered + tally.now.failed));
         let learned = tally.learned.take();

@@ -16,6 +16,7 @@ use super::checkpoint::{Checkpointer, watch_wal};
 use super::error::{JobError, StoreError};
 use super::identity::{Identity, beside};
 use super::keep;
+use super::outbox::Held;
 use super::quarantine::QuarantineBounds;
 use super::recognise::{Recognition, recognise};
 use super::schema;
@@ -56,6 +57,8 @@ pub(super) struct Shared {
     pub clock: Clock,
     readers: r2d2::Pool<SqliteConnectionManager>,
     turns: Semaphore,
+    /// Batches that are being handed over.
+    pub held: Arc<Held>,
     /// Large batches that may still come in at this moment.
     pub arriving: Arc<Semaphore>,
     /// Whose slice is written.
@@ -181,6 +184,7 @@ impl Store {
             clock: clock.clone(),
             readers,
             turns: Semaphore::new(READERS_WAITING),
+            held: Arc::default(),
             arriving: Arc::new(Semaphore::new(ARRIVING_AT_A_TIME)),
             slice: tokio::sync::Mutex::default(),
             thread: Mutex::new(Some(thread)),
@@ -237,6 +241,8 @@ impl Store {
     pub async fn trouble(&self) -> Option<String> {
         let watched = self.shared.watched.clone();
         if let Ok(Some(fault)) = blocking(move || Ok(watched.fault())).await {
+            // The writer looks too: what can be saved, it saves.
+            let _ = self.write(1, |_| Ok(())).await;
             return Some(fault);
         }
         self.shared.queue.trouble()?;
@@ -249,6 +255,13 @@ impl Store {
         match probe.await {
             Ok(()) => None,
             Err(error) => self.shared.queue.trouble().or(Some(error.to_string())),
+        }
+    }
+
+    /// Completes when nothing can be recorded any more before a new start, and nothing would be lost by one.
+    pub async fn must_start_anew(&self) {
+        if self.shared.queue.wal_saved.subscribe().wait_for(|saved| *saved).await.is_err() {
+            std::future::pending().await
         }
     }
 

@@ -5,8 +5,9 @@ use rusqlite::{Row, named_params};
 use super::batches::move_to;
 use super::db::Store;
 use super::error::StoreError;
-use super::rows::find_batch;
-use crate::domain::{Batch, BatchId, BatchState, Timestamp};
+use super::receipts::stand_in;
+use super::rows::{find_batch, key};
+use crate::domain::{Batch, BatchId, BatchState, Msisdn, Timestamp};
 
 /// A batch that is submitted or unconfirmed, with what decides when it is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,29 @@ pub enum Asked {
 }
 
 impl Store {
+    /// Whether any of these numbers is one that the batch is for, forgotten ones included.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn is_for_any(&self, id: BatchId, numbers: Vec<Msisdn>) -> Result<bool, StoreError> {
+        let store = self.clone();
+        self.read(move |conn| {
+            let mut search = conn.prepare_cached(
+                "select exists (select 1 from batch b join destination d on d.batch = b.id where b.uuid = :uuid and d.number = :number)",
+            )?;
+            for number in numbers {
+                let stand_in = stand_in(conn, &store.shared.identity, number)?;
+                for number in [Some(key(number)), stand_in].into_iter().flatten() {
+                    if search.query_row(named_params! {":uuid": id.to_string(), ":number": number}, |row| row.get(0))? {
+                        return Ok(true);
+                    }
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+
     /// All batches that are submitted or unconfirmed. There are few of them, however many are done.
     ///
     /// # Errors
@@ -66,7 +90,9 @@ impl Store {
                      where id = :id",
                 )?
                 .execute(named_params! {":now": w.now.as_millis(), ":answered": answered, ":id": key})?;
-            if what == Asked::Found && batch.state == BatchState::Unconfirmed {
+            // A person may have put it back into the outbox meanwhile: it has been there, and must not go out again.
+            let may_be_there = batch.state == BatchState::Unconfirmed || (batch.state == BatchState::Queued && batch.attempts > 0);
+            if what == Asked::Found && may_be_there {
                 let settled = batch.counts.delivered + batch.counts.failed;
                 let state =
                     if batch.dry_run { BatchState::Validated } else { BatchState::Submitted.completed(batch.counts.total, settled) };

@@ -1,13 +1,15 @@
 //! The outbox: batches on their way to the provider. Each step is durable before the next is taken.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::db::{Store, blocking};
 use super::error::StoreError;
 use super::recognise::json;
 use super::rows::find_batch;
+use super::writer::Writing;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
 
 /// Between two attempts to write down what is known.
@@ -50,9 +52,11 @@ impl Store {
     where
         F: Fn(&Batch) -> Option<LastError> + Send + 'static,
     {
+        let held = self.shared.held.clone();
         let claimed = self
             .write(1, move |w| {
                 w.flush()?;
+                release(w.conn, &held)?;
                 // Asked here and not before: a batch that came after a pause must wait for its end.
                 if w.conn.prepare_cached("select paused from instance")?.query_row([], |row| row.get(0))? {
                     return Ok(None);
@@ -65,7 +69,7 @@ impl Store {
                         .optional()?;
                     let Some(id) = next.and_then(|uuid| uuid.parse().ok()) else { return Ok(None) };
                     let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
-                    if let Some(error) = check(&batch) {
+                    if let Some(error) = check(&batch).or(for_nobody(w, key)?) {
                         settle_row(w.conn, key, BatchState::Rejected, None, Some(&error), w.now.as_millis())?;
                         continue;
                     }
@@ -76,11 +80,12 @@ impl Store {
                         .conn
                         .prepare_cached("update instance set submissions = submissions + 1 returning submissions")?
                         .query_row([], |row| row.get(0))?;
-                    return Ok(Some((key, batch, submissions)));
+                    return Ok(Some((Hold::on(&held, key), batch, submissions)));
                 }
             })
             .await?;
-        let Some((key, batch, submissions)) = claimed else { return Ok(None) };
+        let Some((hold, batch, submissions)) = claimed else { return Ok(None) };
+        let Some(key) = hold.keep() else { return Ok(None) };
         match self.prepare(key, &batch, submissions).await {
             Ok(claimed) => Ok(Some(claimed)),
             Err(error) => {
@@ -156,23 +161,29 @@ impl Store {
         let mut told = false;
         loop {
             match self.settle_now(id, settlement.clone()).await {
+                Ok(key) => {
+                    // Only now: what is submitting and nobody holds goes out again.
+                    key.into_iter().for_each(|key| self.shared.held.let_go(key));
+                    return Ok(());
+                }
                 Err(error) if error != StoreError::Closing => {
                     if !std::mem::replace(&mut told, true) {
                         log::error!("batch {id}: the outcome of its submission cannot be written yet: {error}");
                     }
                     tokio::time::sleep(SETTLE_AGAIN).await;
                 }
-                done => return done,
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn settle_now(&self, id: BatchId, settlement: Settlement) -> Result<(), StoreError> {
+    /// Returns the key of the batch.
+    async fn settle_now(&self, id: BatchId, settlement: Settlement) -> Result<Option<i64>, StoreError> {
         self.write(1, move |w| {
             w.flush()?;
-            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(()) };
+            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
             if batch.state != BatchState::Submitting {
-                return Ok(());
+                return Ok(Some(key));
             }
             let any_receipt: bool =
                 w.conn.query_row("select receipts > 0 from batch_count where batch = :id", named_params! {":id": key}, |row| row.get(0))?;
@@ -185,14 +196,87 @@ impl Store {
             };
             let is_final = batch.counts.delivered + batch.counts.failed;
             let state = if any_receipt { state.after_receipts(batch.counts.total, is_final) } else { state };
-            Ok(settle_row(w.conn, key, state, name, error, w.now.as_millis())?)
+            settle_row(w.conn, key, state, name, error, w.now.as_millis())?;
+            Ok(Some(key))
         })
         .await
     }
 }
 
+/// The batches that are marked as submitting, and whose claimers know it: once for each claim.
+///
+/// A commit may fail and have happened all the same, as when the file turned out to be read-only after it. Then a batch is
+/// marked, nobody knows, and nothing of it will ever leave: it goes back into the outbox. All of this happens in the
+/// writer's thread, one after the other.
+#[derive(Default)]
+pub(super) struct Held(Mutex<Vec<i64>>);
+
+impl Held {
+    fn keys(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn let_go(&self, key: i64) {
+        let mut keys = self.keys();
+        if let Some(place) = keys.iter().position(|held| *held == key) {
+            keys.swap_remove(place);
+        }
+    }
+}
+
+/// One claim, on its way from the writer to whoever hands the batch over. Where it does not arrive, it ends.
+struct Hold {
+    held: Arc<Held>,
+    key: Option<i64>,
+}
+
+impl Hold {
+    fn on(held: &Arc<Held>, key: i64) -> Self {
+        held.keys().push(key);
+        Self { held: held.clone(), key: Some(key) }
+    }
+
+    /// It has arrived: from here on only settling ends it.
+    fn keep(mut self) -> Option<i64> {
+        self.key.take()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.held.let_go(key);
+        }
+    }
+}
+
+/// Puts back into the outbox what is marked as submitting and held by nobody.
+fn release(conn: &Connection, held: &Held) -> rusqlite::Result<()> {
+    let marked: Vec<i64> = conn
+        .prepare_cached("select id from batch where state = 'submitting'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for key in marked {
+        if !held.keys().contains(&key) {
+            conn.prepare_cached("update batch set state = 'queued', attempts = attempts - 1 where id = :id")?
+                .execute(named_params! {":id": key})?;
+        }
+    }
+    Ok(())
+}
+
+/// Why a batch whose numbers were all forgotten, while nobody knew whether it had gone out, is not handed over.
+fn for_nobody(w: &Writing<'_>, key: i64) -> rusqlite::Result<Option<LastError>> {
+    let anybody: bool = w
+        .conn
+        .prepare_cached("select exists (select 1 from destination where batch = :batch and number > 0)")?
+        .query_row(named_params! {":batch": key}, |row| row.get(0))?;
+    let error = || LastError { at: w.now, kind: "no_destinations".into(), status: None, detail: "all its numbers were forgotten".into() };
+    Ok((!anybody).then(error))
+}
+
 fn settle_row(
-    conn: &rusqlite::Connection,
+    conn: &Connection,
     key: i64,
     state: BatchState,
     name: Option<&Identifier>,

@@ -207,8 +207,11 @@ fn record_one(w: &mut Writing<'_>, id: BatchId, source: Source, receipt: &Receip
         }
         new.append(&mut w.usual, key(receipt.destination), false, Outcome::Applied)?
     } else {
-        let forgotten = if w.memory.any_forgotten { stand_in(w.conn, w.identity, receipt.destination)? } else { None };
-        let number = forgotten.unwrap_or(key(receipt.destination));
+        let mut number = key(receipt.destination);
+        // A batch that came after a number was forgotten has the number itself.
+        if w.memory.any_forgotten && !has_destination(w.conn, new.tally.batch, number)? {
+            number = stand_in(w.conn, w.identity, receipt.destination)?.unwrap_or(number);
+        }
         new.not_the_first(&mut w.usual, number)?
     };
     if matches!(one, One::New(_)) {
@@ -368,6 +371,11 @@ fn info_of(w: &mut Writing<'_>, receipt: &Receipt) -> rusqlite::Result<Option<i6
     };
     w.memory.infos.found(id);
     Ok(Some(id))
+}
+
+fn has_destination(conn: &Connection, batch: i64, number: i64) -> rusqlite::Result<bool> {
+    conn.prepare_cached("select exists (select 1 from destination where batch = :batch and number = :number)")?
+        .query_row(named_params! {":batch": batch, ":number": number}, |row| row.get(0))
 }
 
 /// What stands in the place of a forgotten number.

@@ -1,9 +1,12 @@
-//! Is the file that is held open still the file at its path?
+//! Are the files that are held open still the files at their paths?
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::identity::beside;
 
 /// What was seen of the database file, to compare it with what is there.
 pub(super) struct Watched {
@@ -12,6 +15,9 @@ pub(super) struct Watched {
     read_only: bool,
     /// It never shrinks while a daemon has it: nothing here vacuums it.
     least_bytes: AtomicU64,
+    wal_path: PathBuf,
+    /// Of the WAL that the writer has open.
+    wal: Mutex<Option<(u64, u64)>>,
 }
 
 impl Watched {
@@ -23,7 +29,20 @@ impl Watched {
             inode: inode(&found),
             read_only: found.permissions().readonly(),
             least_bytes: AtomicU64::new(found.len()),
+            wal_path: beside(path, "-wal"),
+            wal: Mutex::default(),
         })
+    }
+
+    /// The writer has opened its WAL: from now on it must be this one.
+    pub fn wal_is_open(&self) {
+        *self.wal.lock().unwrap_or_else(PoisonError::into_inner) = std::fs::metadata(&self.wal_path).ok().as_ref().map(inode);
+    }
+
+    /// Whether the WAL that the writer has open is no longer the one that the next start would read.
+    pub fn wal_is_gone(&self) -> bool {
+        let open = *self.wal.lock().unwrap_or_else(PoisonError::into_inner);
+        open.is_some_and(|open| std::fs::metadata(&self.wal_path).ok().as_ref().map(inode) != Some(open))
     }
 
     /// What happened to the file under the daemon; `None`: nothing. What was committed since may have gone nowhere.
@@ -42,7 +61,7 @@ impl Watched {
                 found.len()
             ));
         }
-        None
+        self.wal_is_gone().then(|| format!("{} was moved, deleted or replaced; restart receiptd", self.wal_path.display()))
     }
 }
 

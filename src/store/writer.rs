@@ -69,6 +69,7 @@ struct Work<T, F> {
 
 impl<T: Send, F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send> Job for Work<T, F> {
     fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError> {
+        self.done = None; // what came of it the last time was undone
         self.done = Some((self.run)(writing)?);
         Ok(())
     }
@@ -99,6 +100,8 @@ pub(super) struct Queue {
     pub outbox: Notify,
     /// The newest receipt that is committed.
     pub newest_receipt: watch::Sender<i64>,
+    /// The WAL was taken away, and what stood in it is in the database now: nothing but a new start helps.
+    pub wal_saved: watch::Sender<bool>,
     /// Where all who share the store count.
     pub metrics: Arc<Metrics>,
 }
@@ -116,6 +119,7 @@ impl Queue {
             trouble: Mutex::default(),
             outbox: Notify::new(),
             newest_receipt: watch::Sender::new(0),
+            wal_saved: watch::Sender::new(false),
             metrics: Arc::default(),
         }
     }
@@ -203,6 +207,8 @@ pub(super) struct Writer {
     queue: Arc<Queue>,
     identity: Arc<Mutex<Identity>>,
     checkpointer: Checkpointer,
+    /// Something was wrong with the file when it was looked at last.
+    was_faulty: bool,
 }
 
 impl Writer {
@@ -216,8 +222,9 @@ impl Writer {
         watched: Arc<Watched>,
     ) -> rusqlite::Result<Self> {
         let memory = recollect(&conn)?;
+        watched.wal_is_open();
         queue.newest_receipt.send_replace(memory.next_receipt - 1);
-        Ok(Self { path: path.to_owned(), conn, watched, clock, memory, queue, identity, checkpointer })
+        Ok(Self { path: path.to_owned(), conn, watched, clock, memory, queue, identity, checkpointer, was_faulty: false })
     }
 
     /// Works until the queue is closed and empty.
@@ -299,8 +306,39 @@ impl Writer {
         self.checkpointer.after_commit(&self.conn);
     }
 
+    /// What is wrong with the file, as far as it can be seen from outside.
+    fn fault(&mut self) -> Option<String> {
+        let fault = self.watched.fault();
+        self.was_faulty = fault.is_some();
+        if self.was_faulty && self.watched.wal_is_gone() {
+            self.save_wal();
+        }
+        fault
+    }
+
+    /// What was acknowledged stands in a WAL that the next start would not read: it is moved into the database through the
+    /// handle that is still open. After that nothing but a new start helps; where it cannot be moved, nothing is taken,
+    /// and it is tried again.
+    fn save_wal(&self) {
+        match super::checkpoint::checkpoint(&self.conn, "full") {
+            Ok(true) => {
+                if !self.queue.wal_saved.send_replace(true) {
+                    log::error!("the WAL was taken away; what was acknowledged is saved in the database");
+                }
+            }
+            Ok(false) => log::error!("the WAL was taken away, and somebody who reads keeps it from being saved; do not stop receiptd yet"),
+            Err(error) => log::error!("the WAL was taken away, and cannot be saved yet; do not stop receiptd: {error}"),
+        }
+    }
+
     /// Whether anything changed.
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
+        // While a fault lasts, nothing more is written that would then be called a failure.
+        if self.was_faulty
+            && let Some(why) = self.fault()
+        {
+            return Err(Failure::OfTheStorage(StoreError::Broken(why)));
+        }
         let changes = self.conn.total_changes();
         if let Err(failure) = self.in_transaction(jobs) {
             // What was remembered belongs to a transaction that did not happen.
@@ -311,7 +349,7 @@ impl Writer {
             return Err(failure);
         }
         // The file we hold open may not be the file any more: then the commit went nowhere.
-        match self.watched.fault() {
+        match self.fault() {
             None => Ok(self.conn.total_changes() != changes),
             Some(why) => Err(Failure::OfTheStorage(StoreError::Broken(why))),
         }
@@ -346,6 +384,7 @@ impl Writer {
             Ok((memory, conn)) => {
                 self.memory = memory;
                 self.conn = conn;
+                self.watched.wal_is_open();
             }
             Err(error) => log::debug!("the database cannot be reopened yet: {error}"),
         }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{Batch, BatchId, BatchState, Content, DestinationState, NewBatch, Timestamp};
+use tokio::sync::mpsc;
+
+use crate::domain::{Batch, BatchId, BatchState, Content, DestinationState, Identifier, NewBatch, Timestamp};
 use crate::provider::{CallError, Cancelled, Provider};
 use crate::store::{Cancel, Enqueued, Store, StoreError};
 
@@ -54,12 +56,29 @@ pub async fn cancel(store: &Store, provider: &Provider, id: BatchId, now: Timest
         if send_at.is_none_or(|at| at < now.plus(ON_ITS_WAY)) {
             return Ok(CancelOutcome::Unclear("the provider no longer lists it, and its time is near: it may be sending it".into()));
         }
+        // It may have sent it at once, whatever was asked for.
+        match messages(provider, &name).await {
+            Ok(0) | Err(CallError::NotFound(_)) => {}
+            Ok(_) => {
+                let why = "the provider no longer lists it as scheduled, and tells of its messages: it may have sent them";
+                return Ok(CancelOutcome::Unclear(why.into()));
+            }
+            Err(error) => return Ok(CancelOutcome::Unclear(describe(&error))),
+        }
     }
     Ok(match store.cancelled_at_provider(id).await? {
         Some(batch) if batch.state == BatchState::Cancelled => CancelOutcome::Done(batch),
         Some(batch) => CancelOutcome::TooLate(format!("it became {} meanwhile", batch.state)),
         None => CancelOutcome::Unknown,
     })
+}
+
+/// Of how many messages the provider tells.
+async fn messages(provider: &Provider, name: &Identifier) -> Result<u64, CallError> {
+    let (to, mut found) = mpsc::channel(1);
+    let reading = async move { while found.recv().await.is_some() {} };
+    let (told, ()) = futures_util::join!(provider.receipts(name, to), reading);
+    told.map(|told| told.receipts + told.pending + told.unreadable)
 }
 
 fn describe(error: &CallError) -> String {

@@ -186,6 +186,11 @@ impl Binary {
     pub async fn stop(mut self) -> (ExitStatus, String) {
         let id = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process id");
         rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("asked to stop");
+        self.ended().await
+    }
+
+    /// Waits for its end; returns how it ended, and its whole log.
+    pub async fn ended(&mut self) -> (ExitStatus, String) {
         for _ in 0..2_000 {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 return (status, self.log());

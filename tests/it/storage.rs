@@ -332,3 +332,45 @@ async fn an_answer_that_cannot_be_written_down_is_remembered_until_it_can() {
     daemon.until(&id, "submitted").await;
     assert_eq!(house.posts(), 1);
 }
+
+#[actix_web::test]
+async fn a_wal_that_was_taken_away_is_saved_before_the_daemon_ends_to_start_anew() {
+    let mut it = Taking::new(House::new()).await;
+    for _ in 0..20 {
+        it.taken().await;
+    }
+    std::fs::remove_file(it.house.path("receiptd.db-wal")).expect("removed");
+    let next = receipt(&number(it.next), true, "00").to_string().into_bytes();
+    assert_ne!(crate::binary::posted(&it.callback, next).await, Some(200));
+    let (status, log) = it.daemon.ended().await;
+    assert!(status.code() == Some(1) && log.contains("the WAL was taken away"), "{log}");
+    it.daemon = it.house.serve().await;
+    it.taken().await;
+    it.nothing_is_lost().await;
+}
+
+#[actix_web::test]
+async fn what_waits_while_the_file_is_read_only_goes_out_once_when_it_is_writable_again() {
+    let house = House::new();
+    let mut daemon = house.serve().await;
+    let away = Script::add(receiptd::simulator::Answer::status(503).header("Retry-After", "1")).lasting();
+    house.simulator.script(away);
+    let mut batches = Vec::new();
+    for n in 0..8 {
+        batches.push(daemon.submit("hello", &[&number(n)]).await);
+    }
+    let database = house.path("receiptd.db");
+    let writable = std::fs::metadata(&database).expect("there").permissions();
+    let mut permissions = writable.clone();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&database, permissions).expect("made read-only");
+    // Nobody but the submitter writes.
+    daemon.until_log("receipts cannot be recorded").await;
+    rt::time::sleep(Duration::from_millis(1_500)).await;
+    house.simulator.clear_scripts();
+    std::fs::set_permissions(&database, writable).expect("made writable");
+    for batch in &batches {
+        daemon.until(batch, "submitted").await;
+    }
+    assert_eq!(house.simulator.submissions().len(), 8);
+}

@@ -1,6 +1,6 @@
 //! What goes out, and what never goes out twice.
 
-use receiptd::simulator::{Answer, Call, Script};
+use receiptd::simulator::{Answer, Call, Profile, Script};
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, Options, spawn, spawn_with};
@@ -126,10 +126,7 @@ async fn a_queued_batch_is_cancelled_here_and_a_submitted_one_no_more() {
 #[actix_web::test]
 async fn a_scheduled_batch_is_cancelled_through_the_provider() {
     let daemon = spawn().await;
-    let at = receiptd::clock::Clock::system().now().plus(std::time::Duration::from_secs(3600));
-    let body = json!({"from": "m", "message": "hi", "destinations": [ONE], "send_at": at});
-    let id = daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned();
-    daemon.until(&id, "scheduled").await;
+    let id = daemon.submit_later(ONE).await;
     daemon.simulator.script(Script::on(Call::Cancel, Answer::status(500)));
     assert_eq!(daemon.api("DELETE", &format!("/v1/batches/{id}"), None).await.status, 502);
     assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["state"], "scheduled");
@@ -266,4 +263,76 @@ async fn a_receipt_opens_again_what_was_refused_or_given_up_and_then_it_is_neith
         assert!(done["completed_at"].as_str() >= done["submitted_at"].as_str(), "{done:#}");
         daemon.assert_books_balance().await;
     }
+}
+
+#[actix_web::test]
+async fn a_number_that_is_sent_to_again_after_it_was_forgotten_is_a_destination_like_any_other() {
+    let daemon = spawn().await;
+    let first = daemon.submit(&[ONE]).await;
+    daemon.until(&first, "submitted").await;
+    daemon.receipt(&first, ONE, false, "22").await;
+    daemon.until(&first, "complete").await;
+    assert_eq!(daemon.api("DELETE", &format!("/v1/destinations/{ONE}"), None).await.status, 200);
+
+    let id = daemon.submit(&[ONE]).await;
+    daemon.until(&id, "submitted").await;
+    let recorded = json!({"recorded": 1, "duplicates": 0});
+    assert_eq!(daemon.receipt(&id, ONE, false, "22").await.json(), recorded);
+    assert_eq!(daemon.receipt(&id, ONE, false, "22").await.json(), json!({"recorded": 0, "duplicates": 1}));
+    assert_eq!(daemon.receipt(&id, ONE, true, "00").await.json(), recorded);
+    let shown = daemon.get(&format!("/v1/batches/{id}/destinations/{ONE}")).await.json();
+    assert_eq!((&shown["state"], &shown["receipts"]), (&json!("delivered"), &json!(2)), "{shown}");
+    assert_eq!(daemon.api("POST", &format!("/v1/batches/{id}/resend"), Some(json!({"state": "failed"}))).await.status, 409);
+    // The forgotten one takes its receipts as well, and stays unreadable.
+    assert_eq!(daemon.receipt(&first, ONE, true, "00").await.json(), recorded);
+    assert_eq!(daemon.get(&format!("/v1/batches/{first}")).await.json()["counts"]["delivered"], 1);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn what_comes_again_opens_no_batch_that_was_cancelled_since() {
+    let daemon = spawn().await;
+    let id = daemon.submit_later(ONE).await;
+    let stranger = || daemon.receipt(&id, "+447700900099", true, "00");
+    assert_eq!(stranger().await.json(), json!({"recorded": 1, "duplicates": 0}));
+    assert_eq!(daemon.api("DELETE", &format!("/v1/batches/{id}"), None).await.json()["state"], "cancelled");
+    assert_eq!(stranger().await.json(), json!({"recorded": 0, "duplicates": 1}));
+    let batch = daemon.get(&format!("/v1/batches/{id}")).await.json();
+    assert_eq!(batch["state"], "cancelled", "{batch}");
+}
+
+#[actix_web::test]
+async fn a_scheduled_batch_that_the_provider_sent_at_once_is_not_shown_as_cancelled() {
+    let daemon = spawn_with(Options { profile: Profile { deaf: true, ..Profile::calm() }, ..Options::default() }).await;
+    let id = daemon.submit_later(ONE).await;
+    assert_eq!(daemon.simulator.deliver(&id), 1);
+    let refused = daemon.api("DELETE", &format!("/v1/batches/{id}"), None).await;
+    assert_eq!(refused.status, 502, "{refused:?}");
+    assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["state"], "scheduled");
+}
+
+#[actix_web::test]
+async fn what_the_provider_is_found_to_have_does_not_go_out_again_though_a_person_said_so() {
+    let (daemon, batch) = answered(Script::add(Answer::Close).after_taking(), "unconfirmed").await;
+    let id = batch["id"].as_str().expect("an id");
+    daemon.api("POST", "/v1/pause", None).await;
+    daemon.api("POST", &format!("/v1/batches/{id}/resolve"), Some(json!({"as": "resubmit"}))).await;
+    daemon.until(id, "queued").await;
+    daemon.api("POST", &format!("/v1/batches/{id}/reconcile"), None).await;
+    daemon.until(id, "submitted").await;
+    daemon.api("POST", "/v1/resume", None).await;
+    let next = daemon.submit(&["+447700900002"]).await;
+    daemon.until(&next, "submitted").await;
+    assert_eq!(daemon.simulator.requests().iter().filter(|request| request.method == "POST").count(), 2);
+}
+
+#[actix_web::test]
+async fn a_batch_whose_numbers_were_all_forgotten_is_not_handed_over_empty() {
+    let (daemon, batch) = answered(Script::add(Answer::Close), "unconfirmed").await;
+    let id = batch["id"].as_str().expect("an id");
+    assert_eq!(daemon.api("DELETE", &format!("/v1/destinations/{ONE}"), None).await.status, 200);
+    daemon.api("POST", &format!("/v1/batches/{id}/resolve"), Some(json!({"as": "resubmit"}))).await;
+    let batch = daemon.until(id, "rejected").await;
+    assert_eq!(batch["last_error"]["kind"], "no_destinations");
+    assert_eq!(daemon.simulator.requests().iter().filter(|request| request.method == "POST").count(), 1);
 }

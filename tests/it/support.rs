@@ -154,6 +154,15 @@ impl Daemon {
         answer.json()["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Submits a batch that the provider is to send in an hour; returns its id once the provider has it.
+    pub async fn submit_later(&self, number: &str) -> String {
+        let at = Clock::system().now().plus(Duration::from_secs(3600));
+        let body = json!({"from": "mplus", "message": "hello", "destinations": [number], "send_at": at});
+        let id = self.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned();
+        self.until(&id, "scheduled").await;
+        id
+    }
+
     /// Waits until the batch is in a state.
     pub async fn until(&self, batch: &str, state: &str) -> Value {
         self.until_batch(batch, |batch| batch["state"] == state).await
