@@ -335,7 +335,7 @@ create view failures_by_code as
 select
     b.uuid as batch,
     min(i.code) as code,
-    min(coalesce(c.description, i.description)) as description,
+    min(coalesce(i.description, c.description)) as description,
     count(*) as destinations
 from batch b
 cross join destination d on d.batch = b.id and d.said = 1

@@ -27,8 +27,8 @@ const UNCONFIRMED_AFTER: Duration = Duration::from_secs(30);
 const LONGEST_SILENCE: Duration = Duration::from_secs(6 * 3600);
 /// The longest wait while the provider does not answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
-/// How often it is looked whether receipts were missed.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often it is looked whether receipts were missed, or a batch has come that has to be asked about.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// More than this between what went by and what the clock says, and it was set.
 const TRUSTED_DRIFT: Duration = Duration::from_secs(5 * 60);
@@ -113,7 +113,8 @@ impl Due {
     /// Sent before this time, a batch is past its deadline by the clock here and by the provider's, where it tells.
     fn sent_before(self, there: Option<Timestamp>) -> Option<Timestamp> {
         let here = self.now?;
-        Some(there.map_or(here, |there| there.min(here)).minus(self.deadline))
+        // No two clocks agree to the second, and a `Date` has no more than that: only one that is far behind ours counts.
+        Some(there.filter(|there| here.since(*there) > TRUSTED_DRIFT).unwrap_or(here).minus(self.deadline))
     }
 }
 
@@ -194,17 +195,22 @@ impl Reconciler {
         }
         let open = self.store.open_batches().await?;
         let Some((due, batch)) = open.iter().map(|batch| (self.due(batch, now), batch)).min_by_key(|(due, _)| *due) else {
-            return Ok(Step::Wait(LOOK));
+            return Ok(Step::Wait(self.look()));
         };
         if due > now {
             if elapsed >= self.compare_after.get() {
                 self.compare_after.set(elapsed + self.patience.after);
                 self.compare_scheduled(&open, now).await?;
             }
-            return Ok(Step::Wait(due.since(now).min(LOOK)));
+            return Ok(Step::Wait(due.since(now).min(self.look())));
         }
         self.ask(batch, now).await?;
         Ok(Step::Asked(batch.id))
+    }
+
+    /// A silence shorter than the usual look must be heard, too.
+    fn look(&self) -> Duration {
+        LOOK.min(self.patience.after)
     }
 
     /// After the clock was set, nobody knows how long ago a batch was really sent: what is pending has its whole time

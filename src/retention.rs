@@ -6,6 +6,10 @@ use crate::clock::Clock;
 use crate::provider::Provider;
 use crate::store::{Store, StoreError};
 
+/// Between two steps, at least and at most.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
 /// How long things are kept after their batch was settled; `None`: for ever, or as long as the batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
@@ -13,6 +17,14 @@ pub struct Terms {
     pub receipts: Option<Duration>,
     /// Message texts and raw receipt bodies.
     pub messages: Option<Duration>,
+}
+
+impl Terms {
+    /// Between two steps: an hour, and less where something is kept for less.
+    pub fn pause(self) -> Duration {
+        let shortest = self.receipts.into_iter().chain(self.messages).min().unwrap_or(LONGEST_PAUSE);
+        shortest.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+    }
 }
 
 /// Deletes what is due at this time: ours or the provider's, whichever is earlier. A clock that was set ahead must not
@@ -44,4 +56,22 @@ pub async fn step(store: &Store, provider: &Provider, clock: &Clock, terms: Term
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_for_seconds_is_looked_at_every_few_seconds() {
+        let terms = |receipts: Option<u64>, messages: Option<u64>| Terms {
+            receipts: receipts.map(Duration::from_secs),
+            messages: messages.map(Duration::from_secs),
+        };
+        for (receipts, messages, pause) in
+            [(None, None, 3600), (Some(3), None, 3), (Some(86_400), Some(10), 10), (Some(0), None, 1), (None, Some(86_400), 3600)]
+        {
+            assert_eq!(terms(receipts, messages).pause(), Duration::from_secs(pause), "{receipts:?} {messages:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The type for what must never show: the provider's key, the API token, callback tokens.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -56,6 +57,43 @@ impl Secret {
             }
         }
         String::from_utf8_lossy(&masked).into_owned()
+    }
+}
+
+/// Secrets that others may repeat to us: they are taken out of what is kept.
+#[derive(Clone, Default)]
+pub struct Echo(Vec<Secret>);
+
+impl Echo {
+    /// Shorter ones are not looked for, nor mere numbers: they are found where nobody meant them, and a receipt whose
+    /// number was taken for a key would be lost.
+    const SHORTEST: usize = 12;
+
+    /// Of these, those that can be told from other words.
+    pub fn of(secrets: impl IntoIterator<Item = Secret>) -> Self {
+        Self(secrets.into_iter().filter(|secret| Self::is_telling(secret.expose())).collect())
+    }
+
+    fn is_telling(secret: &str) -> bool {
+        secret.len() >= Self::SHORTEST && !secret.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
+    /// What somebody said, without these secrets and without `token`. Nearly always that is what it was.
+    pub fn hide(&self, said: Vec<u8>, token: &str) -> Vec<u8> {
+        let says = |secret: &str| memchr::memmem::find(&said, secret.as_bytes()).is_some();
+        if !says(token) && !self.0.iter().any(|secret| says(secret.expose())) {
+            return said;
+        }
+        let text = Secret::from(token).mask(&String::from_utf8_lossy(&said));
+        self.hide_in(&text).into_owned().into_bytes()
+    }
+
+    /// A text without these secrets.
+    pub fn hide_in<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.0
+            .iter()
+            .filter(|secret| memchr::memmem::find(text.as_bytes(), secret.expose().as_bytes()).is_some())
+            .fold(Cow::Borrowed(text), |text, secret| Cow::Owned(secret.mask(&text)))
     }
 }
 

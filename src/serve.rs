@@ -33,7 +33,7 @@ use crate::probe::{Prober, Probes};
 use crate::provider::{self, Provider};
 use crate::reconcile::{Patience, Reconciler};
 use crate::retention::Terms;
-use crate::secret::Secret;
+use crate::secret::{Echo, Secret};
 use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
 use crate::submit::{Intake, Pace, Submitter};
 
@@ -197,6 +197,7 @@ impl Bound {
             secrets: secrets.clone(),
             max_body: config.config.callback.max_body.as_u64(),
             room: Room::new(CALLBACK_ROOM.max(usize::try_from(config.config.callback.max_body.as_u64()).unwrap_or(usize::MAX))),
+            echo: Echo::of([config.key.clone(), token.clone()]),
             probes: probes.clone(),
             missed: missed.clone(),
         });

@@ -12,7 +12,7 @@ use super::found::Found;
 use super::output::{count, fields, grouped, number, plain, say, table, text, time};
 use super::{Failure, Session};
 use crate::api::{Batch, BatchId, BatchState, Counts, DestinationState, Group, MAX_LIMIT, Resolution};
-use crate::client::{BatchFilter, Client, DestinationFilter};
+use crate::client::{BatchFilter, Client, ClientError, DestinationFilter};
 
 /// A command about one batch or group.
 #[derive(Debug, Args)]
@@ -202,28 +202,44 @@ pub async fn cancel(session: &Session, id: BatchId) -> Result<(), Failure> {
     let client = session.client()?;
     let group = match Found::find(&client, id).await? {
         Found::Batch(_) => {
-            let batch = client.cancel(id).await.map_err(Failure::at_provider)?;
+            let batch = client.cancel(id).await?;
             return session.output.show(&batch, || format!("batch {} is {}", batch.id, batch.state));
         }
         Found::Group(group) => group,
     };
     // The later batches first: they are the likeliest to be still in the outbox.
-    let mut refused = None;
-    for batch in group.batches.iter().rev().filter(|batch| !batch.state.is_settled()) {
+    let open: Vec<_> = group.batches.iter().rev().filter(|batch| !batch.state.is_settled()).collect();
+    if open.is_empty() {
+        return Err(Failure::Failed(format!("nothing of group {id} is left to be cancelled: {}", states(&group.batches))));
+    }
+    let (mut kept, mut refused) = (0, false);
+    for batch in open {
         if let Err(error) = client.cancel(batch.id).await {
             say(&format!("batch {}: {}", batch.id, plain(&error.to_string())));
-            match Failure::at_provider(error) {
-                failure @ (Failure::Refused(_) | Failure::NotFound(_)) => refused = Some(failure),
-                failure => return Err(failure),
+            let is_its_own = matches!(&error, ClientError::Problem(problem) if matches!(problem.status, 404 | 409 | 502));
+            let failure = Failure::from(error);
+            if !is_its_own {
+                return Err(failure);
             }
+            kept += 1;
+            refused |= matches!(failure, Failure::Refused(_));
         }
     }
     let group = client.group(id).await?;
     session.output.show(&group, || batch_table(&group.batches).trim_fmt())?;
-    match refused {
-        Some(_) => Err(Failure::Refused("not every batch of the group could be cancelled".to_owned())),
-        None => Ok(()),
+    let told = || format!("{} of the group could not be cancelled", count(kept, "batch", "batches"));
+    match kept {
+        0 => Ok(()),
+        _ if refused => Err(Failure::Refused(told())),
+        _ => Err(Failure::Failed(told())),
     }
+}
+
+/// How many batches are in which state, in a few words.
+fn states(batches: &[Batch]) -> String {
+    let mut counted = BTreeMap::<&str, u64>::new();
+    batches.iter().for_each(|batch| *counted.entry(batch.state.as_str()).or_default() += 1);
+    counted.iter().map(|(state, many)| format!("{many} {state}")).collect::<Vec<_>>().join(", ")
 }
 
 /// `receiptd resend`

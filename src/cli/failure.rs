@@ -53,14 +53,6 @@ impl Failure {
             Self::OutputClosed => Self::OutputClosed,
         }
     }
-
-    /// For calls that end at the provider: `502` tells that it refused.
-    pub fn at_provider(error: ClientError) -> Self {
-        match &error {
-            ClientError::Problem(problem) if problem.status == 502 => Self::Refused(error.to_string()),
-            _ => error.into(),
-        }
-    }
 }
 
 impl From<ClientError> for Failure {
@@ -68,6 +60,7 @@ impl From<ClientError> for Failure {
         let text = error.to_string();
         match error {
             ClientError::Unreachable(_) => Self::Unreachable(format!("{text}\nIs `receiptd serve` running, with the same configuration?")),
+            ClientError::Problem(problem) if problem.kind.ends_with("/provider-refused") => Self::Refused(text),
             ClientError::Problem(problem) => match problem.status {
                 401 => Self::Usage(format!("{text}\nThe token file is not that of the daemon at this address: check --config.")),
                 400 | 403 | 405 | 413 | 415 | 422 => Self::Usage(text),
@@ -137,10 +130,12 @@ mod tests {
         assert_eq!(code(ConfigError::NotText("RECEIPTD_X".into()).into()), 2);
         assert_eq!(code(ClientError::Unreachable("x".into()).into()), 3);
         assert_eq!(code(problem(404).into()), 4);
-        assert_eq!(code(Failure::at_provider(problem(409))), 1);
-        assert_eq!(code(Failure::at_provider(problem(502))), 5);
-        assert_eq!(code(Failure::at_provider(problem(404))), 4);
-        assert_eq!(code(Failure::at_provider(ClientError::Unreachable("x".into()))), 3);
+        assert_eq!(code(problem(502).into()), 1);
+        for status in [409, 502] {
+            let ClientError::Problem(mut refused) = problem(status) else { unreachable!("a problem") };
+            refused.kind = "tag:receiptd,2026:problem/provider-refused".into();
+            assert_eq!(code(ClientError::Problem(refused).into()), 5);
+        }
         assert_eq!(code(io::Error::from(io::ErrorKind::BrokenPipe).into()), 1);
         assert_eq!(code(ClientError::Write(io::ErrorKind::BrokenPipe.into()).into()), 1);
         assert_eq!(code(io::Error::from(io::ErrorKind::StorageFull).into()), 1);

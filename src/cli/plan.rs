@@ -43,6 +43,11 @@ impl Plan {
         self.cut.map(|_| self.id)
     }
 
+    /// What the id belongs to, for people.
+    pub(super) fn what(&self) -> &'static str {
+        if self.cut.is_some() { "group" } else { "batch" }
+    }
+
     /// The id of a batch: in a group the UUIDv5 of group and index.
     pub(super) fn batch(&self, index: usize) -> BatchId {
         if self.cut.is_some() { self.id.derive(&index.to_string()) } else { self.id }

@@ -107,8 +107,9 @@ pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
     if plan.total > ASKED_ABOVE && !args.dry_run {
         confirm(&format!("Send to {}?", count(plan.total as u64, "number", "numbers")), args.yes)?;
     }
-    let what = if plan.group().is_some() { "group" } else { "batch" };
-    say(&format!("{what} {}", plan.id));
+    if session.output.is_json() {
+        say(&format!("{} {}", plan.what(), plan.id));
+    }
 
     let template = BatchRequest {
         from: args.from,
@@ -195,6 +196,8 @@ fn preview(args: &SendArgs, plan: &Plan, parts: u32, invalid: u64) -> Table {
     let channels = args.channel.iter().chain(&args.fallback).map(|channel| channel.as_str()).collect::<Vec<_>>().join(", then ");
     let some = |n: u64| (n > 0).then(|| grouped(n));
     let rows = [
+        // First of all: it is what finishes the job after a crash.
+        (plan.what(), Some(plan.id.to_string())),
         ("from", Some(args.from.clone())),
         ("message", Some(message)),
         ("numbers", Some(grouped(total))),

@@ -1,6 +1,6 @@
 //! Batches and groups.
 
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use super::query::Parameters;
 use super::state::ApiState;
 use crate::api::{Group, Resolution};
 use crate::domain::{Batch, BatchId, Counts, DestinationState, Msisdn};
+use crate::provider::CallError;
 use crate::reconcile::{self, Due, ReconcileError};
 use crate::store::{BatchFilter, DestinationFilter, Enqueued, Resolved};
 use crate::submit::{self, CancelOutcome, Resend};
@@ -87,6 +88,10 @@ pub(super) async fn cancel(path: Path<String>, state: Data<ApiState>) -> Answer 
     match submit::cancel(&state.store, &state.provider, id, state.clock.now()).await? {
         CancelOutcome::Done(batch) => Ok(HttpResponse::Ok().json(batch)),
         CancelOutcome::TooLate(why) => Err(ApiError::Conflict(format!("batch {id} cannot be cancelled: {why}"))),
+        CancelOutcome::Refused(why) => {
+            let told = format!("batch {id} cannot be cancelled: the provider refused to cancel it: {why}");
+            Err(ApiError::Refused(StatusCode::CONFLICT, told))
+        }
         CancelOutcome::Unclear(why) => {
             Err(ApiError::Provider(format!("the batch is unchanged, and the provider may have cancelled it: ask again. {why}")))
         }
@@ -141,7 +146,13 @@ pub(super) async fn reconcile(path: Path<String>, state: Data<ApiState>) -> Answ
         Ok(Some(found)) => Ok(HttpResponse::Ok().json(found)),
         Ok(None) => Err(unknown(id)),
         Err(ReconcileError::Store(error)) => Err(error.into()),
-        Err(ReconcileError::Provider(error)) => Err(ApiError::Provider(format!("{error}: {}", error.trouble().detail))),
+        Err(ReconcileError::Provider(error)) => {
+            let told = format!("{error}: {}", error.trouble().detail);
+            Err(match error {
+                CallError::Unauthorized(_) => ApiError::Refused(StatusCode::BAD_GATEWAY, told),
+                _ => ApiError::Provider(told),
+            })
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::submit::Refusal;
 
 /// What `type` URIs of problems begin with.
 const KIND: &str = "tag:receiptd,2026:problem/";
+/// The end of the `type` of what the provider refused.
+const REFUSED: &str = "provider-refused";
 /// Seconds after which it is worth asking again: the queue is emptied in a fraction of that.
 const RETRY_AFTER: &str = "1";
 
@@ -36,6 +38,8 @@ pub enum ApiError {
     TooLarge(u64),
     /// 502: the provider gave no clear answer.
     Provider(String),
+    /// 502, or 409 where it contradicts what is: the provider refused.
+    Refused(StatusCode, String),
     /// 503 or 500: the store, and the batch it may have written all the same.
     Store(StoreError, Option<BatchId>),
 }
@@ -70,6 +74,7 @@ impl ApiError {
             Self::TooLarge(most) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", format!("the body may have {most} bytes"))
             }
+            Self::Refused(status, detail) => (*status, REFUSED, "The provider refused", detail.clone()),
             Self::Provider(detail) => (StatusCode::BAD_GATEWAY, "provider", "No clear answer from the provider", detail.clone()),
             Self::Store(error, batch) => return store_problem(error, *batch),
         };

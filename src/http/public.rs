@@ -15,6 +15,7 @@ use crate::api::Acknowledgement;
 use crate::domain::{BatchId, CallbackSecrets};
 use crate::probe::Probes;
 use crate::receive;
+use crate::secret::Echo;
 use crate::store::{Store, StoreError};
 
 /// Shared by all handlers of the public listener.
@@ -29,6 +30,8 @@ pub struct PublicState {
     pub max_body: u64,
     /// For bodies that are more than a receipt.
     pub room: Room,
+    /// What a callback may repeat, and is not kept.
+    pub echo: Echo,
     /// Probes of the public URL that are under way.
     pub probes: Probes,
     /// Receipts that were not taken (413, 503): a reason to ask the provider soon.
@@ -47,7 +50,8 @@ pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data
 async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> Result<HttpResponse, ApiError> {
     let _busy = Connections::busy(&request);
     // Decoded, where somebody thought that a `-` or a `_` had to be encoded.
-    let batch = authentic(request.match_info().as_str(), state).ok_or_else(|| ApiError::NotFound("there is nothing here".into()))?;
+    let path = request.match_info().as_str();
+    let (batch, token) = authentic(path, state).ok_or_else(|| ApiError::NotFound("there is nothing here".into()))?;
     if request.method() != Method::POST {
         return Err(ApiError::Method("POST"));
     }
@@ -64,7 +68,7 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
     if state.probes.arrived(batch) {
         return Ok(HttpResponse::Ok().content_type("application/json").body(format!("{{\"probe\":\"{batch}\"}}")));
     }
-    match receive::callback(&state.store, batch, body.bytes).await {
+    match receive::callback(&state.store, batch, state.echo.hide(body.bytes, token)).await {
         Ok(done) => {
             let unknown = done.recorded + done.duplicates == 0 && !done.quarantined.is_empty();
             let quarantined = serde_json::json!({"quarantined": done.quarantined});
@@ -90,9 +94,9 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
     }
 }
 
-fn authentic(path: &str, state: &PublicState) -> Option<BatchId> {
+fn authentic<'a>(path: &'a str, state: &PublicState) -> Option<(BatchId, &'a str)> {
     let (batch, token) = named(path, &state.prefix)?;
-    state.secrets.read().unwrap_or_else(PoisonError::into_inner).verify(batch, token).then_some(batch)
+    state.secrets.read().unwrap_or_else(PoisonError::into_inner).verify(batch, token).then_some((batch, token))
 }
 
 /// Batch and token in a path, with the prefix of `public_url` or, where a proxy strips it, without. Without first: a short

@@ -20,7 +20,7 @@ use super::shown::Hidden;
 use super::wire::{self, PendingBatch, Submission, WireNames};
 use crate::domain::{BatchId, Content, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
 use crate::metrics::{Call, Ending, Metrics};
-use crate::secret::Secret;
+use crate::secret::{Echo, Secret};
 
 /// The most of an answer that is read: enough for any answer to a submission or a cancellation.
 const SMALL: usize = 64 << 10;
@@ -80,6 +80,8 @@ pub struct Provider {
     timeout: Duration,
     wire_names: WireNames,
     metrics: Option<Arc<Metrics>>,
+    /// The key, where an answer repeats it in a place that is kept.
+    echo: Echo,
 }
 
 impl fmt::Debug for Provider {
@@ -101,7 +103,7 @@ impl Provider {
         if !web || url.host().is_none_or(str::is_empty) || url.query().is_some() || base_url.contains('#') {
             return Err(BadBaseUrl);
         }
-        Ok(Self { client: client(timeout), base_url, key, timeout, wire_names, metrics: None })
+        Ok(Self { client: client(timeout), base_url, echo: Echo::of([key.clone()]), key, timeout, wire_names, metrics: None })
     }
 
     /// Counts its calls there.
@@ -122,7 +124,12 @@ impl Provider {
             }
             Err(error) => Exchange::NotSent { kind: "unwritable", detail: error.to_string() },
         };
-        exchange.into_outcome(|detail| hidden.show(detail))
+        match exchange.into_outcome(|detail| hidden.show(detail)) {
+            SubmissionOutcome::Accepted { identifier } => {
+                SubmissionOutcome::Accepted { identifier: Identifier::from(&*self.echo.hide_in(&identifier.to_string())) }
+            }
+            outcome => outcome,
+        }
     }
 
     /// `GET /batch`: the batches that the provider has yet to send. Also the way to find out whether
@@ -157,7 +164,8 @@ impl Provider {
         let request = self.client.get(self.url(&self.batch_path(id)?, "&details=true"));
         let (pieces, arriving) = mpsc::channel(PIECES);
         // Megabytes of JSON take a while, and this thread has requests to answer.
-        let reading = tokio::task::spawn_blocking(|| super::details::details(arriving, to));
+        let echo = self.echo.clone();
+        let reading = tokio::task::spawn_blocking(move || super::details::details(arriving, to, echo));
         let kept = Kept { most: DETAILS, pieces: Some(pieces) };
         let exchange = self.exchange(Call::Details, request, Vec::new(), kept, self.timeout * DETAILS_TAKE).await;
         let answered_at = if let Exchange::Answered(answer) = &exchange { answer.date.map(Timestamp::from) } else { None };

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use super::loose::Loose;
 use super::wire::Info;
 use crate::domain::{Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
+use crate::secret::Echo;
 
 /// The most details that are taken from one answer: four for each destination of the largest batch.
 const MOST_DETAILS: usize = 200_000;
@@ -40,9 +41,10 @@ pub struct Polled {
 
 /// Reads details from the pieces of an answer as they arrive. Blocks until the last of them, or until nobody takes the
 /// receipts any more.
-pub(super) fn details(arriving: Receiver<Vec<u8>>, to: Sender<Vec<Receipt>>) -> Result<Polled, serde_json::Error> {
+/// What it repeats of our secrets is left out.
+pub(super) fn details(arriving: Receiver<Vec<u8>>, to: Sender<Vec<Receipt>>, echo: Echo) -> Result<Polled, serde_json::Error> {
     let mut answer = serde_json::Deserializer::from_reader(Arriving { from: arriving, text: String::new(), at: 0, rest: Vec::new() });
-    let mut reading = Reading { to, found: Vec::new(), polled: Polled::default() };
+    let mut reading = Reading { to, found: Vec::new(), polled: Polled::default(), echo };
     Answer(&mut reading).deserialize(&mut answer)?;
     answer.end()?;
     reading.hand_on()?;
@@ -53,6 +55,7 @@ struct Reading {
     to: Sender<Vec<Receipt>>,
     found: Vec<Receipt>,
     polled: Polled,
+    echo: Echo,
 }
 
 impl Reading {
@@ -122,7 +125,7 @@ impl<'de> Visitor<'de> for OneByOne<'_> {
             if read == MOST_DETAILS {
                 return Err(de::Error::custom("more details than any batch can have"));
             }
-            let detail = detail(raw.get());
+            let detail = detail(&reading.echo.hide_in(raw.get()));
             if let Some((number, _)) = &detail
                 && reading.polled.numbers.len() < FIRST_NUMBERS
             {
@@ -249,7 +252,7 @@ mod tests {
         }
         drop(sender);
         let (to, mut found) = tokio::sync::mpsc::channel(8);
-        let polled = details(arriving, to);
+        let polled = details(arriving, to, Echo::default());
         let mut receipts = Vec::new();
         while let Some(some) = found.blocking_recv() {
             receipts.extend(some);

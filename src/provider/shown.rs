@@ -18,6 +18,9 @@ const TELLING: usize = 4;
 /// Tokens and message texts shorter than this are not looked for: they would be found inside other words.
 const SHORTEST_ECHO: usize = 12;
 
+/// Characters of a callback token, and of an API token that was made here.
+const TOKENS: [usize; 2] = [32, 43];
+
 /// In the path of every callback, before its batch and its token.
 const CALLBACKS: &str = "callbacks";
 
@@ -51,7 +54,7 @@ impl Hidden {
             text = secret.mask(&text);
             hide_beginning(&mut text, secret.expose());
         }
-        bounded(mask_numbers(&hide_callbacks(&text)))
+        bounded(mask_numbers(&hide_tokens(&hide_callbacks(&text))))
     }
 }
 
@@ -81,6 +84,24 @@ fn hide_callbacks(text: &str) -> String {
             _ = write!(hidden, "/{HIDDEN}"); // writing into a String does not fail
         }
         rest = &url[end..];
+    }
+    hidden.push_str(rest);
+    hidden
+}
+
+/// Hides what looks like a token of ours, of whatever batch: 32 characters of base64url for a callback, 43 for the API. A
+/// hexadecimal number of that length is somebody's trace id.
+fn hide_tokens(text: &str) -> String {
+    let is_of_a_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_of_a_token) {
+        let (before, run) = rest.split_at(start);
+        let (run, after) = run.split_at(run.find(|c| !is_of_a_token(c)).unwrap_or(run.len()));
+        let is_token = TOKENS.contains(&run.len()) && !run.bytes().all(|byte| byte.is_ascii_hexdigit());
+        hidden.push_str(before);
+        hidden.push_str(if is_token { HIDDEN } else { run });
+        rest = after;
     }
     hidden.push_str(rest);
     hidden
@@ -143,6 +164,17 @@ mod tests {
             let shown = hidden().show(text.as_bytes());
             assert_eq!(shown, r#"{"callback":"https://x/Callbacks/[hidden]","b":1}, callbacks"#, "{text}");
         }
+    }
+
+    #[test]
+    fn tokens_are_hidden_wherever_they_stand_and_other_names_are_not() {
+        let (callback, api) = ("Ab3-dEf_hIjKlMnOpQrStUvWxYz01234", "Ab3-dEf_hIjKlMnOpQrStUvWxYz0123456789abcdef");
+        let text = format!(
+            "no batch for {callback}, nor \"{api}\"; trace 4bf92f3577b34da6a3ce929d0e0e4736 of c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d"
+        );
+        let shown = hidden().show(text.as_bytes());
+        assert_eq!(shown.matches(HIDDEN).count(), 2, "{shown}");
+        assert!(shown.contains("4bf92f3577b34da6a3ce929d0e0e4736") && shown.contains("c4ae0c8a-bbb2"), "{shown}");
     }
 
     #[test]

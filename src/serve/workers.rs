@@ -89,7 +89,7 @@ pub(super) async fn retain(store: Store, provider: Rc<Provider>, clock: Clock, t
         if let Err(error) = retention::step(&store, &provider, &clock, terms).await {
             log::warn!("what is older than its retention could not be deleted: {error}");
         }
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(terms.pause()).await;
     }
 }
 

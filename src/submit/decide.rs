@@ -17,6 +17,8 @@ pub enum CancelOutcome {
     Done(Batch),
     /// It can no longer be, and why.
     TooLate(String),
+    /// The provider refused, and what it said.
+    Refused(String),
     /// The provider gave no clear answer; the batch is unchanged.
     Unclear(String),
     /// There is no such batch.
@@ -50,7 +52,7 @@ pub async fn cancel(store: &Store, provider: &Provider, id: BatchId, now: Timest
         };
         let names = [name.to_string(), id.to_string()];
         if trouble.status != Some(404) || pending.iter().any(|batch| names.contains(&batch.identifier.to_string())) {
-            return Ok(CancelOutcome::TooLate(format!("the provider refused to cancel it: {}", trouble.detail)));
+            return Ok(CancelOutcome::Refused(trouble.detail));
         }
         let send_at = store.batch(id).await?.and_then(|batch| batch.send_at);
         if send_at.is_none_or(|at| at < now.plus(ON_ITS_WAY)) {

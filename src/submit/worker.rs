@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::{Batch, BatchId, LastError, Timestamp};
-use crate::provider::{Order, Provider, SubmissionOutcome, Trouble};
+use crate::provider::{CallError, Order, Provider, SubmissionOutcome, Trouble};
 use crate::store::{Claimed, Settlement, Store, StoreError};
 
 /// The provider sends at once what is less than this ahead (provider.md, "Add Batch").
@@ -15,8 +15,11 @@ const PROVIDERS_NOTICE: Duration = Duration::from_secs(5 * 60);
 /// The first wait after trouble, and the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
-/// How often a refused key is tried again.
-const KEY_WAIT: Duration = Duration::from_secs(60);
+/// The first wait after the key was refused, which doubles: a key is put right by a person, and an account may be locked
+/// for too many wrong ones.
+const KEY_WAIT: Duration = Duration::from_secs(5);
+/// And the longest.
+const LONGEST_KEY_WAIT: Duration = Duration::from_secs(60);
 
 /// What a step did, and when the next makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,8 +152,18 @@ impl Submitter {
             // Refused, and certainly not taken. Is it the batch, or the key, or the address?
             SubmissionOutcome::Questionable(trouble) => match self.provider.pending().await {
                 Ok(_) => Settlement::Rejected(self.last_error(trouble)),
-                Err(_) => {
+                // Whatever it says, it takes the key.
+                Err(error) if error.trouble().status.is_some_and(|status| (200..300).contains(&status)) => {
+                    Settlement::Rejected(self.last_error(trouble))
+                }
+                Err(CallError::Unauthorized(_) | CallError::NotFound(_)) => {
                     self.key_refused(&trouble);
+                    Settlement::NotTaken(self.last_error(trouble))
+                }
+                Err(error) => {
+                    self.must_ask.set(true);
+                    let why = format!("it refused a batch ({}), and does not say whether the key is right: {error}", trouble.kind);
+                    self.back_off(error.trouble().retry_after, why);
                     Settlement::NotTaken(self.last_error(trouble))
                 }
             },
@@ -179,7 +192,7 @@ impl Submitter {
                 self.all_is_well();
                 Step::Wait(Duration::ZERO)
             }
-            Err(crate::provider::CallError::Unauthorized(trouble)) => {
+            Err(CallError::Unauthorized(trouble)) => {
                 self.key_refused(&trouble);
                 Step::Wait(self.until.get().saturating_sub(self.clock.elapsed()))
             }
@@ -199,7 +212,9 @@ impl Submitter {
 
     fn key_refused(&self, trouble: &Trouble) {
         self.must_ask.set(true);
-        self.until.set(self.clock.elapsed() + KEY_WAIT);
+        let failures = self.failures.get();
+        self.failures.set(failures.saturating_add(1));
+        self.until.set(self.clock.elapsed() + KEY_WAIT.saturating_mul(1 << failures.min(8)).min(LONGEST_KEY_WAIT));
         let status = trouble.status.map_or_else(String::new, |status| format!(" with status {status}"));
         self.pace.note(Some(format!(
             "it refuses our requests{status}: check provider.key_file and provider.base_url; batches wait in the outbox"

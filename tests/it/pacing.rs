@@ -6,7 +6,7 @@ use std::time::Duration;
 use receiptd::clock::Clock;
 use receiptd::domain::{Batch, BatchId, BatchState, Content, Msisdn, NewBatch, Timestamp};
 use receiptd::provider::{Provider, Settings, WireNames};
-use receiptd::simulator::{self, Answer, Handle, Profile, Script};
+use receiptd::simulator::{self, Answer, Call, Handle, Profile, Script};
 use receiptd::store::{QuarantineBounds, Store, StoreSettings};
 use receiptd::submit::{Pace, Step, Submitter};
 use tempfile::TempDir;
@@ -85,16 +85,16 @@ impl Drop for Sending {
 }
 
 #[actix_web::test]
-async fn a_refused_key_is_tried_again_every_minute_and_once_it_is_mended_the_batch_goes_out_once() {
+async fn a_refused_key_is_tried_again_at_doubling_intervals_and_once_it_is_mended_the_batch_goes_out_once() {
     let it = sending(None);
     let id = it.batch(1, None).await;
     it.simulator.script(Script::any(Answer::status(401)).lasting());
     assert_eq!(it.step().await, Step::Submitted(id));
-    for _ in 0..5 {
-        assert_eq!(it.wait().await, Duration::from_secs(60));
+    for seconds in [5, 10, 20, 40, 60, 60] {
+        assert_eq!(it.wait().await, Duration::from_secs(seconds));
         assert!(it.pace.trouble().is_some_and(|why| why.contains("provider.key_file")));
         assert_eq!(it.shown(id).await.state, BatchState::Queued);
-        it.clock.step(Duration::from_secs(60));
+        it.clock.step(Duration::from_secs(seconds));
         assert!(matches!(it.step().await, Step::Wait(_)));
     }
     it.simulator.clear_scripts();
@@ -107,6 +107,22 @@ async fn a_refused_key_is_tried_again_every_minute_and_once_it_is_mended_the_bat
 }
 
 #[actix_web::test]
+async fn a_refusal_is_not_final_while_nobody_says_whether_the_key_is_right() {
+    for unclear in [Answer::status(500), Answer::Close, Answer::status(429)] {
+        let it = sending(None);
+        let id = it.batch(1, None).await;
+        it.simulator.script(Script::add(Answer::status(403)));
+        it.simulator.script(Script::on(Call::List, unclear));
+        it.step().await;
+        assert_eq!(it.shown(id).await.state, BatchState::Queued);
+        it.clock.step(Duration::from_secs(60));
+        it.step().await;
+        it.step().await;
+        assert_eq!((it.shown(id).await.state, it.simulator.submissions().len()), (BatchState::Submitted, 1));
+    }
+}
+
+#[actix_web::test]
 async fn a_questionable_refusal_is_final_only_where_the_key_works_elsewhere() {
     for status in [403, 404, 405] {
         let it = sending(None);
@@ -114,6 +130,14 @@ async fn a_questionable_refusal_is_final_only_where_the_key_works_elsewhere() {
         it.simulator.script(Script::add(Answer::status(status)));
         it.step().await;
         assert_eq!(it.shown(id).await.state, BatchState::Rejected, "{status}: the key works, so it is the batch");
+
+        for answer in ["{}", "[]", "<html>"] {
+            let id = it.batch(1, None).await;
+            it.simulator.script(Script::add(Answer::status(status)));
+            it.simulator.script(Script::on(Call::List, Answer::status(200).body(answer)));
+            it.step().await;
+            assert_eq!(it.shown(id).await.state, BatchState::Rejected, "{status}, {answer}: the key works, whatever it says");
+        }
 
         let id = it.batch(1, None).await;
         it.simulator.script(Script::any(Answer::status(status)).lasting());

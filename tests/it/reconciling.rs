@@ -221,6 +221,17 @@ async fn a_clock_that_is_set_ahead_expires_nothing_before_the_whole_time_has_gon
 }
 
 #[actix_web::test]
+async fn the_first_answer_past_the_deadline_ends_it_though_the_providers_clock_is_a_second_behind() {
+    let it = asking(Profile { never: 1.0, ..deaf() }).await;
+    let id = it.submitted("+447700900001").await;
+    it.clock.step(PATIENCE.deadline + Duration::from_millis(1));
+    let behind = it.clock.now().minus(Duration::from_millis(1_500));
+    it.daemon.simulator.set_now(jiff::Timestamp::from_millisecond(behind.as_millis()).expect("a time"));
+    assert!(matches!(it.reconciler.step().await, Ok(Step::Asked(_))));
+    assert_eq!(it.daemon.until(&id, "complete").await["counts"]["expired"], 1);
+}
+
+#[actix_web::test]
 async fn a_scheduled_batch_that_the_provider_no_longer_lists_is_shown() {
     let it = asking(deaf()).await;
     let body =

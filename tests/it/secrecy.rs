@@ -30,6 +30,31 @@ async fn a_whole_story_at_trace_shows_no_key_no_token_no_number_and_no_text() {
         answers.push(answer.text);
     }
 
+    // They repeat what they were told, in a place that is kept, and in one that is not understood.
+    let repeating = format!("GET {callback} and /batch?key={KEY} with {}", daemon.token);
+    let mut known = receipt(NUMBERS[1], false, "22");
+    known["receiptInfo"]["description"] = json!(repeating);
+    known["callback"] = json!(callback);
+    for body in [known, json!([repeating])] {
+        let answer = request("POST", &callback, &[], body.to_string().into_bytes()).await;
+        assert!(matches!(answer.status, 200 | 202), "{answer:?}");
+    }
+    answers.push(daemon.api("GET", "/v1/receipts", None).await.text.replace(NUMBERS[0], "").replace(NUMBERS[1], ""));
+    assert!(answers.last().is_some_and(|receipts| receipts.contains("GET [hidden]") || receipts.contains("[hidden] and")), "{answers:?}");
+    // A name that is the key, and details that tell it.
+    house.simulator.script(Script::add(Answer::status(200).body(json!({"identifier": KEY}).to_string())));
+    let named = daemon.submit(MESSAGE, &NUMBERS).await;
+    answers.push(daemon.until(&named, "submitted").await["provider_id"].to_string());
+    let told = json!({"details": [
+        {"destination": NUMBERS[0], "delivered": false, "failed": true, "info": {"code": "22", "description": format!("see {KEY}")}},
+    ]});
+    house.simulator.script(Script::on(Call::Details, Answer::status(200).body(told.to_string())));
+    assert_eq!(daemon.api("POST", &format!("/v1/batches/{named}/reconcile"), None).await.json()["recorded"], 1);
+    // An error that tells the bare token of a batch.
+    house.simulator.script(Script::on(Call::Details, Answer::status(500).body(format!("{callback_token} {}", daemon.token))).lasting());
+    answers.push(daemon.api("POST", &format!("/v1/batches/{named}/reconcile"), None).await.text);
+    house.simulator.clear_scripts();
+
     // The provider refuses others, and repeats all that it was sent, in the body and in a header.
     let echo = format!(
         "{{\"error\":\"POST /batch?key={KEY} {} {} {MESSAGE}\",\"others\":[{{\"callback\":\"{callback}\"}}]}}",
