@@ -309,7 +309,7 @@ impl Bound {
         }
         if let Some((held, why)) = held {
             log::warn!(
-                "{path} may be an older copy ({why}): {held} queued batches are held as unconfirmed and will not be submitted by themselves"
+                "{path} may be an older copy ({why}): {held} queued batches are held as unconfirmed and will not be submitted by themselves. Batches that were accepted after the copy was made are unknown to it: whoever repeats their ids sends them again"
             );
         }
         if *interrupted > 0 {
