@@ -92,8 +92,8 @@ fn plain(folder: &Path) -> SocketAddr {
 }
 
 /// One-row transactions a second with the same statements and nothing around them.
-fn raw_sqlite(folder: &Path, each: usize, rows: usize) -> f64 {
-    let conn = Connection::open(folder.join(format!("raw{each}.db"))).expect("opened");
+fn raw_sqlite(folder: &Path, round: usize, each: usize, rows: usize) -> f64 {
+    let conn = Connection::open(folder.join(format!("raw{round}-{each}.db"))).expect("opened");
     conn.execute_batch(
         "pragma journal_mode = wal; pragma synchronous = full;
          create table receipt (id integer primary key, batch integer, number integer, at integer, delivered integer, message blob);
@@ -131,20 +131,20 @@ fn main() {
     let mut next = 0usize;
     let stride = 7_919_usize; // a prime, so that all are met
     let scatter = |n: usize| n * stride % destinations;
-    let mut rates: Vec<(String, Vec<f64>, [f64; 3], usize)> = Vec::new();
-    let mut note = |name: &str, measured: &Measured| match rates.iter_mut().find(|(known, ..)| known == name) {
-        Some((_, rates, latency, good)) => {
-            rates.push(measured.rate);
-            for (worst, new) in latency.iter_mut().zip(measured.latency) {
-                *worst = worst.min(new);
-            }
-            *good += measured.answered;
-        }
-        None => rates.push((name.to_owned(), vec![measured.rate], measured.latency, measured.answered)),
+    // By name: requests a second, and p50, p99, p99.9, of each round.
+    let mut rates: Vec<(String, [Vec<f64>; 4])> = Vec::new();
+    let mut note = |name: &str, measured: &Measured| {
+        let place = rates.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            rates.push((name.to_owned(), Default::default()));
+            rates.len() - 1
+        });
+        let [p50, p99, p999] = measured.latency;
+        rates[place].1.iter_mut().zip([measured.rate, p50, p99, p999]).for_each(|(all, one)| all.push(one));
     };
+    let mut raw: [Vec<f64>; 2] = Default::default();
     let (mut written, mut recorded) = (0.0, 0usize);
     let per_round = REQUESTS.min(destinations / (rounds * 2 + 1));
-    for _ in 0..rounds {
+    for round in 0..rounds {
         for connections in [64, 1_000] {
             let bodies = || (0..per_round).map(|n| post("/callbacks/x/y", &receipt(n, "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d"))).collect();
             note(&format!("no-op, {connections} connections"), &drive(no_op, bodies(), connections));
@@ -165,6 +165,8 @@ fn main() {
         let measured = drive(receiptd.address, one, 1);
         recorded += measured.answered;
         note("receiptd, 1 connection", &measured);
+        raw[0].push(raw_sqlite(folder.path(), round, 1, 2_000));
+        raw[1].push(raw_sqlite(folder.path(), round, 64, 64_000));
     }
     let single = recorded;
     println!("resident at full rate: {:.1} MB (most: {:.1} MB)", receiptd.resident().0, receiptd.resident().1);
@@ -176,17 +178,19 @@ fn main() {
     let arrays: Vec<Vec<u8>> = (0..1_000).map(|n| receiptd.post_hundred(n * 100 % destinations, |k| k * 31)).collect();
     let hundred = drive(receiptd.address, arrays, 16);
     println!("arrays of 100, 16 connections: {:.0} receipts/s, some of them repetitions", hundred.rate * 100.0);
-    let (raw1, raw64) = (raw_sqlite(folder.path(), 1, 5_000), raw_sqlite(folder.path(), 64, 64_000));
-    println!("raw SQLite: {raw1:.0} one-row transactions/s, {raw64:.0} rows/s at 64 a transaction");
+    let [raw1, raw64] = raw.map(median);
+    println!("raw SQLite, median of rounds: {raw1:.0} one-row transactions/s, {raw64:.0} rows/s at 64 a transaction");
 
-    let base = |connections: &str| {
-        rates.iter().find(|(name, ..)| name.starts_with("no-op") && name.contains(connections)).map(|(_, rates, ..)| median(rates.clone()))
+    let rate = |begins: &str, connections: &str| {
+        let found = rates.iter().find(|(name, _)| name.starts_with(begins) && name.contains(connections));
+        found.map_or(f64::NAN, |(_, [rates, ..])| median(rates.clone()))
     };
+    println!("receiptd on 1 connection is {:.2} of raw SQLite's one-row transactions", rate("receiptd, 1 ", "1 connection") / raw1);
     println!("\n{:<28} {:>10} {:>7} {:>8} {:>8} {:>8}", "median of rounds", "requests/s", "ratio", "p50 ms", "p99 ms", "p99.9 ms");
-    for (name, rates, [p50, p99, p999], _) in &rates {
-        let rate = median(rates.clone());
-        let base = base(if name.contains("1000") { "1000" } else { "64" }).unwrap_or(rate);
-        println!("{name:<28} {rate:>10.0} {:>7.2} {p50:>8.2} {p99:>8.2} {p999:>8.2}", rate / base);
+    for (name, measured) in &rates {
+        let [of_it, p50, p99, p999] = measured.clone().map(median);
+        let base = rate("no-op", if name.contains("1000") { "1000" } else { "64" });
+        println!("{name:<28} {of_it:>10.0} {:>7.2} {p50:>8.2} {p99:>8.2} {p999:>8.2}", of_it / base);
     }
     if rows != single as i64 {
         println!("NOT EQUAL: a receipt was lost or recorded twice");
