@@ -18,10 +18,11 @@ use super::identity::{Identity, beside};
 use super::keep;
 use super::outbox::Held;
 use super::quarantine::QuarantineBounds;
+use super::queue::Queue;
 use super::recognise::{Recognition, recognise};
 use super::schema;
 use super::watched::Watched;
-use super::writer::{self, Queue, Writer, Writing};
+use super::writer::{self, Writer, Writing};
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
 

@@ -19,6 +19,7 @@ mod numbers;
 mod open;
 mod outbox;
 mod quarantine;
+mod queue;
 mod receipt_log;
 mod receipts;
 mod recognise;

@@ -1,0 +1,166 @@
+//! The way to the writer: a bounded queue of jobs, and what the writer tells everybody.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::error::{JobError, StoreError};
+use super::writer::Writing;
+use crate::metrics::Metrics;
+
+/// Rows that may wait for the writer: about a fifth of a second of its work. More is refused at once,
+/// so that whoever waits, waits for a bounded time.
+const QUEUE_ROWS: usize = 8_192;
+/// A piece of work. It may be run more than once: after a failed commit each is run again alone.
+pub(super) trait Job: Send {
+    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError>;
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+struct Work<T, F> {
+    run: F,
+    done: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send> Job for Work<T, F> {
+    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError> {
+        self.done = None; // what came of it the last time was undone
+        self.done = Some((self.run)(writing)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Self { done, reply, .. } = *self;
+        // Whoever asked may have gone; what was written stays written.
+        let _ = reply.send(outcome.and_then(|()| done.ok_or(StoreError::Closing)));
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: Vec<Box<dyn Job>>,
+    rows: usize,
+    closing: bool,
+    /// The writer has nothing to do. Only then is it woken: that is a system call, and it is often awake.
+    asleep: bool,
+}
+
+/// The way to the writer, shared by all who write.
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    /// Why the last commit failed; `None` when it did not.
+    trouble: Mutex<Option<String>>,
+    /// Wakes those who hand batches to the provider.
+    pub outbox: Notify,
+    /// The newest receipt that is committed.
+    pub newest_receipt: watch::Sender<i64>,
+    /// The WAL was taken away, and what stood in it is in the database now: nothing but a new start helps.
+    pub wal_saved: watch::Sender<bool>,
+    /// Where all who share the store count.
+    pub metrics: Arc<Metrics>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while one of these is held; if it did, the data would still be whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    pub fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            trouble: Mutex::default(),
+            outbox: Notify::new(),
+            newest_receipt: watch::Sender::new(0),
+            wal_saved: watch::Sender::new(false),
+            metrics: Arc::default(),
+        }
+    }
+
+    /// Hands a piece of work to the writer and waits until it is durable.
+    pub async fn write<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.waiting);
+            if waiting.closing {
+                return Err(StoreError::Closing);
+            }
+            // A single piece larger than the bound still gets its turn, alone.
+            if waiting.rows > 0 && waiting.rows + rows > QUEUE_ROWS {
+                return Err(StoreError::Busy);
+            }
+            waiting.rows += rows;
+            waiting.jobs.push(Box::new(Work { run, done: None, reply }));
+            if std::mem::take(&mut waiting.asleep) {
+                self.arrived.notify_one();
+            }
+        }
+        answer.await.unwrap_or(Err(StoreError::Closing))
+    }
+
+    /// Rows that wait at this moment.
+    pub fn depth(&self) -> usize {
+        lock(&self.waiting).rows
+    }
+
+    /// Why receipts cannot be recorded; `None` when they can.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
+    }
+
+    /// The last commit failed for this reason, or did not fail.
+    pub fn note(&self, trouble: Option<String>) {
+        let mut shown = lock(&self.trouble);
+        match (&*shown, &trouble) {
+            (None, Some(why)) => log::error!("receipts cannot be recorded: {why}"),
+            (Some(_), None) => log::info!("receipts are recorded again"),
+            _ => {}
+        }
+        *shown = trouble;
+    }
+
+    /// Takes nothing more; the writer finishes what waits and ends.
+    pub fn close(&self) {
+        lock(&self.waiting).closing = true;
+        self.arrived.notify_one();
+    }
+
+    /// Waits for work, for ever or for so long.
+    pub fn take(&self, patience: Option<Duration>) -> Taken {
+        let mut waiting = lock(&self.waiting);
+        loop {
+            if !waiting.jobs.is_empty() {
+                return Taken::Jobs(std::mem::take(&mut waiting.jobs), std::mem::take(&mut waiting.rows));
+            }
+            if waiting.closing {
+                return Taken::Closed;
+            }
+            waiting.asleep = true;
+            let Some(patience) = patience else {
+                waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (woken, timeout) = self.arrived.wait_timeout(waiting, patience).unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() && woken.jobs.is_empty() && !woken.closing {
+                return Taken::Nothing;
+            }
+            waiting = woken;
+        }
+    }
+}
+
+pub(super) enum Taken {
+    /// With the number of their rows.
+    Jobs(Vec<Box<dyn Job>>, usize),
+    /// Nothing came for a while.
+    Nothing,
+    Closed,
+}
