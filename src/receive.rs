@@ -2,6 +2,7 @@
 //! provider, or replayed from the quarantine.
 
 mod reading;
+mod shape;
 
 pub use self::reading::read;
 use crate::domain::{BatchId, Receipt, Source};

@@ -1,0 +1,212 @@
+//! A receipt as it stands in a body: every field of whatever type it came in.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// The fields of a receipt, of whatever type they are. `plain`: there is nothing else in it.
+#[derive(Default)]
+pub(super) struct Reading<'a> {
+    pub destination: Loose<'a>,
+    pub delivered: Loose<'a>,
+    pub batchuuid: Loose<'a>,
+    pub messageuuid: Loose<'a>,
+    pub info: Info<'a>,
+    pub plain: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Info<'a> {
+    pub code: Loose<'a>,
+    pub description: Loose<'a>,
+    pub plain: bool,
+}
+
+/// A value that may be of any type.
+#[derive(Default)]
+pub(super) enum Loose<'a> {
+    /// Absent, or null.
+    #[default]
+    Nothing,
+    Bool(bool),
+    Number(u64),
+    Text(Cow<'a, str>),
+    Other,
+}
+
+#[derive(Clone, Copy, serde::Deserialize)]
+#[serde(field_identifier)]
+enum Field {
+    #[serde(rename = "destination")]
+    Destination,
+    #[serde(rename = "delivered")]
+    Delivered,
+    #[serde(rename = "batchuuid")]
+    Batchuuid,
+    #[serde(rename = "messageuuid")]
+    Messageuuid,
+    #[serde(rename = "receiptInfo")]
+    ReceiptInfo,
+    #[serde(other)]
+    Other,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier)]
+enum InfoField {
+    #[serde(rename = "code")]
+    Code,
+    #[serde(rename = "description")]
+    Description,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Reading<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Reading<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Reading<'de>, A::Error> {
+                let mut read = Reading { plain: true, info: Info { plain: true, ..Info::default() }, ..Reading::default() };
+                let mut seen = [false; 6];
+                while let Some(field) = map.next_key::<Field>()? {
+                    // The same field twice: the last one counts, and the body is kept to show both.
+                    read.plain &= !std::mem::replace(&mut seen[field as usize], true);
+                    match field {
+                        Field::Destination => read.destination = map.next_value()?,
+                        Field::Delivered => read.delivered = map.next_value()?,
+                        Field::Batchuuid => read.batchuuid = map.next_value()?,
+                        Field::Messageuuid => read.messageuuid = map.next_value()?,
+                        Field::ReceiptInfo => read.info = map.next_value()?,
+                        Field::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                            read.plain = false;
+                        }
+                    }
+                }
+                Ok(read)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+impl<'de> Deserialize<'de> for Info<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyInfo)
+    }
+}
+
+/// An object with code and description; anything else is no information, and kept with the body.
+struct AnyInfo;
+
+impl<'de> Visitor<'de> for AnyInfo {
+    type Value = Info<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Info<'de>, A::Error> {
+        let mut info = Info { plain: true, ..Info::default() };
+        while let Some(field) = map.next_key()? {
+            match field {
+                InfoField::Code => info.code = map.next_value()?,
+                InfoField::Description => info.description = map.next_value()?,
+                InfoField::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                    info.plain = false;
+                }
+            }
+        }
+        Ok(info)
+    }
+
+    fn visit_unit<E>(self) -> Result<Info<'de>, E> {
+        Ok(Info { plain: true, ..Info::default() })
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Info<'de>, E> {
+        Ok(Info::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Info<'de>, E> {
+        Ok(Info::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Info<'de>, E> {
+        Ok(Info::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Info<'de>, E> {
+        Ok(Info::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Info<'de>, E> {
+        Ok(Info::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Info<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Info::default())
+    }
+}
+
+impl<'de> Deserialize<'de> for Loose<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Loose<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_unit<E>(self) -> Result<Loose<'de>, E> {
+                Ok(Loose::Nothing)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Loose<'de>, E> {
+                Ok(Loose::Bool(value))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Loose<'de>, E> {
+                Ok(Loose::Number(value))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Loose<'de>, E> {
+                Ok(Loose::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Loose<'de>, E> {
+                Ok(Loose::Other)
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Loose<'de>, E> {
+                Ok(Loose::Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Loose<'de>, E> {
+                Ok(Loose::Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose<'de>, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Loose::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Loose<'de>, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Loose::Other)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
