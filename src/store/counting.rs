@@ -40,6 +40,8 @@ pub(super) struct Tally {
     pub now: Counted,
     pub first_receipt: Option<i64>,
     pub last_receipt: Option<i64>,
+    /// A receipt came since the last flush that only a provider which has the batch can have sent.
+    pub is_proved: bool,
 }
 
 /// What receipts add to.
@@ -81,6 +83,7 @@ pub(super) fn is_tallied(w: &mut Writing<'_>, id: BatchId) -> rusqlite::Result<b
                 now: counted,
                 first_receipt: row.get(8)?,
                 last_receipt: row.get(9)?,
+                is_proved: false,
             })
         })
         .optional()?;
@@ -124,7 +127,11 @@ pub(super) fn flush(w: &mut Writing<'_>) -> rusqlite::Result<()> {
     // What came again says nothing new: it opens no batch that was cancelled since.
     for tally in tallied.values_mut().filter(|tally| tally.now != tally.before) {
         let as_count = |number: i64| u64::try_from(number).unwrap_or(0);
-        let state = tally.state.after_receipts(as_count(tally.total), as_count(tally.now.delivered + tally.now.failed));
+        let state = if std::mem::take(&mut tally.is_proved) {
+            tally.state.after_receipts(as_count(tally.total), as_count(tally.now.delivered + tally.now.failed))
+        } else {
+            tally.state
+        };
         let learned = tally.learned.take();
         if state != tally.state || learned.is_some() {
             w.conn

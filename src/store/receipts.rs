@@ -331,6 +331,8 @@ impl New<'_> {
                 .execute(named_params! {":id": id, ":body": body})?;
         }
         tally.now.receipts += 1;
+        // A callback is in nobody's hands but the provider's; to a question it may tell of somebody else's batch.
+        tally.is_proved |= source != Source::Poll || outcome != Outcome::UnexpectedDestination;
         tally.first_receipt.get_or_insert(id);
         tally.last_receipt = Some(id);
         if let (false, None, Some(identifier)) = (tally.is_named, &tally.learned, &receipt.batchuuid) {

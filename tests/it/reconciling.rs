@@ -266,6 +266,7 @@ async fn an_answer_that_tells_of_no_message_does_not_prove_that_the_provider_has
         r#"{"details": [{"destination": "+447700900077", "delivered": false, "failed": false}]}"#,
         r#"{"details": [{"destination": "+447700900077", "delivered": true, "failed": false}]}"#,
     ] {
+        it.daemon.simulator.clear_scripts(); // else the first of them lasts
         it.daemon.simulator.script(Script::on(Call::Details, Answer::status(200).body(nothing_of_ours)).lasting());
         it.step(PATIENCE.deadline * 2);
         assert!(it.asked().await > 0);
