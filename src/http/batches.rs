@@ -35,9 +35,9 @@ pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<A
     match state.store.enqueue(new).await.map_err(|error| ApiError::Store(error, Some(id)))? {
         Enqueued::New(batch) => Ok(accepted(&batch)),
         Enqueued::Same(batch) => Ok(HttpResponse::Ok().json(batch)),
-        Enqueued::Different => {
-            Err(ApiError::Conflict(format!("there is a batch {id} with other content; nothing was changed. Use a new id for a new batch")))
-        }
+        Enqueued::Different => Err(ApiError::Conflict(format!(
+            "{id} is the id of a batch with other content; nothing was changed. Use a new id for a new batch"
+        ))),
         Enqueued::Pruned => Err(ApiError::Pruned(id)),
     }
 }
@@ -66,19 +66,23 @@ pub(super) async fn list(request: HttpRequest, state: Data<ApiState>) -> Answer 
 /// `GET /v1/batches/{id}`
 pub(super) async fn show(path: Path<String>, state: Data<ApiState>) -> Answer {
     let id = batch_id(&path)?;
-    Ok(HttpResponse::Ok().json(state.store.batch(id).await?.ok_or_else(|| unknown(id))?))
+    match state.store.batch(id).await? {
+        Some(batch) => Ok(HttpResponse::Ok().json(batch)),
+        None if state.store.is_pruned(id).await? => Err(ApiError::Gone(id)),
+        None => Err(unknown(id)),
+    }
 }
 
 /// `GET /v1/groups/{id}`
 pub(super) async fn group(path: Path<String>, state: Data<ApiState>) -> Answer {
     let id = batch_id(&path)?;
-    let batches = state.store.group(id).await?;
-    if batches.is_empty() {
+    let (batches, pruned) = state.store.group(id).await?;
+    if batches.is_empty() && pruned == 0 {
         return Err(ApiError::NotFound(format!("there is no group {id}")));
     }
     let mut counts = Counts::default();
     batches.iter().for_each(|batch| counts.add(&batch.counts));
-    Ok(HttpResponse::Ok().json(Group { id, counts, batches }))
+    Ok(HttpResponse::Ok().json(Group { id, counts, batches, pruned }))
 }
 
 /// `DELETE /v1/batches/{id}`
