@@ -1,14 +1,15 @@
 //! Hands the batches of a plan to the daemon, so that doing it again sends nothing twice.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use indicatif::ProgressBar;
 
 use super::Failure;
 use super::output::count;
 use super::plan::Plan;
-use crate::api::{Batch, BatchId, BatchRequest};
+use crate::api::{Batch, BatchId, BatchRequest, Timestamp};
 use crate::client::{Client, ClientError};
+use crate::submit::SHORTEST_NOTICE;
 
 /// What became of a plan.
 #[derive(Default)]
@@ -21,32 +22,40 @@ pub(super) struct HandedOver {
     pub(super) pruned: usize,
 }
 
-/// The batches of a plan that the daemon has or had.
-type Known = HashSet<BatchId>;
+/// The batches of a plan that the daemon has or had, and when each is to go out.
+type Known = HashMap<BatchId, Option<Timestamp>>;
 
 /// Hands over what the daemon does not have yet.
 ///
-/// With `resuming` (the id was given, so an earlier run may have begun) it first makes sure that
+/// With `resuming`, the time now (the id was given, so an earlier run may have begun), it first makes sure that
 /// all the daemon has, or had, under this id is part of this very plan: before anything new goes out.
 pub(super) async fn hand_over(
     client: &Client,
     plan: &Plan,
     template: &BatchRequest,
-    resuming: bool,
+    resuming: Option<Timestamp>,
     bar: &ProgressBar,
 ) -> Result<HandedOver, Failure> {
-    let existing = if resuming { existing(client, plan).await? } else { Known::new() };
+    let existing = if resuming.is_some() { existing(client, plan).await? } else { Known::new() };
     // Those that exist come first, in their order: a difference shows while nothing new has gone out.
-    let (known, new): (Vec<usize>, Vec<usize>) = (0..plan.batches()).partition(|index| existing.contains(&plan.batch(*index)));
+    let (known, new): (Vec<usize>, Vec<usize>) = (0..plan.batches()).partition(|index| existing.contains_key(&plan.batch(*index)));
+    let is_begun = !known.is_empty() && !new.is_empty();
     let mut handed = HandedOver::default();
     for (done, index) in known.into_iter().chain(new).enumerate() {
         let id = plan.batch(index);
-        let request = BatchRequest {
+        let mut request = BatchRequest {
             destinations: plan.numbers(index).iter().map(ToString::to_string).collect(),
             id: Some(id),
             group: plan.group(),
             ..template.clone()
         };
+        // The rest of a list can't go out any more at the time that was named first: what has it, keeps it.
+        if let (Some(now), Some(Some(at))) = (resuming, existing.get(&id))
+            && is_begun
+            && *at < now.plus(SHORTEST_NOTICE)
+        {
+            request.send_at = Some(at.to_string());
+        }
         match client.submit(&request).await {
             Ok((batch, created)) => {
                 // Once a number of it was forgotten, the daemon cannot tell by its content.
@@ -87,17 +96,17 @@ async fn existing(client: &Client, plan: &Plan) -> Result<Known, Failure> {
         Err(error) => return Err(error.into()),
     }
     let ours: HashSet<BatchId> = (0..plan.batches()).map(|index| plan.batch(index)).collect();
-    let mut theirs: Known = batches.into_iter().map(|batch| batch.id).collect();
-    if theirs.iter().any(|id| !ours.contains(id)) {
+    let mut theirs: Known = batches.into_iter().map(|batch| (batch.id, batch.send_at)).collect();
+    if theirs.keys().any(|id| !ours.contains(id)) {
         return Err(other(&format!("the group {id} has batches that this list does not make")));
     }
     if pruned > 0 {
         let had = theirs.len() as u64;
-        for id in ours.iter().filter(|id| !theirs.contains(*id)).copied().collect::<Vec<_>>() {
+        for id in ours.iter().filter(|id| !theirs.contains_key(*id)).copied().collect::<Vec<_>>() {
             match client.batch(id).await {
-                Err(error) if was_pruned(&error) => theirs.insert(id),
+                Err(error) if was_pruned(&error) => theirs.insert(id, None),
                 Err(error) if !error.is_not_found() => return Err(error.into()),
-                _ => false,
+                _ => None,
             };
         }
         // Nobody knows any more which numbers a pruned batch had. Where all that there was is all that there is to be, the
@@ -133,6 +142,7 @@ fn told(error: ClientError, plan: &Plan, done: usize, created: usize) -> Failure
     let of = plan.batches();
     let differs = error.problem(409).is_some();
     let refused = error.problem(400).or(error.problem(422));
+    let is_late = refused.is_some_and(|problem| problem.errors.iter().any(|error| error.pointer == "/send_at"));
     let is_refused = refused.is_some();
     let nothing_new = if created == 0 { " Nothing new was sent." } else { "" };
     let failure = Failure::from(error);
@@ -140,6 +150,13 @@ fn told(error: ClientError, plan: &Plan, done: usize, created: usize) -> Failure
         return failure.with(&format!(
             "The id {} was used before, with another list, text or option.{nothing_new} \
              Repeat with what was used then, or take another --id for another list",
+            plan.id
+        ));
+    }
+    if is_late && done > 0 {
+        return failure.with(&format!(
+            "{done} of {of} batches were handed over in time. The same command with `--id {}` and a later --send-at, or without one, \
+             hands over the rest and sends nothing twice",
             plan.id
         ));
     }

@@ -28,11 +28,16 @@ pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<A
     let body = body(&request, payload, LARGEST_BODY, &state.room).await?;
     let now = state.clock.now();
     let intake = state.intake;
-    let new = actix_web::web::block(move || intake.read(&body.bytes, now))
+    let asked = actix_web::web::block(move || intake.read(&body.bytes, now))
         .await
         .map_err(|_| ApiError::Store(crate::store::StoreError::Closing, None))??;
-    let id = new.id;
-    match state.store.enqueue(new).await.map_err(|error| ApiError::Store(error, Some(id)))? {
+    let id = asked.batch.id;
+    let failed = |error| ApiError::Store(error, Some(id));
+    let outcome = match asked.unless_known {
+        None => state.store.enqueue(asked.batch).await.map_err(failed)?,
+        Some(refusal) => state.store.known(asked.batch).await.map_err(failed)?.ok_or(refusal)?,
+    };
+    match outcome {
         Enqueued::New(batch) => Ok(accepted(&batch)),
         Enqueued::Same(batch) => Ok(HttpResponse::Ok().json(batch)),
         Enqueued::Different => Err(ApiError::Conflict(format!(

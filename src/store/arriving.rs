@@ -61,6 +61,18 @@ impl Store {
         .unwrap_or(Err(StoreError::Closing))
     }
 
+    /// What became of a batch, where its id is known. Nothing is taken in.
+    ///
+    /// # Errors
+    /// `Busy` while one as large is on its way in: it may be this one.
+    pub async fn known(&self, new: NewBatch) -> Result<Option<Enqueued>, StoreError> {
+        if new.destinations.len() > SLICE && self.shared.arriving.available_permits() < ARRIVING_AT_A_TIME {
+            return Err(StoreError::Busy);
+        }
+        // After all that was handed in before: whoever lost the answer to it asks again at once.
+        self.write(1, move |w| known(w, new.id, &new.fingerprint())).await
+    }
+
     async fn enqueue_in_slices(&self, arrival: &Arc<Arrival>) -> Result<Enqueued, StoreError> {
         let batch = {
             let _slice = self.shared.slice.lock().await;

@@ -137,3 +137,64 @@ async fn a_batch_that_was_sent_and_pruned_goes_to_nobody_twice_as_a_group() {
     assert_eq!(again.status.code(), Some(0), "{}", said(&again));
     assert_eq!((daemon.get("/v1/batches").await.json()["items"].clone(), daemon.simulator.submissions().len()), (json!([]), 1));
 }
+
+#[actix_web::test]
+async fn a_group_that_was_begun_in_time_is_finished_though_its_time_has_come_near() {
+    let now = Clock::system().now();
+    // Soon by every other clock; by the daemon's it is an hour away, at first.
+    let clock = Clock::stopped_at(now.minus(Duration::from_secs(3600)));
+    let daemon = spawn_with(roomy(clock.clone())).await;
+    daemon.api("POST", "/v1/pause", None).await;
+    let (soon, later) = (now.plus(Duration::from_secs(60)).to_string(), now.plus(Duration::from_secs(7200)).to_string());
+    let send = |address: String, at: String| {
+        let daemon = &daemon;
+        async move { send_to(daemon, &address, &numbers(25), &["--id", ID, "--send-at", &at], "10").await }
+    };
+    let relay = Relay::new();
+    relay.lead_to(daemon.private.trim_start_matches("http://").parse().expect("an address"));
+    relay.break_at_post(2);
+    let cut = send(relay.url(), soon.clone()).await;
+    assert_eq!(cut.status.code(), Some(3), "{}", said(&cut));
+    let batches = || async { daemon.get(&format!("/v1/groups/{ID}")).await.json()["batches"].as_array().expect("a list").clone() };
+    // The command ended with its connection; the daemon may be a moment behind.
+    for _ in 0..1_000 {
+        if batches().await.len() == 2 {
+            break;
+        }
+        actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+    }
+    clock.step(Duration::from_secs(3600));
+
+    let late = send(daemon.private.clone(), soon.clone()).await;
+    assert_eq!(late.status.code(), Some(2), "{}", said(&late));
+    assert!(said(&late).contains("2 of 3 batches") && said(&late).contains("a later --send-at"), "{}", said(&late));
+    assert_eq!(batches().await.len(), 2);
+    let rest = send(daemon.private.clone(), later.clone()).await;
+    assert_eq!(rest.status.code(), Some(0), "{}", said(&rest));
+    let times: Vec<Value> = batches().await.iter().map(|batch| batch["send_at"].clone()).collect();
+    assert_eq!(times, [json!(soon), json!(soon), json!(later)]);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn with_a_number_forgotten_in_each_batch_another_cut_still_goes_to_nobody_twice() {
+    let daemon = spawn_with(roomy(Clock::system())).await;
+    let send = |most: &'static str| {
+        let daemon = &daemon;
+        async move { send_to(daemon, &daemon.private, &numbers(25), &["--id", ID], most).await }
+    };
+    assert_eq!(send("10").await.status.code(), Some(0));
+    for batch in daemon.get(&format!("/v1/groups/{ID}")).await.json()["batches"].as_array().expect("a list") {
+        daemon.until(batch["id"].as_str().expect("an id"), "submitted").await;
+    }
+    for place in [0, 10, 20] {
+        let forgotten = daemon.api("DELETE", &format!("/v1/destinations/{}", numbers(25)[place]), None).await;
+        assert_eq!(forgotten.status, 200, "{forgotten:?}");
+    }
+    let refused = send("5").await;
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("Nothing new was sent"), "{}", said(&refused));
+    let again = send("10").await;
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    assert_eq!(daemon.simulator.submissions().len(), 3);
+}

@@ -108,9 +108,15 @@ fn plan(numbers: impl IntoIterator<Item = u64>, most: usize) -> Plan {
     Plan::new(id(), numbers.into_iter().map(number).collect(), most)
 }
 
+async fn run_at(client: &Client, plan: &Plan, send_at: Option<&str>) -> Result<HandedOver, Failure> {
+    let send_at = send_at.map(str::to_owned);
+    let template = BatchRequest { from: "me".into(), message: "hello".into(), send_at, ..Default::default() };
+    let now = "2026-01-01T09:00:00Z".parse().expect("a time");
+    hand_over(client, plan, &template, Some(now), &ProgressBar::hidden()).await
+}
+
 async fn run(client: &Client, plan: &Plan) -> Result<HandedOver, Failure> {
-    let template = BatchRequest { from: "me".into(), message: "hello".into(), ..Default::default() };
-    hand_over(client, plan, &template, true, &ProgressBar::hidden()).await
+    run_at(client, plan, None).await
 }
 
 #[actix_web::test]
@@ -226,5 +232,34 @@ async fn a_batch_that_was_pruned_does_not_become_a_group_under_its_id() {
     let refused = run(&client, &plan(0..25, 10)).await.err().expect("a group now").to_string();
     assert!(refused.contains("was sent before, and 1 batch was pruned"), "{refused}");
     assert!(daemon.lock().expect("not poisoned").batches.is_empty());
+    server.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_list_that_was_begun_in_time_is_finished_at_a_later_one() {
+    let (client, daemon, server) = daemon().await;
+    let plan = plan(0..10, 3);
+    let (first, later) = (Some("2026-01-01T09:01:00.000Z"), Some("2026-01-02T09:00:00.000Z"));
+    daemon.lock().expect("not poisoned").breaks_after = Some(2);
+    assert!(run_at(&client, &plan, first).await.is_err());
+    daemon.lock().expect("not poisoned").breaks_after = None;
+    let finished = run_at(&client, &plan, later).await.expect("finished");
+    assert_eq!((finished.created, finished.batches.len()), (2, 4));
+    let times: Vec<Value> = finished.batches.iter().map(|batch| json!(batch.send_at)).collect();
+    assert_eq!(times, [json!(first), json!(first), json!(later), json!(later)]);
+    // With nothing left to be handed over, another time is another wish.
+    assert!(run_at(&client, &plan, first).await.is_err());
+    server.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_time_that_is_still_to_come_is_not_changed_by_the_way() {
+    let (client, daemon, server) = daemon().await;
+    let plan = plan(0..10, 3);
+    daemon.lock().expect("not poisoned").breaks_after = Some(2);
+    assert!(run_at(&client, &plan, Some("2026-01-01T12:00:00.000Z")).await.is_err());
+    daemon.lock().expect("not poisoned").breaks_after = None;
+    assert!(run_at(&client, &plan, Some("2026-01-02T09:00:00.000Z")).await.is_err());
+    assert_eq!(daemon.lock().expect("not poisoned").batches.len(), 2);
     server.stop(false).await;
 }
