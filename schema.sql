@@ -165,11 +165,14 @@ create table forgotten (
     stand_in    integer not null             -- the number below zero that stands in its place
 ) strict, without rowid;
 
--- Batches that were pruned: asking for one again is still recognised.
+-- Batches that were pruned: asking for one again is still recognised, and so is the rest of its group.
 create table pruned (
-    uuid      text    primary key,
-    pruned_at integer not null
+    uuid       text    primary key,
+    pruned_at  integer not null,
+    group_uuid text,
+    content    blob    not null default x''  -- a hash of batch.content, keyed (its key is in the identity file); empty: erased
 ) strict, without rowid;
+create index pruned_group on pruned (group_uuid) where group_uuid is not null;
 
 -- Totals over all batches by stored state: statistics scan nothing. The triggers below keep them when batches come, go
 -- and change their state; what receipts add is added by the writer, once a commit and not once a batch.

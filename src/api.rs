@@ -69,6 +69,8 @@ pub struct Group {
     pub counts: Counts,
     /// Its batches.
     pub batches: Vec<Batch>,
+    /// How many more of it were accepted once, and have been pruned.
+    pub pruned: u64,
 }
 
 /// One number of one batch.
@@ -355,6 +357,13 @@ pub struct Problem {
     /// The batch that a failed commit may have stored all the same: repeat the request with this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
+}
+
+impl Problem {
+    /// Whether it is about a batch that was accepted once, and has been pruned.
+    pub fn is_pruned(&self) -> bool {
+        self.kind.ends_with("/pruned")
+    }
 }
 
 /// What is wrong with one field.

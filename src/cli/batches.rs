@@ -183,7 +183,9 @@ pub(super) async fn show_found(session: &Session, client: &Client, found: &Found
         let mut text = match found {
             Found::Batch(batch) => batch_fields(batch).trim_fmt(),
             Found::Group(group) => {
-                let head = fields([("group", group.id.to_string()), ("batches", grouped(group.batches.len() as u64))]);
+                let pruned = (group.pruned > 0).then(|| ("pruned", grouped(group.pruned)));
+                let head =
+                    fields([("group", group.id.to_string()), ("batches", grouped(group.batches.len() as u64))].into_iter().chain(pruned));
                 format!("{}\n\n{}", head.trim_fmt(), batch_table(&group.batches).trim_fmt())
             }
         };

@@ -17,10 +17,16 @@ impl Found {
     pub(super) async fn find(client: &Client, id: BatchId) -> Result<Self, ClientError> {
         match client.batch(id).await {
             Ok(batch) => Ok(Self::Batch(Box::new(batch))),
-            Err(error) if error.is_not_found() => match client.group(id).await {
+            Err(ClientError::Problem(mut problem)) if problem.status == 404 => match client.group(id).await {
+                Ok(group) if group.batches.is_empty() => {
+                    problem.detail = format!("all batches of the group {id} were pruned");
+                    Err(ClientError::Problem(problem))
+                }
                 Ok(group) => Ok(Self::Group(Box::new(group))),
-                Err(ClientError::Problem(mut problem)) if problem.status == 404 => {
-                    problem.detail = format!("there is no batch and no group {id}");
+                Err(error) if error.is_not_found() => {
+                    if !problem.is_pruned() {
+                        problem.detail = format!("there is no batch and no group {id}");
+                    }
                     Err(ClientError::Problem(problem))
                 }
                 Err(error) => Err(error),

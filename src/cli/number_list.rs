@@ -141,26 +141,32 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reader: &NumberRead
         Column::Position(position) => Some(*position),
         Column::Name(_) => None,
     };
-    let mut is_first = true;
+    let mut columns = None;
     let mut row = csv::ByteRecord::new();
     while csv.read_byte_record(&mut row).map_err(|error| unreadable(&error))? {
         let line = row.position().map_or(0, csv::Position::line);
         if row.as_slice().len() > LONGEST_ROW {
             return Err(Failure::Usage(format!("line {line} opens a quotation mark that is never closed")));
         }
+        let is_first = columns.is_none();
+        let most = *columns.get_or_insert(row.len());
         let Some(position) = position else {
             position = Some(position_of(column, &row)?);
-            is_first = false;
             continue;
         };
-        let is_header = std::mem::take(&mut is_first);
+        if row.len() > most {
+            // "Smith, A" without quotation marks: what stands in the column now may be a number of another kind.
+            list.invalid
+                .note(line, format!("has {} columns, and the first row has {most}: put what has the separator in it in quotes", row.len()));
+            continue;
+        }
         let Some(cell) = row.get(position) else {
             list.invalid.note(line, format!("has no column {}", position + 1));
             continue;
         };
         match std::str::from_utf8(cell).map(|cell| (cell, reader.read(cell))) {
             Ok((_, Ok(number))) => list.numbers.push(number),
-            Ok((cell, Err(_))) if is_header && cell.contains(char::is_alphabetic) => {} // column names
+            Ok((cell, Err(_))) if is_first && is_name(cell) => {}
             Ok((_, Err(error))) => list.invalid.note(line, error.to_string()),
             Err(_) => list.invalid.note(line, "is not text in UTF-8"),
         }
@@ -175,6 +181,11 @@ fn position_of(column: &Column, header: &csv::ByteRecord) -> Result<usize, Failu
         let named: Vec<String> = names.iter().take(20).map(|name| format!("\"{}\"", plain(name))).collect();
         Failure::Usage(format!("the CSV has no column \"{}\"; its first row is {}", plain(wanted), named.join(", ")))
     })
+}
+
+/// A column's name, and no number with something to it that is left out in silence.
+fn is_name(cell: &str) -> bool {
+    cell.contains(char::is_alphabetic) && cell.chars().filter(char::is_ascii_digit).count() < 7
 }
 
 fn delimiter(first_line: &[u8]) -> u8 {
@@ -304,6 +315,28 @@ mod tests {
     #[test]
     fn a_wrong_first_row_that_is_no_header_is_told() {
         assert_eq!(wrong_lines(&csv("123,A\n447700900124,B\n", "1").expect("read")), [1]);
+    }
+
+    #[test]
+    fn a_line_that_holds_more_than_a_number_is_told_and_reaches_nobody_else() {
+        let list = lines("447700900123\t34\n447700900124 7\n447700900125,Anna\n447700900126;5\n447700900127 # Anna\n447700900128\n");
+        assert_eq!((shown(&list), wrong_lines(&list)), (vec!["+447700900128".to_owned()], vec![1, 2, 3, 4, 5]));
+        let list = csv("phone;n\n447700900123,34;1\n\"447700900124\n447700900125\";1\n447700900126;1\n", "phone").expect("read");
+        assert_eq!((shown(&list), wrong_lines(&list)), (vec!["+447700900126".to_owned()], vec![2, 3]));
+    }
+
+    #[test]
+    fn a_row_whose_columns_are_shifted_is_told() {
+        let text = "name,account,phone\nSmith, A,12345678,447700900123\n\"Smith, B\",12345679,447700900124\n";
+        let list = csv(text, "phone").expect("read");
+        assert_eq!((shown(&list), wrong_lines(&list)), (vec!["+447700900124".to_owned()], vec![2]));
+    }
+
+    #[test]
+    fn a_first_row_is_no_header_only_because_there_is_a_letter_in_it() {
+        let list = csv("447700900123 ext 5,A\n447700900124,B\n", "1").expect("read");
+        assert_eq!((list.numbers.len(), wrong_lines(&list)), (1, vec![1]));
+        assert_eq!(wrong_lines(&csv("phone 1\n447700900124\n", "1").expect("read")), [0u64; 0]);
     }
 
     #[test]

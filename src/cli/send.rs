@@ -19,6 +19,7 @@ use super::watch;
 use super::{Failure, Session};
 use crate::api::{BatchId, BatchRequest, Channel, Timestamp};
 use crate::client::Client;
+use crate::clock::Clock;
 use crate::domain::{NumberReader, parts};
 
 /// Above so many numbers a person is asked first.
@@ -123,7 +124,8 @@ pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
         ..Default::default()
     };
     let bar = progress::bar(plan.total as u64);
-    let handed = hand_over(&client, &plan, &template, args.id.is_some(), &bar).await?;
+    let resuming = args.id.map(|_| Clock::system().now());
+    let handed = hand_over(&client, &plan, &template, resuming, &bar).await?;
     finish(session, &client, &plan, handed, args.wait).await
 }
 

@@ -74,87 +74,6 @@ impl<'de> Deserialize<'de> for Msisdn {
     }
 }
 
-/// Why a text is not taken for a telephone number.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NumberError {
-    /// Nothing but white space.
-    #[error("is empty")]
-    Empty,
-    /// A national number, and nobody said of which country.
-    #[error("begins with 0: write it with its country code, or set provider.default_region (for instance \"GB\")")]
-    National,
-    /// Too short or too long.
-    #[error("has {0} digits: a number has 7 to 15, country code included")]
-    Length(usize),
-    /// Digits after a point: dropping the point would make it somebody else's number.
-    #[error("is a decimal number, as spreadsheets and programs make them: write it as +447700900123")]
-    Decimal,
-    /// Letters or the like.
-    #[error("is not a telephone number: write it as +447700900123")]
-    NotANumber,
-}
-
-/// Reads numbers as people write them.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NumberReader {
-    region: Option<phonenumber::country::Id>,
-}
-
-impl NumberReader {
-    /// `region`: the country in which numbers with a leading 0 are read (`provider.default_region`).
-    pub fn new(region: Option<phonenumber::country::Id>) -> Self {
-        Self { region }
-    }
-
-    /// Reads a number with or without a plus; with a leading 0 where a region is set; white space,
-    /// hyphens, dots and brackets are no matter. *Possible* is enough: numbering plans change, and
-    /// test numbers are "not valid" (pitfalls.md, "Phone numbers").
-    ///
-    /// # Errors
-    /// Says what is wrong, without repeating the text.
-    pub fn read(&self, text: &str) -> Result<Msisdn, NumberError> {
-        if let Some(number) = Msisdn::from_wire(text) {
-            return Ok(number);
-        }
-        if is_decimal(text.trim()) {
-            return Err(NumberError::Decimal);
-        }
-        // "+44 (0)7700 900123": the zero in brackets is only for those who dial within the country.
-        let bare: String = text
-            .replace("(0)", "")
-            .chars()
-            .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '.' | '(' | ')' | '/' | '\u{a0}'))
-            .collect();
-        if bare.is_empty() {
-            return Err(NumberError::Empty);
-        }
-        let digits = bare.strip_prefix('+').unwrap_or(&bare);
-        // No country code begins with 0, so +0… is no number either.
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) || bare.starts_with("+0") {
-            return Err(NumberError::NotANumber);
-        }
-        if bare.starts_with('0') {
-            let region = self.region.ok_or(NumberError::National)?;
-            let parsed = phonenumber::parse(Some(region), &bare).map_err(|_| NumberError::NotANumber)?;
-            let e164 = parsed.format().mode(phonenumber::Mode::E164).to_string();
-            return Msisdn::from_wire(&e164).ok_or(NumberError::Length(e164.len().saturating_sub(1)));
-        }
-        Msisdn::from_wire(&bare).ok_or(NumberError::Length(digits.len()))
-    }
-}
-
-/// `447700900123.0`: a number that went through a spreadsheet or a program as one to reckon with. Dots between the groups
-/// of a telephone number are something else.
-fn is_decimal(text: &str) -> bool {
-    text.rsplit_once('.').is_some_and(|(whole, rest)| {
-        let digits = whole.trim_start_matches(['+', '-']);
-        let rest_is = |wanted: fn(u8) -> bool| !rest.is_empty() && rest.bytes().all(wanted);
-        (rest_is(|b| b == b'0') || rest.len() <= 2 && rest_is(|b| b.is_ascii_digit()))
-            && digits.len() >= 7
-            && digits.bytes().all(|b| b.is_ascii_digit())
-    })
-}
-
 /// What the receipts of a destination say together. Ordered: the later one wins over the earlier,
 /// whatever came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -258,46 +177,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn gb() -> NumberReader {
-        NumberReader::new("GB".parse().ok())
-    }
-
-    #[test]
-    fn numbers_are_read_as_people_write_them() {
-        let expected = Msisdn::from_wire("447700900123");
-        for text in ["+447700900123", "447700900123", "+44 7700 900-123", " 44 7700 900123 ", "+44 (0)7700 900123"] {
-            assert_eq!(NumberReader::default().read(text).ok(), expected, "{text}");
-        }
-        for text in ["07700 900123", "07700900123", "00447700900123", "(07700) 900123"] {
-            assert_eq!(gb().read(text).ok(), expected, "{text}");
-            assert_eq!(NumberReader::default().read(text), Err(NumberError::National), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_providers_own_test_numbers_are_accepted() {
-        for text in ["+441111111111", "442222222222", "+15005550006"] {
-            assert!(gb().read(text).is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_number_is_named_as_such() {
-        let read = |text| NumberReader::default().read(text);
-        assert_eq!(read(""), Err(NumberError::Empty));
-        assert_eq!(read("  "), Err(NumberError::Empty));
-        assert_eq!(read("123456"), Err(NumberError::Length(6)));
-        assert_eq!(read("1234567890123456"), Err(NumberError::Length(16)));
-        assert_eq!(read("+44770090012x"), Err(NumberError::NotANumber));
-        assert_eq!(read("447700900123.0"), Err(NumberError::Decimal));
-        assert_eq!(read(" +447700900123.00"), Err(NumberError::Decimal));
-        assert_eq!(read("44.7700.900000").ok(), Msisdn::from_wire("447700900000"));
-        assert_eq!(read("++447700900123"), Err(NumberError::NotANumber));
-        assert_eq!(read("+"), Err(NumberError::NotANumber));
-        assert_eq!(read("+0447700900123"), Err(NumberError::NotANumber));
-        assert_eq!(read("٤٤٧٧٠٠٩٠٠١٢٣"), Err(NumberError::NotANumber));
-    }
-
     #[test]
     fn a_number_is_masked_where_it_might_be_logged() {
         let number = Msisdn::from_wire("447700900123").expect("a number");
@@ -320,17 +199,6 @@ mod tests {
             let expected = if receipts.contains(&true) { Said::Delivered }
                 else if receipts.is_empty() { Said::Nothing } else { Said::Failed };
             prop_assert_eq!(fold(receipts), expected);
-        }
-
-        #[test]
-        fn any_text_is_read_or_refused_without_a_panic(text in "\\PC{0,30}") {
-            let _ = gb().read(&text);
-        }
-
-        #[test]
-        fn what_is_shown_is_read_again(digits in SMALLEST..=LARGEST) {
-            let number = Msisdn::from_digits(digits).expect("in range");
-            prop_assert_eq!(gb().read(&number.to_string()), Ok(number));
         }
     }
 }

@@ -6,12 +6,14 @@ mod batch;
 mod callback;
 mod destination;
 mod message;
+mod number;
 mod receipt;
 mod timestamp;
 
 pub use batch::{Batch, BatchId, BatchState, Channel, Content, Counts, LastError, NewBatch};
 pub use callback::{CallbackSecrets, CallbackToken};
-pub use destination::{DestinationState, Msisdn, NumberError, NumberReader, Said, fold};
+pub use destination::{DestinationState, Msisdn, Said, fold};
 pub use message::parts;
+pub use number::{NumberError, NumberReader};
 pub use receipt::{Identifier, Outcome, Receipt, ReceiptCode, Source};
 pub use timestamp::Timestamp;

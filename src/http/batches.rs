@@ -29,16 +29,21 @@ pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<A
     let body = body(&request, payload, LARGEST_BODY, &state.room).await?;
     let now = state.clock.now();
     let intake = state.intake;
-    let new = actix_web::web::block(move || intake.read(&body.bytes, now))
+    let asked = actix_web::web::block(move || intake.read(&body.bytes, now))
         .await
         .map_err(|_| ApiError::Store(crate::store::StoreError::Closing, None))??;
-    let id = new.id;
-    match state.store.enqueue(new).await.map_err(|error| ApiError::Store(error, Some(id)))? {
+    let id = asked.batch.id;
+    let failed = |error| ApiError::Store(error, Some(id));
+    let outcome = match asked.unless_known {
+        None => state.store.enqueue(asked.batch).await.map_err(failed)?,
+        Some(refusal) => state.store.known(asked.batch).await.map_err(failed)?.ok_or(refusal)?,
+    };
+    match outcome {
         Enqueued::New(batch) => Ok(accepted(&batch)),
         Enqueued::Same(batch) => Ok(HttpResponse::Ok().json(batch)),
-        Enqueued::Different => {
-            Err(ApiError::Conflict(format!("there is a batch {id} with other content; nothing was changed. Use a new id for a new batch")))
-        }
+        Enqueued::Different => Err(ApiError::Conflict(format!(
+            "{id} is the id of a batch with other content; nothing was changed. Use a new id for a new batch"
+        ))),
         Enqueued::Pruned => Err(ApiError::Pruned(id)),
     }
 }
@@ -67,19 +72,23 @@ pub(super) async fn list(request: HttpRequest, state: Data<ApiState>) -> Answer 
 /// `GET /v1/batches/{id}`
 pub(super) async fn show(path: Path<String>, state: Data<ApiState>) -> Answer {
     let id = batch_id(&path)?;
-    Ok(HttpResponse::Ok().json(state.store.batch(id).await?.ok_or_else(|| unknown(id))?))
+    match state.store.batch(id).await? {
+        Some(batch) => Ok(HttpResponse::Ok().json(batch)),
+        None if state.store.is_pruned(id).await? => Err(ApiError::Gone(id)),
+        None => Err(unknown(id)),
+    }
 }
 
 /// `GET /v1/groups/{id}`
 pub(super) async fn group(path: Path<String>, state: Data<ApiState>) -> Answer {
     let id = batch_id(&path)?;
-    let batches = state.store.group(id).await?;
-    if batches.is_empty() {
+    let (batches, pruned) = state.store.group(id).await?;
+    if batches.is_empty() && pruned == 0 {
         return Err(ApiError::NotFound(format!("there is no group {id}")));
     }
     let mut counts = Counts::default();
     batches.iter().for_each(|batch| counts.add(&batch.counts));
-    Ok(HttpResponse::Ok().json(Group { id, counts, batches }))
+    Ok(HttpResponse::Ok().json(Group { id, counts, batches, pruned }))
 }
 
 /// `DELETE /v1/batches/{id}`

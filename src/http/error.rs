@@ -26,6 +26,8 @@ pub enum ApiError {
     Unauthorized,
     /// 404.
     NotFound(String),
+    /// 404: it was there once, and has been pruned.
+    Gone(BatchId),
     /// 405, with the methods that there are.
     Method(&'static str),
     /// 408: the body did not come in time.
@@ -60,6 +62,7 @@ impl ApiError {
                 "send `Authorization: Bearer <token>` with the content of api.token_file".into(),
             ),
             Self::NotFound(detail) => (StatusCode::NOT_FOUND, "not-found", "Not found", detail.clone()),
+            Self::Gone(id) => (StatusCode::NOT_FOUND, "pruned", "The batch was pruned", format!("batch {id} was pruned")),
             Self::Method(allowed) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", format!("here one can use {allowed}"))
             }

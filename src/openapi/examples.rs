@@ -12,7 +12,7 @@ pub(super) fn of(shape: &str) -> Option<Value> {
     Some(match shape {
         "Batch" => batch(),
         "Page_Batch" => page(batch()),
-        "Group" => json!({"id": GROUP, "counts": counts(), "batches": [batch()]}),
+        "Group" => json!({"id": GROUP, "counts": counts(), "batches": [batch()], "pruned": 0}),
         "Destination" => {
             let mut destination = destination();
             destination["history"] = json!([receipt()]);

@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{Connection, named_params};
 
 use super::batches::shown;
 use super::db::Store;
 use super::error::{JobError, StoreError};
+use super::known::known;
 use super::rows::key;
 use super::writer::Writing;
 use crate::domain::{Batch, NewBatch, Timestamp};
@@ -24,9 +25,9 @@ pub enum Enqueued {
     New(Batch),
     /// The same was handed in before: this is how far it has come.
     Same(Batch),
-    /// Its id belongs to a batch with other content.
+    /// Its id belongs to a batch with other content, which may have been pruned.
     Different,
-    /// Its id belongs to a batch that was pruned.
+    /// The same was handed in before, and has been pruned.
     Pruned,
 }
 
@@ -58,6 +59,18 @@ impl Store {
         })
         .await
         .unwrap_or(Err(StoreError::Closing))
+    }
+
+    /// What became of a batch, where its id is known. Nothing is taken in.
+    ///
+    /// # Errors
+    /// `Busy` while one as large is on its way in: it may be this one.
+    pub async fn known(&self, new: NewBatch) -> Result<Option<Enqueued>, StoreError> {
+        if new.destinations.len() > SLICE && self.shared.arriving.available_permits() < ARRIVING_AT_A_TIME {
+            return Err(StoreError::Busy);
+        }
+        // After all that was handed in before: whoever lost the answer to it asks again at once.
+        self.write(1, move |w| known(w, new.id, &new.fingerprint())).await
     }
 
     async fn enqueue_in_slices(&self, arrival: &Arc<Arrival>) -> Result<Enqueued, StoreError> {
@@ -99,7 +112,7 @@ impl Store {
 impl Arrival {
     /// Writes the first slice; the key of the batch, or what is known of it already.
     fn begin(&self, w: &mut Writing<'_>) -> Result<Result<i64, Enqueued>, JobError> {
-        if let Some(known) = self.known(w)? {
+        if let Some(known) = known(w, self.new.id, &self.fingerprint)? {
             return Ok(Err(known));
         }
         let batch = next_key(w.conn)?;
@@ -111,7 +124,7 @@ impl Arrival {
     /// Writes the last slice and the batch itself. `begun`: the key that its other slices were written with.
     fn finish(&self, w: &mut Writing<'_>, begun: Option<i64>, slice: Range<usize>) -> Result<Enqueued, JobError> {
         // The same may have come in meanwhile by another way.
-        if let Some(known) = self.known(w)? {
+        if let Some(known) = known(w, self.new.id, &self.fingerprint)? {
             return Ok(known);
         }
         let batch = match begun {
@@ -125,28 +138,6 @@ impl Arrival {
         }
         w.memory.outbox_changed = true;
         Ok(Enqueued::New(shown(w, self.new.id)?))
-    }
-
-    fn known(&self, w: &mut Writing<'_>) -> Result<Option<Enqueued>, JobError> {
-        let uuid = self.new.id.to_string();
-        let content: Option<Vec<u8>> = w
-            .conn
-            .prepare_cached("select content from batch where uuid = :uuid")?
-            .query_row(named_params! {":uuid": uuid}, |row| row.get(0))
-            .optional()?;
-        if let Some(content) = content {
-            // Erased with a forgotten number: then only the id can tell, and it says "the same".
-            return Ok(Some(if content.is_empty() || content == self.fingerprint {
-                Enqueued::Same(shown(w, self.new.id)?)
-            } else {
-                Enqueued::Different
-            }));
-        }
-        let pruned: bool = w
-            .conn
-            .prepare_cached("select exists (select 1 from pruned where uuid = :uuid)")?
-            .query_row(named_params! {":uuid": uuid}, |row| row.get(0))?;
-        Ok(pruned.then_some(Enqueued::Pruned))
     }
 
     fn insert_batch(&self, conn: &Connection, batch: i64, now: Timestamp) -> rusqlite::Result<()> {

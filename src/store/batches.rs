@@ -68,16 +68,26 @@ impl Store {
         self.read(move |conn| page(conn, &filter, before, limit, now)).await
     }
 
-    /// All batches of a group, in order of arrival; empty where there is no such group.
+    /// All batches of a group, in order of arrival, and how many more of it were pruned.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub async fn group(&self, group: BatchId) -> Result<Vec<Batch>, StoreError> {
+    pub async fn group(&self, group: BatchId) -> Result<(Vec<Batch>, u64), StoreError> {
         let now = self.shared.clock.now();
         self.read(move |conn| {
-            conn.prepare_cached(&format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where group_uuid = :group order by id"))?
-                .query_map(named_params! {":group": group.to_string()}, |row| batch(row, now))?
-                .collect()
+            let of_group = group.to_string();
+            // Of one moment: none is counted twice, or left out, while it is being pruned.
+            let moment = conn.unchecked_transaction()?;
+            let batches = moment
+                .prepare_cached(&format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where group_uuid = :group order by id"))?
+                .query_map(named_params! {":group": of_group}, |row| batch(row, now))?
+                .collect::<rusqlite::Result<_>>()?;
+            let pruned: i64 = moment
+                .prepare_cached(
+                    "select count(*) from pruned p where group_uuid = :group and not exists (select 1 from batch b where b.uuid = p.uuid)",
+                )?
+                .query_row(named_params! {":group": of_group}, |row| row.get(0))?;
+            Ok((batches, pruned.unsigned_abs()))
         })
         .await
     }

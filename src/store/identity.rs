@@ -88,9 +88,18 @@ impl Identity {
 
     /// The hash that stands for a forgotten number.
     pub fn number_hash(&self, number: Msisdn) -> [u8; 32] {
+        self.keyed_hash(&number.digits().to_be_bytes())
+    }
+
+    /// The hash that stands for the content of a batch that was pruned.
+    pub fn content_hash(&self, content: &[u8]) -> [u8; 32] {
+        self.keyed_hash(content)
+    }
+
+    fn keyed_hash(&self, of: &[u8]) -> [u8; 32] {
         let key = STANDARD_NO_PAD.decode(&self.number_key).unwrap_or_default();
         match Hmac::<Sha256>::new_from_slice(&key) {
-            Ok(mac) => mac.chain_update(number.digits().to_be_bytes()).finalize().into_bytes().into(),
+            Ok(mac) => mac.chain_update(of).finalize().into_bytes().into(),
             Err(_) => [0; 32], // HMAC takes keys of any length
         }
     }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, named_params};
 use super::db::{OpenError, Store, take_lock};
 use super::error::StoreError;
 use super::identity::{Identity, beside};
+use super::known::remember;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
 
@@ -87,13 +88,7 @@ impl Store {
         let is_due = self
             .write(1, move |w| {
                 w.flush()?;
-                // Not due: a person decided otherwise meanwhile, or another prune was here.
-                let known = w.conn.execute(
-                    "insert into pruned (uuid, pruned_at) select uuid, :now from batch where id = :batch and completed_at < :before
-                     on conflict (uuid) do nothing",
-                    named_params! {":batch": batch, ":before": before, ":now": w.now.as_millis()},
-                )?;
-                Ok(known == 1 || is_begun(w.conn, batch)?)
+                Ok(remember(w, batch, before)? || is_begun(w.conn, batch)?)
             })
             .await?;
         if !is_due {

@@ -15,6 +15,7 @@ mod destinations;
 mod error;
 mod identity;
 mod keep;
+mod known;
 mod numbers;
 mod open;
 mod outbox;

@@ -149,7 +149,11 @@ pub async fn resend(store: &Store, id: BatchId, state: DestinationState) -> Resu
         Enqueued::New(batch) => Resend::New(batch),
         Enqueued::Same(batch) => Resend::Same(batch),
         // Asked for twice at the same moment, while a late receipt changed the list: one of them was made.
-        Enqueued::Different => store.batch(new_id).await?.map_or(Resend::Unknown, Resend::Same),
-        Enqueued::Pruned => Resend::Refused("it was sent again before, and that batch has been pruned".into()),
+        Enqueued::Different => store.batch(new_id).await?.map_or_else(sent_and_pruned, Resend::Same),
+        Enqueued::Pruned => sent_and_pruned(),
     })
+}
+
+fn sent_and_pruned() -> Resend {
+    Resend::Refused("it was sent again before, and that batch has been pruned".into())
 }

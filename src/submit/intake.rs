@@ -11,7 +11,7 @@ use crate::domain::{BatchId, Channel, Content, Msisdn, NewBatch, NumberReader, T
 const KEYS: [&str; 11] =
     ["from", "message", "destinations", "id", "group", "send_at", "channel", "fallback_channels", "allow_multi", "dry_run", "reference"];
 /// The provider sends at once what is less than 5 minutes ahead; one more for the way (contract §4).
-const SHORTEST_NOTICE: Duration = Duration::from_secs(6 * 60);
+pub const SHORTEST_NOTICE: Duration = Duration::from_secs(6 * 60);
 /// Characters of a text, at most: 255 parts of an SMS, which no network exceeds.
 const LONGEST_MESSAGE: usize = 255 * 153;
 /// Characters of a sender, and of a reference.
@@ -37,12 +37,21 @@ pub struct Refusal {
     pub errors: Vec<FieldError>,
 }
 
+/// A batch that was asked for.
+pub struct Asked {
+    /// What is to be sent.
+    pub batch: NewBatch,
+    /// Why it comes too late or is too long, if it is new. One that is known already was neither when it came first:
+    /// who asks for it again, after a lost answer, learns that it is in.
+    pub unless_known: Option<Refusal>,
+}
+
 impl Intake {
     /// Reads the body of `POST /v1/batches`.
     ///
     /// # Errors
-    /// All that is wrong with it, at once.
-    pub fn read(&self, body: &[u8], now: Timestamp) -> Result<NewBatch, Refusal> {
+    /// All that is wrong with it, at once, whether it is new or not.
+    pub fn read(&self, body: &[u8], now: Timestamp) -> Result<Asked, Refusal> {
         let value: Value = serde_json::from_slice(body).map_err(|error| Refusal {
             // The parser's own words may quote the text.
             detail: format!("the body is not readable as JSON (line {}, column {})", error.line(), error.column()),
@@ -51,10 +60,12 @@ impl Intake {
         let Value::Object(fields) = value else {
             return Err(Refusal { detail: "the body must be a JSON object".into(), errors: Vec::new() });
         };
-        let mut reader = Fields { fields, errors: Vec::new(), more: 0 };
-        let new = self.read_fields(&mut reader, now);
-        match new {
-            Some(new) if reader.errors.is_empty() => Ok(new),
+        let mut reader = Fields { fields, errors: Vec::new(), more: 0, of_new: Vec::new() };
+        match self.read_fields(&mut reader, now) {
+            Some(batch) if reader.errors.is_empty() => {
+                let unless_known = (!reader.of_new.is_empty()).then(|| reader.refusal());
+                Ok(Asked { batch, unless_known })
+            }
             _ => Err(reader.refusal()),
         }
     }
@@ -122,7 +133,7 @@ impl Intake {
         destinations.sort_unstable();
         destinations.dedup();
         if destinations.len() > self.max_destinations {
-            f.wrong(
+            f.wrong_if_new(
                 "/destinations",
                 format!(
                     "has {} different numbers, and a batch takes {} (provider.max_destinations): cut the list into batches of one `group`, as `receiptd send --to-file` does by itself",
@@ -141,6 +152,8 @@ struct Fields {
     fields: Map<String, Value>,
     errors: Vec<FieldError>,
     more: usize,
+    /// What is wrong with a new batch, and no matter with one that is known.
+    of_new: Vec<FieldError>,
 }
 
 impl Fields {
@@ -152,7 +165,14 @@ impl Fields {
         }
     }
 
-    fn refusal(self) -> Refusal {
+    fn wrong_if_new(&mut self, pointer: &str, detail: String) {
+        self.of_new.push(FieldError::new(pointer, detail));
+    }
+
+    fn refusal(mut self) -> Refusal {
+        for error in std::mem::take(&mut self.of_new) {
+            self.wrong(error.pointer, error.detail);
+        }
         let fields = self.errors.len() + self.more;
         let shown = if self.more > 0 { format!(", of which the first {NAMED} are named") } else { String::new() };
         let plural = if fields == 1 { "field is" } else { "fields are" };
@@ -216,12 +236,19 @@ impl Fields {
     fn send_at(&mut self, now: Timestamp) -> Option<Timestamp> {
         match self.take("send_at")? {
             Value::String(text) => match text.parse::<Timestamp>() {
-                Ok(at) if at < now => self.wrong("/send_at", format!("{at} is in the past (it is {now} now)")),
-                Ok(at) if at < now.plus(SHORTEST_NOTICE) => self.wrong(
-                    "/send_at",
-                    format!("{at} is less than 6 minutes ahead: the provider would send at once; name a later time, or leave it out"),
-                ),
-                Ok(at) => return Some(at),
+                Ok(at) => {
+                    if at < now {
+                        self.wrong_if_new("/send_at", format!("{at} is in the past (it is {now} now)"));
+                    } else if at < now.plus(SHORTEST_NOTICE) {
+                        self.wrong_if_new(
+                            "/send_at",
+                            format!(
+                                "{at} is less than 6 minutes ahead: the provider would send at once; name a later time, or leave it out"
+                            ),
+                        );
+                    }
+                    return Some(at);
+                }
                 Err(error) => self.wrong("/send_at", format!("{} is {error}", quoted(&text))),
             },
             other => self.wrong("/send_at", format!("must be a time as text, not {}", kind(&other))),
@@ -278,9 +305,14 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> Result<NewBatch, Refusal> {
+    fn asked(body: &str) -> Result<Asked, Refusal> {
         let now = "2026-01-01T09:00:00Z".parse().expect("a time");
         Intake { max_destinations: 3, numbers: NumberReader::default() }.read(body.as_bytes(), now)
+    }
+
+    /// As a new one.
+    fn read(body: &str) -> Result<NewBatch, Refusal> {
+        asked(body).and_then(|asked| asked.unless_known.map_or(Ok(asked.batch), Err))
     }
 
     fn pointers(body: &str) -> Vec<String> {
@@ -344,6 +376,21 @@ mod tests {
         for right in ["2026-01-01T09:06Z", "2026-01-01T10:06:00+01:00"] {
             assert!(at(right).is_empty(), "{right}");
         }
+    }
+
+    #[test]
+    fn what_only_a_new_batch_must_satisfy_is_kept_apart() {
+        let body = |numbers: usize, at: &str, from: &str| {
+            let list: Vec<String> = (0..numbers).map(|n| format!("44770090000{n}")).collect();
+            format!(r#"{{"from":{from},"message":"hi","destinations":{list:?},"send_at":"{at}"}}"#)
+        };
+        let late = asked(&body(4, "2026-01-01T09:05Z", "\"m\"")).expect("readable");
+        let pointers: Vec<String> = late.unless_known.expect("too near").errors.into_iter().map(|error| error.pointer).collect();
+        assert_eq!((late.batch.destinations.len(), pointers), (4, vec!["/send_at".to_owned(), "/destinations".to_owned()]));
+        assert!(asked(&body(3, "2026-01-01T09:06Z", "\"m\"")).expect("readable").unless_known.is_none());
+        // Where something else is wrong, all is told at once.
+        let all = asked(&body(4, "2025-01-01T09:00Z", "7")).err().expect("wrong");
+        assert_eq!((all.errors.len(), &*all.detail), (3, "3 fields are wrong; nothing was changed"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use actix_web::rt;
+use receiptd::clock::Clock;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
@@ -117,4 +118,63 @@ async fn small_batches_that_come_while_a_large_one_does_get_keys_of_their_own() 
     assert_eq!(daemon.until(ID, "submitted").await["counts"]["total"], LARGEST);
     assert_eq!(daemon.until(&small, "submitted").await["counts"]["total"], 2);
     daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn who_repeats_a_batch_learns_that_it_is_in_also_when_its_time_has_come_near_or_a_batch_may_be_smaller_now() {
+    let now = Clock::system().now();
+    let clock = Clock::stopped_at(now);
+    let daemon = spawn_with(Options { clock: clock.clone(), ..Options::default() }).await;
+    daemon.api("POST", "/v1/pause", None).await;
+    let send_at = now.plus(Duration::from_secs(363)).to_string();
+    let body = |id: &str, message: &str| json!({"id": id, "from": "mplus", "message": message, "destinations": ["+447700900001", "+447700900002"], "send_at": send_at});
+    let other = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8e";
+    assert_eq!(daemon.api("POST", "/v1/batches", Some(body(ID, "hello"))).await.status, 202);
+    // Less than the notice, then in the past.
+    for step in [5, 600] {
+        clock.step(Duration::from_secs(step));
+        let again = daemon.api("POST", "/v1/batches", Some(body(ID, "hello"))).await;
+        assert_eq!((again.status, again.json()["id"].as_str()), (200, Some(ID)), "{again:?}");
+        assert_eq!(daemon.api("POST", "/v1/batches", Some(body(ID, "good bye"))).await.status, 409);
+        let new = daemon.api("POST", "/v1/batches", Some(body(other, "hello"))).await;
+        assert_eq!((new.status, new.pointers()), (400, vec!["/send_at".to_owned()]));
+    }
+    let folder = daemon.stop().await;
+    let small = Options { clock, folder, ..Options::default() }.set("RECEIPTD_PROVIDER__MAX_DESTINATIONS", "1");
+    let daemon = spawn_with(small).await;
+    assert_eq!(daemon.api("POST", "/v1/batches", Some(body(ID, "hello"))).await.status, 200);
+    assert_eq!(daemon.api("POST", "/v1/batches", Some(body(ID, "good bye"))).await.status, 409);
+    let new = daemon.api("POST", "/v1/batches", Some(body(other, "hello"))).await;
+    assert_eq!((new.status, new.pointers()), (400, vec!["/send_at".to_owned(), "/destinations".to_owned()]));
+    // Pruned, it is told as ever.
+    let cancelled = daemon.api("DELETE", &format!("/v1/batches/{ID}"), None).await;
+    assert_eq!(cancelled.status, 200, "{cancelled:?}");
+    assert_eq!(daemon.store.prune(now.plus(Duration::from_secs(7200)), false).await.expect("pruned").batches, 1);
+    let kind = |answer: Answer| (answer.status, answer.json()["type"].as_str().and_then(|kind| kind.rsplit('/').next()).map(str::to_owned));
+    let pruned = daemon.api("POST", "/v1/batches", Some(body(ID, "hello"))).await;
+    assert_eq!(kind(pruned), (409, Some("pruned".to_owned())));
+    let different = daemon.api("POST", "/v1/batches", Some(body(ID, "good bye"))).await;
+    assert_eq!(kind(different), (409, Some("conflict".to_owned())));
+}
+
+#[actix_web::test]
+async fn who_repeats_a_large_batch_too_late_while_it_still_comes_in_is_told_to_ask_again() {
+    let now = Clock::system().now();
+    let clock = Clock::stopped_at(now);
+    let env = vec![("RECEIPTD_PROVIDER__MAX_DESTINATIONS".into(), "50000".into())];
+    let daemon = spawn_with(Options { clock: clock.clone(), env, ..Options::default() }).await;
+    daemon.api("POST", "/v1/pause", None).await;
+    let mut body = body(LARGEST);
+    body["send_at"] = json!(now.plus(Duration::from_secs(363)));
+    let posted = rt::spawn(posting(&daemon.private, &daemon.token, &body));
+    until_some_of_it_has_arrived(&daemon.database()).await;
+    clock.step(Duration::from_secs(5));
+    // Whether it is still on its way or just in: never that it is refused.
+    let mut last = posting(&daemon.private, &daemon.token, &body).await;
+    assert!([200, 503].contains(&last.status), "{last:?}");
+    assert_eq!(posted.await.expect("answered").status, 202);
+    if last.status == 503 {
+        last = posting(&daemon.private, &daemon.token, &body).await;
+    }
+    assert_eq!(last.status, 200, "{last:?}");
 }

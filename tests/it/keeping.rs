@@ -72,9 +72,11 @@ async fn what_was_settled_long_ago_is_pruned_and_its_id_stays_known() {
     assert_eq!(prune(false).await, json!({"batches": 0, "destinations": 0, "receipts": 0}));
     assert_eq!(daemon.get(&format!("/v1/batches/{old}")).await.status, 404);
     assert_eq!(daemon.get(&format!("/v1/batches/{open}")).await.status, 200, "what is open stays, however old");
-    let again = json!({"id": old, "from": "mplus", "message": "hello", "destinations": ["+447700900001"]});
-    let again = daemon.api("POST", "/v1/batches", Some(again)).await;
-    assert_eq!((again.status, again.json()["type"].as_str().expect("a type").ends_with("/pruned")), (409, true));
+    for (numbers, kind) in [(&["+447700900001", "+447700900002"][..], "/pruned"), (&["+447700900001"], "/conflict")] {
+        let again = json!({"id": old, "from": "mplus", "message": "hello", "destinations": numbers});
+        let again = daemon.api("POST", "/v1/batches", Some(again)).await;
+        assert_eq!((again.status, again.json()["type"].as_str().expect("a type").ends_with(kind)), (409, true), "{again:?}");
+    }
     let late = daemon.receipt(&old, "+447700900001", true, "00").await;
     assert_eq!((late.status, late.json()), (200, json!({"recorded": 0, "duplicates": 0})));
     daemon.assert_books_balance().await;
