@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, named_params};
 
-use super::db::{OpenError, Store, take_lock};
+use super::db::{OpenError, Store};
 use super::error::StoreError;
 use super::identity::{Identity, beside};
+use super::place::take_lock;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
 

@@ -18,6 +18,7 @@ mod keep;
 mod numbers;
 mod open;
 mod outbox;
+mod place;
 mod quarantine;
 mod receipt_log;
 mod receipts;
