@@ -61,6 +61,8 @@ pub(super) struct Shared {
     pub arriving: Arc<Semaphore>,
     /// Whose slice is written.
     pub slice: tokio::sync::Mutex<()>,
+    /// One copy is written at a time.
+    pub copying: Mutex<()>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Held until the store is closed: one daemon a database.
     lock: File,
@@ -184,6 +186,7 @@ impl Store {
             turns: Semaphore::new(READERS_WAITING),
             arriving: Arc::new(Semaphore::new(ARRIVING_AT_A_TIME)),
             slice: tokio::sync::Mutex::default(),
+            copying: Mutex::default(),
             thread: Mutex::new(Some(thread)),
             lock,
         };
