@@ -187,7 +187,7 @@ impl Bound {
         let missed = Arc::new(AtomicU64::new(0));
 
         let (probed_callbacks, probed_secrets, probed) = (callbacks.clone(), secrets.clone(), probes.clone());
-        let public_connections = Connections::new(config.config.callback.max_connections);
+        let public_connections = Connections::new(config.config.callback.max_connections, Clock::system());
         let public_state = Data::new(PublicState {
             store: store.clone(),
             prefix: config.public_url.prefix().to_owned(),
@@ -205,7 +205,7 @@ impl Bound {
             move || App::new().app_data(public_state.clone()).configure(public_routes),
         )?;
 
-        let private_connections = Connections::new(API_CONNECTIONS);
+        let private_connections = Connections::new(API_CONNECTIONS, Clock::system());
         let room = Room::new(API_ROOM);
         let feed = Feed::new(stopping.clone());
         let following = Arc::new(Once::new());
