@@ -6,8 +6,8 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -118,6 +118,48 @@ impl Due {
     }
 }
 
+/// What is past its deadline, for all who ask the provider: by itself, and because a person wants it. It watches the clock,
+/// and under one that was set nothing expires for them all.
+#[derive(Debug)]
+pub struct Deadline {
+    clock: Clock,
+    /// From submission until what is pending expires.
+    length: Duration,
+    watched: Mutex<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    /// When the clock was looked at last: the time it was, and how long it had run. More between two looks than went by
+    /// means that somebody has set it.
+    last: (Timestamp, Duration),
+    /// Nothing expires before the clock has run for so long.
+    expires_after: Duration,
+}
+
+impl Deadline {
+    /// So long after submission.
+    pub fn new(clock: Clock, length: Duration) -> Self {
+        let last = (clock.now(), clock.elapsed());
+        Self { clock, length, watched: Mutex::new(Watched { last, expires_after: Duration::ZERO }) }
+    }
+
+    /// By which clock a batch is past it now. After the clock was set, nobody knows how long ago a batch was really sent:
+    /// what is pending has its whole time again.
+    pub fn due(&self) -> Due {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let (then, at) = std::mem::replace(&mut watched.last, (now, elapsed));
+        let expected = then.plus(elapsed.saturating_sub(at));
+        let jump = now.since(expected).max(expected.since(now));
+        if jump > TRUSTED_DRIFT {
+            log::warn!("the clock was set from {expected} to {now}: nothing expires before {:?} have gone by from now", self.length);
+            watched.expires_after = elapsed + self.length;
+        }
+        Due { now: (elapsed >= watched.expires_after).then_some(now), deadline: self.length }
+    }
+}
+
 /// When to ask.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -150,11 +192,7 @@ pub struct Reconciler {
     /// Nothing is asked before the clock has run for so long.
     until: Cell<Duration>,
     failures: Cell<u32>,
-    /// When the last step was: the time it was, and how long the clock had run. More between two steps than went by
-    /// means that somebody has set the clock.
-    last: Cell<(Timestamp, Duration)>,
-    /// Nothing expires before the clock has run for so long.
-    expires_after: Cell<Duration>,
+    deadline: Arc<Deadline>,
     /// When the scheduled batches are compared with those that the provider lists.
     compare_after: Cell<Duration>,
 }
@@ -162,7 +200,8 @@ pub struct Reconciler {
 impl Reconciler {
     /// `missed` counts the callbacks that could not be taken. A new one takes it that some were missed before.
     pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, patience: Patience, missed: Arc<AtomicU64>) -> Self {
-        let (now, elapsed) = (clock.now(), clock.elapsed());
+        let now = clock.now();
+        let deadline = Arc::new(Deadline::new(clock.clone(), patience.deadline));
         Self {
             store,
             provider,
@@ -173,10 +212,15 @@ impl Reconciler {
             gap_ended: Cell::new(now),
             until: Cell::new(Duration::ZERO),
             failures: Cell::new(0),
-            last: Cell::new((now, elapsed)),
-            expires_after: Cell::new(Duration::ZERO),
+            deadline,
             compare_after: Cell::new(Duration::ZERO),
         }
+    }
+
+    /// What others know of the clock, it knows too.
+    #[must_use]
+    pub fn sharing(self, deadline: Arc<Deadline>) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Asks about the one batch for which it is due most, if there is one and the time has come.
@@ -185,7 +229,7 @@ impl Reconciler {
     /// When the store fails; nothing is lost by trying again.
     pub async fn step(&self) -> Result<Step, StoreError> {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        self.watch_the_clock(now, elapsed);
+        self.deadline.due(); // a clock that is set is noticed although nothing is due
         if self.until.get() > elapsed {
             return Ok(Step::Wait(self.until.get() - elapsed));
         }
@@ -204,33 +248,13 @@ impl Reconciler {
             }
             return Ok(Step::Wait(due.since(now).min(self.look())));
         }
-        self.ask(batch, now).await?;
+        self.ask(batch).await?;
         Ok(Step::Asked(batch.id))
     }
 
     /// A silence shorter than the usual look must be heard, too.
     fn look(&self) -> Duration {
         LOOK.min(self.patience.after)
-    }
-
-    /// After the clock was set, nobody knows how long ago a batch was really sent: what is pending has its whole time
-    /// again.
-    fn watch_the_clock(&self, now: Timestamp, elapsed: Duration) {
-        let (then, at) = self.last.replace((now, elapsed));
-        let expected = then.plus(elapsed.saturating_sub(at));
-        let jump = now.since(expected).max(expected.since(now));
-        if jump > TRUSTED_DRIFT {
-            log::warn!(
-                "the clock was set from {expected} to {now}: nothing expires before {:?} have gone by from now",
-                self.patience.deadline
-            );
-            self.expires_after.set(elapsed + self.patience.deadline);
-        }
-    }
-
-    fn due_by(&self, now: Timestamp) -> Due {
-        let trusted = self.clock.elapsed() >= self.expires_after.get();
-        Due { now: trusted.then_some(now), deadline: self.patience.deadline }
     }
 
     /// Are the batches that wait for their time at the provider still waiting there?
@@ -288,8 +312,8 @@ impl Reconciler {
         [Some(regular), after_a_gap, expires].into_iter().flatten().min().unwrap_or(regular)
     }
 
-    async fn ask(&self, batch: &Open, now: Timestamp) -> Result<(), StoreError> {
-        let error = match pull(&self.store, &self.provider, batch.id, self.due_by(now)).await {
+    async fn ask(&self, batch: &Open) -> Result<(), StoreError> {
+        let error = match pull(&self.store, &self.provider, batch.id, self.deadline.due()).await {
             Ok(_) => {
                 self.failures.set(0);
                 self.until.set(self.clock.elapsed() + SPACING);
@@ -306,7 +330,7 @@ impl Reconciler {
         match error {
             CallError::NotFound(_) => {
                 // Long after it was sent, a provider that answers all else has forgotten the batch.
-                let due = self.due_by(now);
+                let due = self.deadline.due();
                 let over = !batch.unconfirmed && due.sent_before(None).is_some_and(|before| batch.sent_at < before);
                 let (what, before) = match if over { self.provider.greet().await.ok() } else { None } {
                     Some(there) => (Asked::Gone, due.sent_before(there)),

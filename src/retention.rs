@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::domain::Timestamp;
 use crate::provider::Provider;
 use crate::store::{Store, StoreError};
 
 /// Between two steps, at least and at most.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// How long a person who deletes something waits for the provider's time.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long things are kept after their batch was settled; `None`: for ever, or as long as the batch.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +40,7 @@ pub async fn step(store: &Store, provider: &Provider, clock: &Clock, terms: Term
         return Ok(());
     }
     let now = match provider.greet().await {
-        Ok(there) => there.map_or(clock.now(), |there| there.min(clock.now())),
+        Ok(there) => earlier(clock, there),
         Err(error) => {
             log::warn!("nothing is deleted for its age now, since the provider does not confirm the time: {error}");
             return Ok(());
@@ -56,6 +59,22 @@ pub async fn step(store: &Store, provider: &Provider, clock: &Clock, terms: Term
         }
     }
     Ok(())
+}
+
+/// The time by which a person deletes: ours or the provider's, whichever is earlier. A provider that does not answer soon
+/// keeps nobody from deleting what they say: then it is ours.
+pub async fn time_by_hand(provider: &Provider, clock: &Clock) -> Timestamp {
+    match tokio::time::timeout(PATIENCE, provider.greet()).await {
+        Ok(Ok(there)) => earlier(clock, there),
+        _ => {
+            log::warn!("what is old enough to be deleted goes by the clock here alone: the provider did not answer");
+            clock.now()
+        }
+    }
+}
+
+fn earlier(clock: &Clock, there: Option<Timestamp>) -> Timestamp {
+    there.map_or(clock.now(), |there| there.min(clock.now()))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::domain::{CallbackSecrets, NumberReader};
 use crate::http::{ApiState, Connections, Feed, PublicState, Room, listener, logged, private_routes, public_routes};
 use crate::probe::{Prober, Probes};
 use crate::provider::{self, Provider};
-use crate::reconcile::{Patience, Reconciler};
+use crate::reconcile::{Deadline, Patience, Reconciler};
 use crate::retention::Terms;
 use crate::secret::{Echo, Secret};
 use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
@@ -190,7 +190,7 @@ impl Bound {
         let missed = Arc::new(AtomicU64::new(0));
 
         let (probed_callbacks, probed_secrets, probed) = (callbacks.clone(), secrets.clone(), probes.clone());
-        let public_connections = Connections::new(config.config.callback.max_connections);
+        let public_connections = Connections::new(config.config.callback.max_connections, Clock::system());
         let public_state = Data::new(PublicState {
             store: store.clone(),
             prefix: config.public_url.prefix().to_owned(),
@@ -209,11 +209,13 @@ impl Bound {
             move || App::new().app_data(public_state.clone()).configure(public_routes),
         )?;
 
-        let private_connections = Connections::new(API_CONNECTIONS);
+        let private_connections = Connections::new(API_CONNECTIONS, Clock::system());
         let room = Room::new(API_ROOM);
         let feed = Feed::new(stopping.clone());
         let following = Arc::new(Once::new());
         let for_api = config.clone();
+        let deadline = Arc::new(Deadline::new(clock.clone(), config.config.reconcile.deadline));
+        let api_deadline = deadline.clone();
         let (api_store, api_clock, api_pace, api_callbacks) = (store.clone(), clock.clone(), pace.clone(), callbacks.clone());
         let private = listener::serve(private, private_connections.clone(), 2, patience, move || {
             give_way();
@@ -229,7 +231,7 @@ impl Bound {
                 provider: checked_provider(&for_api).counted_by(api_store.metrics().clone()),
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
                 after: for_api.config.reconcile.after,
-                deadline: for_api.config.reconcile.deadline,
+                deadline: api_deadline.clone(),
                 max_body: for_api.config.callback.max_body.as_u64(),
                 feed: feed.clone(),
                 room: room.clone(),
@@ -248,7 +250,7 @@ impl Bound {
             .map(|_| rt::spawn(submit(submitter.clone(), store.clone(), stopping.clone())))
             .collect();
         let patience_with_silence = Patience { after: config.config.reconcile.after, deadline: config.config.reconcile.deadline };
-        let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience_with_silence, missed);
+        let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience_with_silence, missed).sharing(deadline);
         let reconciling = rt::spawn(reconcile(reconciler));
         let terms = Terms { receipts: config.config.retention.receipts, messages: config.config.retention.messages };
         let probing = rt::spawn(probe(Prober::new(probed_callbacks, probed_secrets, probed), store.clone()));

@@ -13,7 +13,7 @@ use super::state::ApiState;
 use crate::api::{Group, Resolution};
 use crate::domain::{Batch, BatchId, Counts, DestinationState, Msisdn};
 use crate::provider::CallError;
-use crate::reconcile::{self, Due, ReconcileError};
+use crate::reconcile::{self, ReconcileError};
 use crate::store::{BatchFilter, DestinationFilter, Enqueued, Resolved};
 use crate::submit::{self, CancelOutcome, Resend};
 
@@ -151,7 +151,7 @@ pub(super) async fn resolve(request: HttpRequest, path: Path<String>, payload: P
 /// `POST /v1/batches/{id}/reconcile`
 pub(super) async fn reconcile(path: Path<String>, state: Data<ApiState>) -> Answer {
     let id = batch_id(&path)?;
-    match reconcile::pull(&state.store, &state.provider, id, Due { now: Some(state.clock.now()), deadline: state.deadline }).await {
+    match reconcile::pull(&state.store, &state.provider, id, state.deadline.due()).await {
         Ok(Some(found)) => Ok(HttpResponse::Ok().json(found)),
         Ok(None) => Err(unknown(id)),
         Err(ReconcileError::Store(error)) => Err(error.into()),

@@ -1,20 +1,23 @@
 //! Cutting clients that are slow or idle, so that they cannot keep honest ones out.
 //!
 //! actix-web times the first head of a connection only (pitfalls.md, "actix-web"). One registry covers
-//! the rest: each connection notes when a request of it was completed, and a sweeper shuts those that
-//! have not finished one for a while. When connections run short, the one that was idle longest goes.
+//! the rest: each connection notes when a request of it was completed and when something of an answer was
+//! taken, and a sweeper shuts those where neither happened for a while. When connections run short, the one
+//! that was idle longest goes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use socket2::{SockRef, Socket};
 
-/// A kept-alive connection without a finished request for so long is cut.
+use crate::clock::Clock;
+
+/// A kept-alive connection without a finished request for so long is cut; one that takes an answer is not idle.
 pub const IDLE: Duration = Duration::from_secs(60);
 
 /// The open connections of a listener.
@@ -23,7 +26,7 @@ pub struct Connections(Arc<Registry>);
 
 struct Registry {
     most: usize,
-    started: Instant,
+    clock: Clock,
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     next: AtomicU64,
     last_answers: AtomicBool,
@@ -33,7 +36,7 @@ struct Registry {
 pub struct Connection {
     /// A second handle of the socket: shutting it down wakes the one who serves it.
     socket: Socket,
-    /// Milliseconds since the start at which it was opened, or a request of it was completed.
+    /// Milliseconds since the start at which it was opened, a request of it was completed, or some of an answer was taken.
     finished_at: AtomicU64,
     /// Requests that are being answered.
     busy: AtomicU32,
@@ -46,24 +49,21 @@ struct Entry {
     connection: Arc<Connection>,
 }
 
+/// Notes what is taken of an answer: an export may take its reader longer than any connection may be idle.
+pub struct Taking(Arc<Connection>, Arc<Registry>);
+
 /// While it lives, its connection is not idle.
 pub struct Busy(Arc<Connection>, Arc<Registry>);
 
 impl Connections {
     /// For a listener that holds `most` connections.
-    pub fn new(most: usize) -> Self {
-        Self(Arc::new(Registry {
-            most,
-            started: Instant::now(),
-            open: Mutex::default(),
-            next: AtomicU64::new(0),
-            last_answers: AtomicBool::new(false),
-        }))
+    pub fn new(most: usize, clock: Clock) -> Self {
+        Self(Arc::new(Registry { most, clock, open: Mutex::default(), next: AtomicU64::new(0), last_answers: AtomicBool::new(false) }))
     }
 
     /// Notes a new connection.
-    pub fn opened(&self, stream: &TcpStream, extensions: &mut Extensions) {
-        let Ok(socket) = SockRef::from(stream).try_clone() else { return };
+    pub fn opened(&self, stream: &TcpStream, extensions: &mut Extensions) -> Option<Taking> {
+        let socket = SockRef::from(stream).try_clone().ok()?;
         let registry = &self.0;
         let connection = Arc::new(Connection { socket, finished_at: AtomicU64::new(registry.elapsed()), busy: AtomicU32::new(0) });
         let mut open = registry.open();
@@ -76,7 +76,9 @@ impl Connections {
         let id = registry.next.fetch_add(1, Ordering::Relaxed);
         open.insert(id, connection.clone());
         drop(open);
+        let taking = Taking(connection.clone(), registry.clone());
         extensions.insert(Entry { registry: registry.clone(), id, connection });
+        Some(taking)
     }
 
     /// Marks the connection of a request as busy until the value is dropped.
@@ -112,7 +114,7 @@ impl Connections {
 
 impl Registry {
     fn elapsed(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
@@ -127,6 +129,13 @@ impl Connection {
 
     fn cut(&self) {
         let _ = self.socket.shutdown(std::net::Shutdown::Both); // closed already: then it is as wished
+    }
+}
+
+impl Taking {
+    /// Something was taken just now.
+    pub fn note(&self) {
+        self.0.finished_at.store(self.1.elapsed(), Ordering::Relaxed);
     }
 }
 

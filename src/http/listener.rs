@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceR
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connections::Connections;
+use super::connections::{Connections, Taking};
 
 /// The first head of a connection must have come within this time.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -53,11 +54,15 @@ where
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIME)
             .client_disconnect_timeout(LINGER)
-            .on_connect_ext(move |stream: &Sipping, extensions| connections.opened(&stream.stream, extensions))
+            .on_connect_ext(move |stream: &Sipping, extensions| {
+                if let Some(taking) = connections.opened(&stream.stream, extensions) {
+                    let _ = stream.taking.set(taking); // it is opened once
+                }
+            })
             .h1(map_config(app.map_err(|error| error.error_response()), |()| AppConfig::default()));
         fn_service(|stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            std::future::ready(Ok((Sipping { stream, read: 0, head: FirstHead::default() }, peer)))
+            std::future::ready(Ok((Sipping { stream, read: 0, head: FirstHead::default(), taking: OnceLock::new() }, peer)))
         })
         .and_then(http)
     };
@@ -71,6 +76,16 @@ struct Sipping {
     /// Since the reader last had to wait.
     read: usize,
     head: FirstHead,
+    taking: OnceLock<Taking>,
+}
+
+impl Sipping {
+    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (Poll::Ready(Ok(1..)), Some(taking)) = (&written, self.taking.get()) {
+            taking.note();
+        }
+        written
+    }
 }
 
 /// How far the first head of a connection has come.
@@ -131,11 +146,13 @@ impl AsyncRead for Sipping {
 
 impl AsyncWrite for Sipping {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(written)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -153,7 +170,62 @@ impl AsyncWrite for Sipping {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
+    use actix_web::web::{self, Bytes};
+    use actix_web::{HttpResponse, rt};
+    use futures_util::{StreamExt, stream};
+
     use super::*;
+    use crate::clock::Clock;
+    use crate::domain::Timestamp;
+    use crate::http::IDLE;
+
+    /// More than the buffers of both sides hold: to have taken so much, some of it must have been written meanwhile.
+    const MUCH: usize = 16 << 20;
+
+    /// Whether the next so many bytes come.
+    fn take(stream: &mut std::net::TcpStream, bytes: usize) -> bool {
+        let mut piece = vec![0; bytes];
+        stream.read_exact(&mut piece).is_ok()
+    }
+
+    #[actix_web::test]
+    async fn who_takes_an_answer_is_not_idle_however_long_that_is_and_who_takes_nothing_is() {
+        let clock = Clock::stopped_at(Timestamp::from_millis(0));
+        let connections = Connections::new(10, clock.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = serve(listener, connections.clone(), 1, Duration::from_secs(1), || {
+            let endless = || async {
+                HttpResponse::Ok().streaming(stream::repeat(Bytes::from_static(&[b'x'; 64 << 10])).map(Ok::<_, actix_web::Error>))
+            };
+            App::new().default_service(web::to(endless))
+        })
+        .expect("it serves");
+        let handle = server.handle();
+        rt::spawn(server);
+        let reading = rt::task::spawn_blocking(move || {
+            let mut stream = std::net::TcpStream::connect(address).expect("connected");
+            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").expect("asked");
+            for _ in 0..4 {
+                assert!(take(&mut stream, MUCH), "cut although it takes what comes");
+                clock.step(IDLE * 5 / 6);
+                assert_eq!(connections.sweep(IDLE), 0);
+            }
+            // Until the buffers between both are full, it still takes something.
+            let cut = (0..1_000).any(|_| {
+                clock.step(IDLE * 2);
+                std::thread::yield_now();
+                connections.sweep(IDLE) == 1
+            });
+            assert!(cut);
+            assert!(!take(&mut stream, 4 * MUCH), "it was cut, and what was on its way ends");
+        });
+        reading.await.expect("no panic");
+        handle.stop(false).await;
+    }
 
     #[test]
     fn a_first_head_has_its_bounds_and_what_follows_has_none() {

@@ -13,6 +13,7 @@ use super::state::ApiState;
 use crate::api::{Backup, Checked, Look, Paused, Probed, PruneRequest, Readiness, Rotated};
 use crate::metrics;
 use crate::probe::Reached;
+use crate::retention;
 use crate::store::{BackupError, StoreError};
 
 type Answer = Result<HttpResponse, ApiError>;
@@ -139,7 +140,8 @@ pub(super) async fn prune(request: HttpRequest, payload: Payload, state: Data<Ap
     let Some(wish) = wish else { return Err(ApiError::field("/older_than", "is missing: a length of time such as 90d")) };
     let age = humantime::parse_duration(&wish.older_than)
         .map_err(|error| ApiError::field("/older_than", format!("`{}` is not a length of time such as 90d: {error}", wish.older_than)))?;
-    let pruned = state.store.prune(state.clock.now().minus(age), wish.dry_run).await?;
+    let now = retention::time_by_hand(&state.provider, &state.clock).await;
+    let pruned = state.store.prune(now.minus(age), wish.dry_run).await?;
     if !wish.dry_run {
         log::info!("pruned {} batches with {} receipts", pruned.batches, pruned.receipts);
     }

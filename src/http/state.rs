@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
 use crate::probe::Prober;
 use crate::provider::Provider;
+use crate::reconcile::Deadline;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::submit::{Intake, Pace};
@@ -27,8 +28,8 @@ pub struct ApiState {
     pub provider: Provider,
     /// Silence on a batch before the provider is asked about it.
     pub after: Duration,
-    /// From submission until what is pending expires.
-    pub deadline: Duration,
+    /// When what is pending expires.
+    pub deadline: Arc<Deadline>,
     /// `callback.max_body`, in bytes.
     pub max_body: u64,
     /// Asks whether the public URL leads here.

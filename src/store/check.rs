@@ -4,8 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::db::{OpenError, Store, take_lock};
+use super::db::{OpenError, Store};
 use super::error::StoreError;
+use super::place::take_lock;
 
 /// Each query finds rows that must not be; it returns the text that says so.
 const INVARIANTS: &[&str] = &[

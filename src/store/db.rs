@@ -1,7 +1,7 @@
 //! Opening a database: one daemon a file, the right file, and nothing in it that could be sent twice.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use super::error::{JobError, StoreError};
 use super::identity::{Identity, beside};
 use super::keep;
 use super::outbox::Held;
+use super::place::{real_path, take_lock};
 use super::quarantine::QuarantineBounds;
 use super::queue::Queue;
 use super::recognise::{Recognition, recognise};
@@ -64,6 +65,8 @@ pub(super) struct Shared {
     pub arriving: Arc<Semaphore>,
     /// Whose slice is written.
     pub slice: tokio::sync::Mutex<()>,
+    /// One copy is written at a time.
+    pub copying: Mutex<()>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Held until the store is closed: one daemon a database.
     lock: File,
@@ -188,6 +191,7 @@ impl Store {
             held: Arc::default(),
             arriving: Arc::new(Semaphore::new(ARRIVING_AT_A_TIME)),
             slice: tokio::sync::Mutex::default(),
+            copying: Mutex::default(),
             thread: Mutex::new(Some(thread)),
             lock,
         };
@@ -332,35 +336,6 @@ impl Store {
 
 pub(super) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(run).await.unwrap_or(Err(StoreError::Closing))
-}
-
-/// The path with all links followed, so that the lock is one lock whatever name was used.
-fn real_path(path: &Path) -> io::Result<PathBuf> {
-    if let Ok(real) = path.canonicalize() {
-        return Ok(real);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "names no file"))?;
-    Ok(folder.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("the folder {}: {error}", folder.display())))?.join(name))
-}
-
-/// `<database>.lock`, locked as long as the file is open.
-pub(super) fn take_lock(path: &Path) -> Result<File, OpenError> {
-    let lock_path = beside(path, ".lock");
-    let file_error = |source| OpenError::File { path: lock_path.clone(), source };
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path).map_err(file_error)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder); // only for the message
-            let holder = if holder.trim().is_empty() { "unknown".to_owned() } else { holder.trim().to_owned() };
-            return Err(OpenError::InUse { path: path.to_owned(), holder });
-        }
-        Err(TryLockError::Error(source)) => return Err(file_error(source)),
-    }
-    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id())).map_err(file_error)?;
-    Ok(file)
 }
 
 fn open_or_create(path: &Path) -> Result<Connection, OpenError> {

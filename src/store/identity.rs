@@ -26,6 +26,9 @@ pub(super) struct Identity {
     pub database: String,
     /// Submissions begun: never behind what the provider may have seen.
     pub submissions: i64,
+    /// The newest id of a receipt when the database was opened last: what takes the place of a lost database leaps from there.
+    #[serde(default)]
+    pub receipts: i64,
     /// Secrets of the callback tokens, the newest first, in base64.
     secrets: Vec<String>,
     /// Key of the hashes that stand for forgotten numbers, in base64.
@@ -35,7 +38,7 @@ pub(super) struct Identity {
 impl Identity {
     /// A new one, for a new database.
     pub fn new(database: String) -> io::Result<Self> {
-        Ok(Self { database, submissions: 0, secrets: vec![random_secret()?], number_key: random_secret()? })
+        Ok(Self { database, submissions: 0, receipts: 0, secrets: vec![random_secret()?], number_key: random_secret()? })
     }
 
     /// Reads the file; `None` when there is none.

@@ -4,13 +4,15 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, named_params};
 
-use super::db::{OpenError, Store, take_lock};
+use super::db::{OpenError, Store};
 use super::error::StoreError;
 use super::identity::{Identity, beside};
 use super::known::remember;
+use super::place::take_lock;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
 
@@ -49,8 +51,14 @@ impl Store {
     /// # Errors
     /// See [`BackupError`].
     pub async fn backup(&self, to: PathBuf) -> Result<(), BackupError> {
-        let (from, identity) = (self.path().to_owned(), self.identity().clone());
-        tokio::task::spawn_blocking(move || copy(&from, &identity, &to)).await.unwrap_or(Err(BackupError::Closing))
+        let store = self.clone();
+        let work = move || {
+            // One after the other: a second one to the same file would write into what the first has half written.
+            let _turn = store.shared.copying.lock().unwrap_or_else(PoisonError::into_inner);
+            let identity = store.identity().clone();
+            copy(store.path(), &identity, &to)
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(BackupError::Closing))
     }
 
     /// Deletes what was settled before a time, or says what that would be: batches with their destinations and
@@ -264,29 +272,37 @@ fn copy(from: &Path, identity: &Identity, to: &Path) -> Result<(), BackupError> 
             return Err(BackupError::Exists(path.to_owned()));
         }
     }
-    let partial = beside(to, ".partial");
-    let outcome = write_copy(from, &partial).and_then(|()| {
-        let file = |path: &Path| {
-            let path = path.to_owned();
-            |source| BackupError::File { path, source }
-        };
-        identity.save(&identity_path).map_err(file(&identity_path))?;
-        std::fs::rename(&partial, to).map_err(file(to))?;
-        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(file(folder))
-    });
+    let mut made = Vec::new();
+    let outcome = make_copy(from, identity, [to, &identity_path], &mut made);
     if outcome.is_err() {
-        for path in [&partial, &identity_path] {
-            let _ = std::fs::remove_file(path); // it may not be there
+        for path in made {
+            let _ = std::fs::remove_file(path); // somebody may have taken it away
         }
     }
     outcome
 }
 
+/// `made` are the files that this run made: they go where it fails, and nothing else does.
+fn make_copy(from: &Path, identity: &Identity, [to, identity_path]: [&Path; 2], made: &mut Vec<PathBuf>) -> Result<(), BackupError> {
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        |source| BackupError::File { path, source }
+    };
+    let partial = beside(to, ".partial");
+    // SQLite would make it for all to read.
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial).map_err(file(&partial))?;
+    made.push(partial.clone());
+    write_copy(from, &partial)?;
+    identity.save(identity_path).map_err(file(identity_path))?;
+    made.push(identity_path.to_owned());
+    std::fs::rename(&partial, to).map_err(file(to))?;
+    made.push(to.to_owned());
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(file(folder))
+}
+
 fn write_copy(from: &Path, partial: &Path) -> Result<(), BackupError> {
     let file = |source| BackupError::File { path: partial.to_owned(), source };
-    // SQLite would make it for all to read.
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(partial).map_err(file)?;
     {
         let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         source.execute("vacuum into ?1", [partial.to_string_lossy()])?;

@@ -19,6 +19,7 @@ mod known;
 mod numbers;
 mod open;
 mod outbox;
+mod place;
 mod quarantine;
 mod queue;
 mod receipt_log;

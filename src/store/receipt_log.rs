@@ -8,7 +8,7 @@ use super::rows::{StoredIdentifier, outcome_of, shown, source_of};
 use crate::api;
 use crate::domain::{BatchId, ReceiptCode, Timestamp};
 
-/// Rows of the log that one filtered page reads.
+/// Rows of the log that one filtered page looks at.
 const LOG_ROWS_PER_PAGE: i64 = 20_000;
 
 /// Which receipts of the log are asked for.
@@ -72,9 +72,8 @@ fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32
             .map_or((0, 0), |(first, last): (Option<i64>, Option<i64>)| (first.unwrap_or(0), last.unwrap_or(0))),
     };
     let after = after.max(first - 1);
-    // A filter must not turn one page into a walk through the whole log.
-    let until =
-        if filter.batch.is_none() && filter.delivered.is_none() { newest } else { newest.min(after.saturating_add(LOG_ROWS_PER_PAGE)) };
+    let is_filtered = filter.batch.is_some() || filter.delivered.is_some();
+    let until = if is_filtered { last_looked_at(conn, after, newest)? } else { newest };
     let mut statement = conn.prepare_cached(&format!(
         "select {LOG_COLUMNS} from {LOG_TABLES}
          where r.id > :after and r.id <= :until and (:batch is null or b.uuid = :batch) and (:delivered is null or r.delivered = :delivered)
@@ -93,4 +92,17 @@ fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32
         _ => None,
     };
     Ok((found, next))
+}
+
+/// A filter must not turn one page into a walk through the whole log. Ids are no measure of that: after a restore there are
+/// billions of them without a row.
+fn last_looked_at(conn: &Connection, after: i64, newest: i64) -> rusqlite::Result<i64> {
+    if newest.saturating_sub(after) <= LOG_ROWS_PER_PAGE {
+        return Ok(newest);
+    }
+    let last: Option<i64> = conn
+        .prepare_cached("select id from receipt where id > :after order by id limit 1 offset :rows")?
+        .query_row(named_params! {":after": after, ":rows": LOG_ROWS_PER_PAGE - 1}, |row| row.get(0))
+        .optional()?;
+    Ok(last.map_or(newest, |last| last.min(newest)))
 }

@@ -10,7 +10,7 @@ use super::db::Found;
 use super::identity::Identity;
 use crate::domain::{LastError, Timestamp};
 
-/// More receipts than any original takes after it was copied.
+/// More receipts than any original takes after it was copied, or any database between two starts.
 const LEAP: i64 = 1 << 32;
 
 pub(super) enum Recognition {
@@ -53,6 +53,7 @@ pub(super) fn recognise(conn: &Connection, path: &Path, created: bool, now: Time
         Some(known) if known.submissions > submissions => Some("it is older than its identity file"),
         Some(_) => None,
     };
+    let is_successor = created && known.is_some();
     found.secrets_lost = known.is_none() && !created;
     let mut identity = match known {
         Some(known) => known,
@@ -61,20 +62,26 @@ pub(super) fn recognise(conn: &Connection, path: &Path, created: bool, now: Time
     let transaction = conn.unchecked_transaction()?;
     found.interrupted = settle_interrupted(&transaction, now)?;
     if let Some(why) = suspicion {
-        let held = hold_queued(&transaction, now, why)?;
-        // Its original went on and gave out ids: those who follow its log would take ours for what they have seen.
-        transaction.execute(
-            "update instance set pruned_receipt = max(pruned_receipt, ifnull((select max(id) from receipt), 0)) + :leap",
-            named_params! {":leap": LEAP},
-        )?;
-        found.held = Some((held, why.to_owned()));
+        found.held = Some((hold_queued(&transaction, now, why)?, why.to_owned()));
     }
+    if suspicion.is_some() || is_successor {
+        // Its original, or the one that was lost, went on and gave out ids: those who follow its log would take ours for
+        // what they have seen.
+        transaction.execute(
+            "update instance set pruned_receipt = max(pruned_receipt, ifnull((select max(id) from receipt), 0), :known) + :leap",
+            named_params! {":known": identity.receipts, ":leap": LEAP},
+        )?;
+    }
+    let receipts: i64 =
+        transaction
+            .query_row("select max(pruned_receipt, ifnull((select max(id) from receipt), 0)) from instance", [], |row| row.get(0))?;
     let counter = submissions.max(identity.submissions);
     transaction.execute("update instance set submissions = :counter, is_copy = 0", named_params! {":counter": counter})?;
     transaction.commit()?;
-    let changed = identity.database != id || identity.submissions != counter || !path.exists();
+    let changed = identity.database != id || identity.submissions != counter || identity.receipts != receipts || !path.exists();
     identity.database = id;
     identity.submissions = counter;
+    identity.receipts = receipts;
     if changed {
         identity.save(path)?;
     }

@@ -1,8 +1,10 @@
 //! The SQLite file, as somebody sees it who has nothing but SQLite.
 
+use receiptd::clock::Clock;
+use receiptd::store::{OpenError, QuarantineBounds, Store, StoreSettings};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::support::{KEY, spawn};
+use crate::support::{KEY, Options, spawn, spawn_with};
 
 #[actix_web::test]
 async fn the_five_views_answer_while_the_daemon_runs_and_the_key_is_in_no_file() {
@@ -71,4 +73,25 @@ async fn in_a_quiet_moment_the_wal_is_moved_into_the_file_even_after_a_reader_ke
         actix_web::rt::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     unreachable!("{} bytes stayed in the WAL", size());
+}
+
+#[actix_web::test]
+async fn a_link_to_a_database_that_is_not_there_yet_has_one_lock_and_its_secrets_stay_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("data")).expect("made");
+    std::os::unix::fs::symlink("data/receiptd.db", folder.path().join("receiptd.db")).expect("made");
+    let daemon = spawn_with(Options { folder, ..Options::default() }).await;
+    let id = daemon.submit(&["+447700900001"]).await;
+    daemon.until(&id, "submitted").await;
+    let given = daemon.callback(&id).replace(&daemon.public, "");
+    let real = daemon.folder.path().join("data/receiptd.db");
+    let quarantine = QuarantineBounds { max_count: 1, max_bytes: 1 };
+    let second = Store::open(&StoreSettings { path: real, quarantine }, &Clock::system());
+    assert!(matches!(second, Err(OpenError::InUse { .. })), "a second daemon on the same file");
+    let folder = daemon.stop().await;
+    for (name, there) in [("data/receiptd.db.identity", true), ("receiptd.db.identity", false), ("receiptd.db.lock", false)] {
+        assert_eq!(folder.path().join(name).exists(), there, "{name}");
+    }
+    let daemon = spawn_with(Options { folder, ..Options::default() }).await;
+    assert_eq!(daemon.callback(&id).replace(&daemon.public, ""), given, "callback URLs given out stay good");
 }

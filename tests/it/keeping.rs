@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use receiptd::clock::Clock;
 use receiptd::retention::{self, Terms};
+use receiptd::simulator::{Answer, Call, Script};
 use receiptd::store::check_file;
 use serde_json::json;
 
@@ -60,6 +61,7 @@ async fn what_was_settled_long_ago_is_pruned_and_its_id_stays_known() {
     let open = daemon.submit(&["+447700900003"]).await;
     daemon.until(&open, "submitted").await;
     clock.step(DAY * 90 + DAY);
+    daemon.simulator.set_now(jiff::Timestamp::from_millisecond(clock.now().as_millis()).expect("a time"));
     let prune = |dry: bool| {
         let body = json!({"older_than": "90d", "dry_run": dry});
         let daemon = &daemon;
@@ -269,4 +271,34 @@ async fn a_wrong_field_of_a_decision_is_named() {
         let answer = daemon.api("POST", &path, Some(body)).await;
         assert_eq!((answer.status, answer.pointers()), (400, vec![pointer.to_owned()]), "{path}: {answer:?}");
     }
+}
+
+#[actix_web::test]
+async fn a_person_prunes_by_the_earlier_clock_and_by_ours_alone_where_the_provider_does_not_tell_the_time() {
+    let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
+    let options = Options { clock: clock.clone(), ..Options::default() };
+    let daemon = spawn_with(options.set("RECEIPTD_PROVIDER__TIMEOUT", "5m")).await;
+    let [first, second] = [daemon.submit(&["+447700900001"]).await, daemon.submit(&["+447700900002"]).await];
+    for (id, number) in [(&first, "+447700900001"), (&second, "+447700900002")] {
+        daemon.until(id, "submitted").await;
+        daemon.receipt(id, number, true, "00").await;
+        daemon.until(id, "complete").await;
+    }
+    let there = |clock: &Clock| jiff::Timestamp::from_millisecond(clock.now().as_millis()).expect("a time");
+    daemon.simulator.set_now(there(&clock));
+    clock.step(DAY * 365);
+    let prune = |dry: bool| {
+        let body = json!({"older_than": "90d", "dry_run": dry});
+        let daemon = &daemon;
+        async move { daemon.api("POST", "/v1/prune", Some(body)).await.json()["batches"].clone() }
+    };
+    for dry in [true, false] {
+        assert_eq!(prune(dry).await, 0, "our clock is a year ahead of the provider's");
+    }
+    // A person who wants it waits for nobody: neither for one who refuses nor for one who says nothing at all.
+    daemon.simulator.script(Script::on(Call::List, Answer::Close).lasting());
+    assert_eq!(prune(true).await, 2);
+    daemon.simulator.clear_scripts();
+    daemon.simulator.script(Script::on(Call::List, Answer::Hang).lasting());
+    assert_eq!(prune(false).await, 2);
 }

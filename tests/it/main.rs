@@ -6,6 +6,7 @@ mod clients;
 mod codes;
 mod commands;
 mod config;
+mod copies;
 mod crash;
 mod damage;
 mod deploy;

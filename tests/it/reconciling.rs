@@ -232,6 +232,35 @@ async fn the_first_answer_past_the_deadline_ends_it_though_the_providers_clock_i
 }
 
 #[actix_web::test]
+async fn a_person_who_asks_under_a_clock_that_was_set_expires_nothing_either() {
+    let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
+    let options = Options { profile: Profile { never: 1.0, ..deaf() }, clock: clock.clone(), ..Options::default() };
+    let daemon = spawn_with(options).await;
+    let id = daemon.submit(&["+447700900001"]).await;
+    daemon.until(&id, "submitted").await;
+    let asked = || async {
+        let answer = daemon.api("POST", &format!("/v1/batches/{id}/reconcile"), None).await;
+        assert_eq!((answer.status, answer.json()["pending"].as_u64()), (200, Some(1)), "{answer:?}");
+        daemon.get(&format!("/v1/batches/{id}")).await.json()["counts"]["expired"].clone()
+    };
+    // A provider that does not tell the time: only the clock here can be asked.
+    let pending = r#"{"counts": {"total": 1}, "details": [{"destination": "+447700900001", "delivered": false, "failed": false}]}"#;
+    daemon.simulator.script(
+        Script::on(
+            Call::Details,
+            Answer::Raw(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{pending}", pending.len()).into_bytes()),
+        )
+        .lasting(),
+    );
+    clock.set(clock.now().plus(Duration::from_secs(100 * 24 * 3600)));
+    assert_eq!(asked().await, 0, "no time has gone by");
+    clock.step(PATIENCE.deadline - MINUTE);
+    assert_eq!(asked().await, 0, "it has its whole time again");
+    clock.step(MINUTE * 2);
+    assert_eq!(asked().await, 1);
+}
+
+#[actix_web::test]
 async fn a_scheduled_batch_that_the_provider_no_longer_lists_is_shown() {
     let it = asking(deaf()).await;
     let body =

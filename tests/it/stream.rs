@@ -29,7 +29,7 @@ fn begin(daemon: &Daemon, query: &str, headers: &str) -> BufReader<TcpStream> {
 }
 
 /// Reads events of a stream on a thread of its own, until it has so many, or the stream ends.
-fn follow(daemon: &Daemon, query: &str, headers: &str, events: usize) -> impl Future<Output = Vec<i64>> + use<> {
+pub fn follow(daemon: &Daemon, query: &str, headers: &str, events: usize) -> impl Future<Output = Vec<i64>> + use<> {
     let reader = begin(daemon, query, headers);
     let read = spawn_blocking(move || {
         let mut ids = Vec::new();
