@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::api::Reconciled;
 use crate::clock::Clock;
 use crate::domain::{BatchId, BatchState, Identifier, LastError, Timestamp};
-use crate::provider::{CallError, Polled, Provider};
+use crate::provider::{CallError, Errand, Polled, Provider, Standing};
 use crate::receive;
 use crate::store::{Asked, Open, Recorded, Store, StoreError};
 
@@ -195,6 +195,8 @@ pub struct Reconciler {
     deadline: Arc<Deadline>,
     /// When the scheduled batches are compared with those that the provider lists.
     compare_after: Cell<Duration>,
+    /// How things stand with the provider.
+    standing: Standing,
 }
 
 impl Reconciler {
@@ -214,7 +216,14 @@ impl Reconciler {
             failures: Cell::new(0),
             deadline,
             compare_after: Cell::new(Duration::ZERO),
+            standing: Standing::default(),
         }
+    }
+
+    /// Tells there how its questions end.
+    #[must_use]
+    pub fn told_to(self, standing: Standing) -> Self {
+        Self { standing, ..self }
     }
 
     /// What others know of the clock, it knows too.
@@ -315,6 +324,7 @@ impl Reconciler {
     async fn ask(&self, batch: &Open) -> Result<(), StoreError> {
         let error = match pull(&self.store, &self.provider, batch.id, self.deadline.due()).await {
             Ok(_) => {
+                self.standing.note(Errand::Asking, None);
                 self.failures.set(0);
                 self.until.set(self.clock.elapsed() + SPACING);
                 return Ok(());
@@ -327,6 +337,14 @@ impl Reconciler {
             Err(ReconcileError::Provider(error)) => error,
         };
         log::info!("batch {}: asked about its receipts: {error}", batch.id);
+        self.standing.note(
+            Errand::Asking,
+            match &error {
+                CallError::NotFound(_) => None,
+                CallError::Unauthorized(_) => Some("it refuses our questions about receipts: check provider.key_file".into()),
+                error => Some(format!("asked about receipts, it gave no answer: {error}")),
+            },
+        );
         match error {
             CallError::NotFound(_) => {
                 // Long after it was sent, a provider that answers all else has forgotten the batch.

@@ -30,12 +30,12 @@ use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
 use crate::http::{ApiState, Connections, Feed, PublicState, Room, listener, logged, private_routes, public_routes};
 use crate::probe::{Prober, Probes};
-use crate::provider::{self, Provider};
+use crate::provider::{self, Provider, Standing};
 use crate::reconcile::{Deadline, Patience, Reconciler};
 use crate::retention::Terms;
 use crate::secret::{Echo, Secret};
 use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
-use crate::submit::{Intake, Pace, Submitter};
+use crate::submit::{Intake, Submitter};
 
 /// Connections of the private listener: a thousand followers of the live stream, and those who ask.
 const API_CONNECTIONS: usize = 1_250;
@@ -183,8 +183,8 @@ impl Bound {
         let Self { config, clock, public, private, store, token, secrets, manager, .. } = self;
         let patience = config.config.shutdown_timeout;
         let (stop, stopping) = watch::channel(false);
-        let pace = Pace::default();
-        let reported_pace = pace.clone();
+        let standing = Standing::default();
+        let reported_standing = standing.clone();
         let callbacks = config.public_url.join("callbacks");
         let probes = Probes::default();
         let missed = Arc::new(AtomicU64::new(0));
@@ -216,7 +216,7 @@ impl Bound {
         let for_api = config.clone();
         let deadline = Arc::new(Deadline::new(clock.clone(), config.config.reconcile.deadline));
         let api_deadline = deadline.clone();
-        let (api_store, api_clock, api_pace, api_callbacks) = (store.clone(), clock.clone(), pace.clone(), callbacks.clone());
+        let (api_store, api_clock, api_standing, api_callbacks) = (store.clone(), clock.clone(), standing.clone(), callbacks.clone());
         let private = listener::serve(private, private_connections.clone(), 2, patience, move || {
             give_way();
             following.call_once(|| drop(rt::spawn(feed.clone().follow(api_store.clone()))));
@@ -227,7 +227,7 @@ impl Bound {
                     max_destinations: for_api.config.provider.max_destinations,
                     numbers: NumberReader::new(for_api.config.provider.default_region),
                 },
-                pace: api_pace.clone(),
+                standing: api_standing.clone(),
                 provider: checked_provider(&for_api).counted_by(api_store.metrics().clone()),
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
                 after: for_api.config.reconcile.after,
@@ -245,12 +245,14 @@ impl Bound {
 
         let provider = Rc::new(Provider::new(provider_settings(&config))?.counted_by(store.metrics().clone()));
         let rate = config.config.provider.rate.map(std::num::NonZeroU32::get);
-        let submitter = Rc::new(Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, rate, pace));
+        let submitter = Rc::new(Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, rate, standing.clone()));
         let mut submitting: Vec<rt::task::JoinHandle<()>> = (0..config.config.provider.concurrency)
             .map(|_| rt::spawn(submit(submitter.clone(), store.clone(), stopping.clone())))
             .collect();
         let patience_with_silence = Patience { after: config.config.reconcile.after, deadline: config.config.reconcile.deadline };
-        let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience_with_silence, missed).sharing(deadline);
+        let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience_with_silence, missed)
+            .sharing(deadline)
+            .told_to(standing);
         let reconciling = rt::spawn(reconcile(reconciler));
         let terms = Terms { receipts: config.config.retention.receipts, messages: config.config.retention.messages };
         let probing = rt::spawn(probe(Prober::new(probed_callbacks, probed_secrets, probed), store.clone()));
@@ -262,7 +264,7 @@ impl Bound {
             handle.resume().await; // answered by a server that runs
         }
         manager.ready();
-        let telling = rt::spawn(manager.keep_told(store.clone(), reported_pace, public_address, private_address));
+        let telling = rt::spawn(manager.keep_told(store.clone(), reported_standing, public_address, private_address));
 
         let must_start_anew = tokio::select! {
             () = shutdown => false,

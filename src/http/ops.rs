@@ -33,7 +33,7 @@ pub(super) async fn readyz(state: Data<ApiState>) -> HttpResponse {
 
 /// What is wrong although receipts are taken.
 async fn degraded(state: &ApiState) -> Vec<String> {
-    let mut degraded: Vec<String> = state.pace.trouble().map(|why| format!("provider: {why}")).into_iter().collect();
+    let mut degraded: Vec<String> = state.standing.troubles().into_iter().map(|why| format!("provider: {why}")).collect();
     match state.store.stats().await {
         Ok(stats) => {
             if stats.paused {

@@ -8,11 +8,11 @@ use super::stream::Feed;
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
 use crate::probe::Prober;
-use crate::provider::Provider;
+use crate::provider::{Provider, Standing};
 use crate::reconcile::Deadline;
 use crate::secret::Secret;
 use crate::store::Store;
-use crate::submit::{Intake, Pace};
+use crate::submit::Intake;
 
 /// Shared by all handlers of the private listener; one a worker thread, since awc stays on its thread.
 pub struct ApiState {
@@ -23,7 +23,7 @@ pub struct ApiState {
     /// Checks what is handed in.
     pub intake: Intake,
     /// How it goes with the provider.
-    pub pace: Pace,
+    pub standing: Standing,
     /// The provider, for what people ask of it.
     pub provider: Provider,
     /// Silence on a batch before the provider is asked about it.

@@ -7,9 +7,11 @@ mod details;
 mod loose;
 mod outcome;
 mod shown;
+mod standing;
 mod wire;
 
 pub use client::{BadBaseUrl, Order, Provider, Settings};
 pub use details::Polled;
 pub use outcome::{CallError, Cancelled, SubmissionOutcome, Trouble};
+pub use standing::{Errand, Standing};
 pub use wire::{PendingBatch, UnknownNames, WireNames};

@@ -7,8 +7,8 @@ use futures_util::FutureExt;
 use sd_notify::NotifyState;
 use tokio::time::MissedTickBehavior;
 
+use crate::provider::Standing;
 use crate::store::{Store, StoreError};
-use crate::submit::Pace;
 
 /// How often the manager is told, where it does not want it more often.
 const EVERY: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ impl Manager {
     /// Tells again and again that the daemon is alive, and how it is. A full disk, a lock of somebody else, a provider
     /// that is away: a restart mends none of them, so they are told and the watchdog stays calm. It bites when the event
     /// loop no longer comes by here, or the writer no longer answers at all.
-    pub(super) async fn keep_told(self, store: Store, pace: Pace, public: SocketAddr, private: SocketAddr) {
+    pub(super) async fn keep_told(self, store: Store, standing: Standing, public: SocketAddr, private: SocketAddr) {
         let Some(every) = self.every else { return };
         // Not "so long after the last time": what the writer takes to answer would be added to it.
         let mut due = tokio::time::interval(every);
@@ -67,7 +67,7 @@ impl Manager {
                 answered(|| store.drop_quarantined(0)).await;
             }
             self.tell(&[NotifyState::Watchdog]);
-            let condition = match (trouble, pace.trouble()) {
+            let condition = match (trouble, standing.troubles().first()) {
                 (Some(why), _) => format!("receipts can NOT be recorded: {why}"),
                 (None, Some(why)) => format!("receipts are recorded; provider: {why}"),
                 (None, None) => "receipts are recorded".to_owned(),

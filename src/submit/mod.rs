@@ -6,4 +6,4 @@ mod worker;
 
 pub use decide::{CancelOutcome, Resend, cancel, resend};
 pub use intake::{Asked, Intake, Refusal, SHORTEST_NOTICE};
-pub use worker::{Pace, Step, Submitter};
+pub use worker::{Step, Submitter};

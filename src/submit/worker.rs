@@ -2,12 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::{Batch, BatchId, LastError, Timestamp};
-use crate::provider::{CallError, Order, Provider, SubmissionOutcome, Trouble};
+use crate::provider::{CallError, Errand, Order, Provider, Standing, SubmissionOutcome, Trouble};
 use crate::store::{Claimed, Settlement, Store, StoreError};
 
 /// The provider sends at once what is less than this ahead (provider.md, "Add Batch").
@@ -32,29 +31,6 @@ pub enum Step {
     Wait(Duration),
 }
 
-/// Trouble with the provider as others may see it: a line for `/readyz`.
-#[derive(Debug, Clone, Default)]
-pub struct Pace {
-    trouble: Arc<Mutex<Option<String>>>,
-}
-
-impl Pace {
-    /// What is wrong between us and the provider; `None`: nothing is known to be.
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note(&self, trouble: Option<String>) {
-        let mut shown = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&*shown, &trouble) {
-            (None, Some(why)) => log::warn!("the provider: {why}"),
-            (Some(_), None) => log::info!("the provider answers again"),
-            _ => {}
-        }
-        *shown = trouble;
-    }
-}
-
 /// Takes batches out of the outbox and hands them over. Several tasks may share one.
 pub struct Submitter {
     store: Store,
@@ -64,7 +40,7 @@ pub struct Submitter {
     callbacks: String,
     /// Destinations a second; `None`: no limit.
     rate: Option<u32>,
-    pace: Pace,
+    standing: Standing,
     /// Nothing is handed over before the clock has run for so long: whoever sets the clock neither hurries nor stops us.
     until: Cell<Duration>,
     /// Failures in a row.
@@ -79,7 +55,7 @@ pub struct Submitter {
 
 impl Submitter {
     /// `callbacks`: `{public_url}/callbacks`; `rate`: destinations a second.
-    pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, callbacks: String, rate: Option<u32>, pace: Pace) -> Self {
+    pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, callbacks: String, rate: Option<u32>, standing: Standing) -> Self {
         let seed = u64::from(std::process::id()) ^ clock.now().as_millis().unsigned_abs();
         Self {
             store,
@@ -87,7 +63,7 @@ impl Submitter {
             clock,
             callbacks,
             rate,
-            pace,
+            standing,
             until: Cell::new(Duration::ZERO),
             failures: Cell::new(0),
             must_ask: Cell::new(false),
@@ -206,7 +182,7 @@ impl Submitter {
     fn all_is_well(&self) {
         self.failures.set(0);
         if !self.must_ask.get() {
-            self.pace.note(None);
+            self.standing.note(Errand::Submitting, None);
         }
     }
 
@@ -216,9 +192,10 @@ impl Submitter {
         self.failures.set(failures.saturating_add(1));
         self.until.set(self.clock.elapsed() + KEY_WAIT.saturating_mul(1 << failures.min(8)).min(LONGEST_KEY_WAIT));
         let status = trouble.status.map_or_else(String::new, |status| format!(" with status {status}"));
-        self.pace.note(Some(format!(
-            "it refuses our requests{status}: check provider.key_file and provider.base_url; batches wait in the outbox"
-        )));
+        self.standing.note(
+            Errand::Submitting,
+            Some(format!("it refuses our requests{status}: check provider.key_file and provider.base_url; batches wait in the outbox")),
+        );
     }
 
     /// `Retry-After`, else from at most a second doubling to five minutes; a random share of it is left out, so
@@ -229,7 +206,7 @@ impl Submitter {
         let doubled = FIRST_WAIT.saturating_mul(1 << failures.min(16)).min(LONGEST_WAIT);
         let wait = asked.unwrap_or_else(|| doubled.mul_f64(0.5 + self.random() / 2.0));
         self.until.set(self.until.get().max(self.clock.elapsed() + wait));
-        self.pace.note(Some(why));
+        self.standing.note(Errand::Submitting, Some(why));
     }
 
     /// Between 0 and 1, good enough to spread waits.

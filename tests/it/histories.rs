@@ -18,12 +18,12 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use receiptd::api::{Destination, Receipt, Resolution};
 use receiptd::clock::Clock;
 use receiptd::domain::{Batch, BatchId, BatchState, Content, DestinationState, Msisdn, NewBatch, Outcome, Source};
-use receiptd::provider::{Provider, Settings, WireNames};
+use receiptd::provider::{Provider, Settings, Standing, WireNames};
 use receiptd::receive;
 use receiptd::reconcile::{self, Patience, Reconciler};
 use receiptd::simulator::{self, Answer, Call, Handle, Profile, Script, Span};
 use receiptd::store::{DestinationFilter, Enqueued, Forget, QuarantineBounds, ReceiptFilter, Resolved, Store, StoreSettings};
-use receiptd::submit::{self, CancelOutcome, Pace, Resend, Step, Submitter};
+use receiptd::submit::{self, CancelOutcome, Resend, Step, Submitter};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -575,7 +575,7 @@ impl World {
 fn workers(store: &Store, provider: &Rc<Provider>, clock: &Clock, missed: &Arc<AtomicU64>) -> (Submitter, Reconciler) {
     missed.store(0, Ordering::Relaxed);
     let callbacks = "http://127.0.0.1:1/callbacks".to_owned();
-    let submitter = Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, None, Pace::default());
+    let submitter = Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, None, Standing::default());
     let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), PATIENCE, missed.clone());
     (submitter, reconciler)
 }

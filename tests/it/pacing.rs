@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use receiptd::clock::Clock;
 use receiptd::domain::{Batch, BatchId, BatchState, Content, Msisdn, NewBatch, Timestamp};
-use receiptd::provider::{Provider, Settings, WireNames};
+use receiptd::provider::{Provider, Settings, Standing, WireNames};
 use receiptd::simulator::{self, Answer, Call, Handle, Profile, Script};
 use receiptd::store::{QuarantineBounds, Store, StoreSettings};
-use receiptd::submit::{Pace, Step, Submitter};
+use receiptd::submit::{Step, Submitter};
 use tempfile::TempDir;
 
 use crate::support::{KEY, NOBODY};
@@ -18,7 +18,7 @@ struct Sending {
     clock: Clock,
     simulator: Handle,
     store: Store,
-    pace: Pace,
+    standing: Standing,
     submitter: Submitter,
 }
 
@@ -35,10 +35,10 @@ fn to(base_url: String, simulator: Handle, rate: Option<u32>) -> Sending {
     let (store, _) = Store::open(&StoreSettings { path: folder.path().join("receiptd.db"), quarantine }, &clock).expect("a store");
     let settings = Settings { base_url, key: KEY.into(), timeout: Duration::from_secs(5), wire_names: WireNames::Both };
     let provider = Rc::new(Provider::new(settings).expect("a URL"));
-    let pace = Pace::default();
+    let standing = Standing::default();
     let callbacks = "http://127.0.0.1:1/callbacks".to_owned();
-    let submitter = Submitter::new(store.clone(), provider, clock.clone(), callbacks, rate, pace.clone());
-    Sending { _folder: folder, clock, simulator, store, pace, submitter }
+    let submitter = Submitter::new(store.clone(), provider, clock.clone(), callbacks, rate, standing.clone());
+    Sending { _folder: folder, clock, simulator, store, standing, submitter }
 }
 
 impl Sending {
@@ -92,7 +92,7 @@ async fn a_refused_key_is_tried_again_at_doubling_intervals_and_once_it_is_mende
     assert_eq!(it.step().await, Step::Submitted(id));
     for seconds in [5, 10, 20, 40, 60, 60] {
         assert_eq!(it.wait().await, Duration::from_secs(seconds));
-        assert!(it.pace.trouble().is_some_and(|why| why.contains("provider.key_file")));
+        assert!(it.standing.troubles()[0].contains("provider.key_file"));
         assert_eq!(it.shown(id).await.state, BatchState::Queued);
         it.clock.step(Duration::from_secs(seconds));
         assert!(matches!(it.step().await, Step::Wait(_)));
@@ -103,7 +103,7 @@ async fn a_refused_key_is_tried_again_at_doubling_intervals_and_once_it_is_mende
     assert_eq!(it.step().await, Step::Submitted(id));
     let batch = it.shown(id).await;
     assert_eq!((batch.state, batch.attempts, it.simulator.submissions().len()), (BatchState::Submitted, 2, 1));
-    assert_eq!(it.pace.trouble(), None);
+    assert_eq!(it.standing.troubles(), [] as [String; 0]);
 }
 
 #[actix_web::test]

@@ -358,3 +358,18 @@ async fn a_name_that_a_receipt_brought_and_the_provider_does_not_know_keeps_nobo
     assert_eq!((found.status, &found.json()["recorded"]), (200, &2.into()), "{found:?}");
     it.daemon.until(&id, "complete").await;
 }
+
+#[actix_web::test]
+async fn a_provider_that_takes_batches_and_refuses_questions_is_told_as_degraded() {
+    let daemon = spawn_with(Options { profile: deaf(), ..Options::default() }.set("RECEIPTD_RECONCILE__AFTER", "1s")).await;
+    daemon.simulator.script(Script::on(Call::Details, Answer::status(401)).lasting());
+    let id = daemon.submit(&["+447700900001"]).await;
+    daemon.until(&id, "submitted").await;
+    let degraded = || async { daemon.get("/readyz").await.json()["degraded"].to_string() };
+    while !degraded().await.contains("questions about receipts") {
+        actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+    }
+    daemon.simulator.clear_scripts();
+    daemon.until(&id, "complete").await;
+    assert_eq!(degraded().await, "[]");
+}
