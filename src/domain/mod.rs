@@ -5,6 +5,7 @@
 mod batch;
 mod callback;
 mod destination;
+pub mod mention;
 mod message;
 mod number;
 mod receipt;

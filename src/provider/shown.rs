@@ -21,6 +21,14 @@ const SHORTEST_ECHO: usize = 12;
 /// Characters of a callback token, and of an API token that was made here.
 const TOKENS: [usize; 2] = [32, 43];
 
+/// As many digits are taken for a telephone number.
+const NUMBER: usize = 7;
+/// What stands between two groups of its digits, and how many of these there may be.
+const HYPHENS: [char; 5] = ['-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}'];
+const LONGEST_GAP: usize = 3;
+/// How a date is written.
+const DATE: &str = "0000-00-00";
+
 /// In the path of every callback, before its batch and its token.
 const CALLBACKS: &str = "callbacks";
 
@@ -107,24 +115,58 @@ fn hide_tokens(text: &str) -> String {
     hidden
 }
 
-/// Runs of seven digits and more are taken for telephone numbers: only the last three stay.
+/// Seven digits and more, be they in groups, are taken for a telephone number: only the last three stay.
 fn mask_numbers(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let (before, digits) = rest.split_at(start);
-        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-        let (digits, after) = digits.split_at(end);
+        let (before, found) = rest.split_at(start);
+        let (number, after) = found.split_at(if begins_with_date(found) { DATE.len() } else { reach(found) });
+        let digits: String = number.chars().filter(char::is_ascii_digit).collect();
         masked.push_str(before);
-        match digits.len() {
-            // Writing into a String does not fail.
-            7.. => _ = write!(masked, "…{}", &digits[digits.len() - 3..]),
-            _ => masked.push_str(digits),
+        if digits.len() < NUMBER || begins_with_date(number) {
+            masked.push_str(number);
+        } else {
+            _ = write!(masked, "…{}", &digits[digits.len() - 3..]); // writing into a String does not fail
         }
         rest = after;
     }
     masked.push_str(rest);
     masked
+}
+
+/// How far what may be one number reaches from its first digit. A group that is long enough stands for itself.
+fn reach(text: &str) -> usize {
+    let mut end = run(text);
+    if end >= NUMBER {
+        return end;
+    }
+    loop {
+        let gap = gap(&text[end..]);
+        let next = &text[end + gap..];
+        if gap == 0 || run(next) == 0 || run(next) >= NUMBER || begins_with_date(next) {
+            return end;
+        }
+        end += gap + run(next);
+    }
+}
+
+/// The digits that a text begins with.
+fn run(text: &str) -> usize {
+    text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
+}
+
+/// The few blanks and hyphens that a text begins with; more of them part two numbers.
+fn gap(text: &str) -> usize {
+    let end = text.find(|c: char| !c.is_whitespace() && !HYPHENS.contains(&c)).unwrap_or(0);
+    if text[..end].chars().count() <= LONGEST_GAP { end } else { 0 }
+}
+
+/// A time says when it was, and is nobody's number.
+fn begins_with_date(text: &str) -> bool {
+    let is_like = |(byte, like): (u8, u8)| if like == b'0' { byte.is_ascii_digit() } else { byte == like };
+    let is_date = text.starts_with(['1', '2']) && text.len() >= DATE.len() && text.bytes().zip(DATE.bytes()).all(is_like);
+    is_date && !text[DATE.len()..].starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn bounded(mut text: String) -> String {
@@ -148,6 +190,24 @@ mod tests {
     fn only_the_last_three_digits_of_a_number_stay() {
         let shown = hidden().show("no route to +447700900123, 447700900124; code 22 at 2026-01-01".as_bytes());
         assert_eq!(shown, "no route to +…123, …124; code 22 at 2026-01-01");
+    }
+
+    #[test]
+    fn a_number_in_groups_is_one_number_and_a_date_is_none() {
+        for (text, expected) in [
+            ("no route to +44 7700 900123, 22", "no route to +…123, 22"),
+            ("44-7700-900123", "…123"),
+            ("+44 (0)7700\u{a0}900\u{2011}123", "+44 (0)…123"),
+            ("447700900123 447700900124 22", "…123 …124 22"),
+            ("2026-12-24 09:00, 2026-12-24T09:00, 2026-12-249", "2026-12-24 09:00, 2026-12-24T09:00, …249"),
+            ("22 2026-12-24 7700 900", "22 2026-12-24 …900"),
+            ("code 22 of 100 - 200", "code 22 of 100 - 200"),
+            ("1 234    567890 12", "1 234    …012"),
+            ("7 7 0 0 9 0 0", "…900"),
+            ("c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d", "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d"),
+        ] {
+            assert_eq!(hidden().show(text.as_bytes()), expected, "{text}");
+        }
     }
 
     #[test]

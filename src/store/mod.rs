@@ -28,6 +28,7 @@ mod recognise;
 mod rows;
 mod schema;
 mod stats;
+mod traces;
 mod traffic;
 mod watched;
 mod writer;

@@ -3,13 +3,14 @@
 //! There is no index by number: it would dirty a random page for every destination taken in. The key of a
 //! destination is (batch, number), so a number is one short probe into each batch.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{Connection, named_params};
 
 use super::db::{Store, blocking};
 use super::destinations::{history, one};
 use super::error::{JobError, StoreError};
 use super::receipts::stand_in;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, key};
+use super::traces;
 use super::writer::Writing;
 use crate::api::{self, NumberInBatch, NumberReport};
 use crate::domain::{BatchId, BatchState, Msisdn, Timestamp};
@@ -41,7 +42,12 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub async fn forget(&self, number: Msisdn) -> Result<Forget, StoreError> {
-        let outcome = self.write(1_000, move |w| forget(w, number)).await?;
+        if let Some(waiting) = self.read(move |conn| Ok(waiting(&batches_of(conn, key(number))?))).await? {
+            return Ok(waiting);
+        }
+        // Before the number itself: were this interrupted, somebody who repeats it would find the number still known.
+        let mentioned = self.blank_mentions(number).await?;
+        let outcome = self.write(1_000, move |w| forget(w, number, mentioned)).await?;
         if matches!(outcome, Forget::Done(_)) {
             let path = self.shared.path.clone();
             blocking(move || {
@@ -97,59 +103,32 @@ fn batches_with_unexpected(conn: &Connection, number: i64) -> rusqlite::Result<V
     .collect()
 }
 
-/// Blanks a number in what is quarantined; the rest was acknowledged, may be about others, and stays. Returns in how
-/// many items.
-fn blank_in_quarantine(conn: &Connection, digits: &str) -> rusqlite::Result<usize> {
-    let items: Vec<i64> = conn
-        .prepare("select id from quarantine where instr(body, cast(:digits as blob)) > 0")?
-        .query_map(named_params! {":digits": digits}, |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut blanked = 0;
-    for id in items {
-        let mut body: Vec<u8> =
-            conn.query_row("select body from quarantine where id = :id", named_params! {":id": id}, |row| row.get(0))?;
-        if blank(&mut body, digits.as_bytes()) {
-            blanked += conn.execute("update quarantine set body = :body where id = :id", named_params! {":id": id, ":body": body})?;
-        }
-    }
-    Ok(blanked)
+/// The batches that a number is in, by key, uuid and state.
+fn batches_of(conn: &Connection, stored: i64) -> rusqlite::Result<Vec<(i64, String, String)>> {
+    conn.prepare_cached(
+        "select b.id, b.uuid, b.state from batch b
+         where exists (select 1 from destination where batch = b.id and number = :number)
+             or exists (select 1 from receipt where again = 1 and batch = b.id and number = :number)",
+    )?
+    .query_map(named_params! {":number": stored}, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    .collect()
 }
 
-/// Wherever the digits stand as a number of their own, or after `00`: within a longer number they are somebody else's.
-fn blank(body: &mut [u8], digits: &[u8]) -> bool {
-    let mut any = false;
-    for start in 0..body.len().saturating_sub(digits.len() - 1) {
-        let end = start + digits.len();
-        if &body[start..end] != digits || body.get(end).is_some_and(u8::is_ascii_digit) {
-            continue;
-        }
-        let before = body[..start].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-        if before == 0 || &body[start - before..start] == b"00" {
-            body[start..end].fill(b'x');
-            any = true;
-        }
-    }
-    any
+/// The batch that has yet to go out to it.
+fn waiting(batches: &[(i64, String, String)]) -> Option<Forget> {
+    let waiting = [BatchState::Queued.as_str(), BatchState::Submitting.as_str()];
+    let (_, uuid, _) = batches.iter().find(|(_, _, state)| waiting.contains(&state.as_str()))?;
+    Some(uuid.parse().map_or(Forget::Unknown, Forget::StillQueued))
 }
 
-fn forget(w: &mut Writing<'_>, number: Msisdn) -> Result<Forget, JobError> {
+fn forget(w: &mut Writing<'_>, number: Msisdn, mentioned: usize) -> Result<Forget, JobError> {
     w.flush()?;
     let stored = key(number);
-    let places: Vec<(i64, String, String)> = w
-        .conn
-        .prepare_cached(
-            "select b.id, b.uuid, b.state from batch b
-             where exists (select 1 from destination where batch = b.id and number = :number)
-                 or exists (select 1 from receipt where again = 1 and batch = b.id and number = :number)",
-        )?
-        .query_map(named_params! {":number": stored}, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    let waiting = [BatchState::Queued.as_str(), BatchState::Submitting.as_str()];
-    if let Some((_, uuid, _)) = places.iter().find(|(_, _, state)| waiting.contains(&state.as_str())) {
-        return Ok(uuid.parse().map_or(Forget::Unknown, Forget::StillQueued));
+    let places = batches_of(w.conn, stored)?;
+    if let Some(waiting) = waiting(&places) {
+        return Ok(waiting);
     }
-    let quarantined = blank_in_quarantine(w.conn, &number.digits().to_string())?;
-    if places.is_empty() && quarantined == 0 {
+    if places.is_empty() && mentioned == 0 {
         return Ok(Forget::Unknown);
     }
     let place = match stand_in(w.conn, w.identity, number)? {
@@ -175,10 +154,7 @@ fn forget(w: &mut Writing<'_>, number: Msisdn) -> Result<Forget, JobError> {
             .query_map(named_params! {":batch": batch, ":number": stored}, |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         for receipt in &receipts {
-            w.conn
-                .prepare_cached("update receipt set number = :place where id = :id")?
-                .execute(named_params! {":place": place, ":id": receipt})?;
-            w.conn.prepare_cached("delete from receipt_body where receipt = :id")?.execute(named_params! {":id": receipt})?;
+            traces::make_nameless(w, *receipt, number, place)?;
         }
         done.receipts += receipts.len() as u64;
         w.conn
@@ -188,14 +164,6 @@ fn forget(w: &mut Writing<'_>, number: Msisdn) -> Result<Forget, JobError> {
         w.conn.prepare_cached("update batch set content = x'' where id = :batch")?.execute(named_params! {":batch": batch})?;
     }
     w.memory.any_forgotten = true;
-    // Descriptions are the provider's words; one that holds the number is a trace of it.
-    w.conn
-        .query_row(
-            "update receipt_info set description = null where instr(description, :digits) > 0 returning id",
-            named_params! {":digits": number.digits().to_string()},
-            |row| row.get::<_, i64>(0),
-        )
-        .optional()?;
     w.memory.infos.forget();
     Ok(Forget::Done(done))
 }

@@ -13,6 +13,7 @@ use super::db::Store;
 use super::error::{JobError, StoreError};
 use super::quarantine;
 use super::rows::{AsIdentifier, key, outcome_number, source_number};
+use super::traces::nameless;
 use super::writer::Writing;
 use crate::domain::{BatchId, Identifier, Msisdn, Outcome, Receipt, ReceiptCode, Said, Source, Timestamp};
 
@@ -189,6 +190,8 @@ enum One {
 }
 
 fn record_one(w: &mut Writing<'_>, id: BatchId, source: Source, receipt: &Receipt) -> Result<One, JobError> {
+    let nameless = if w.memory.any_forgotten { nameless(w, id, receipt)? } else { None };
+    let receipt = nameless.as_ref().unwrap_or(receipt);
     let info = info_of(w, receipt)?;
     let log_id = w.memory.next_receipt;
     let Some(tally) = w.memory.tallying.of(id) else {
@@ -375,7 +378,7 @@ fn info_of(w: &mut Writing<'_>, receipt: &Receipt) -> rusqlite::Result<Option<i6
     Ok(Some(id))
 }
 
-fn has_destination(conn: &Connection, batch: i64, number: i64) -> rusqlite::Result<bool> {
+pub(super) fn has_destination(conn: &Connection, batch: i64, number: i64) -> rusqlite::Result<bool> {
     conn.prepare_cached("select exists (select 1 from destination where batch = :batch and number = :number)")?
         .query_row(named_params! {":batch": batch, ":number": number}, |row| row.get(0))
 }

@@ -13,6 +13,7 @@ mod deploy;
 mod docs;
 mod doctor;
 mod file;
+mod forgetting;
 mod histories;
 mod keeping;
 mod layers;
