@@ -81,7 +81,7 @@ pub enum Command {
     /// Callbacks that were authentic but not understood
     #[command(after_help = "Examples:\n  receiptd quarantine list\n  receiptd quarantine replay --all")]
     Quarantine(quarantine::QuarantineArgs),
-    /// Ask the provider now for the receipts of a batch
+    /// Ask the provider now for the receipts of a batch, or of all batches of a group
     #[command(after_help = "Example:\n  receiptd reconcile 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
     Reconcile(batches::IdArgs),
     /// Decide an unconfirmed batch by hand

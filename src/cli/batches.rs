@@ -1,4 +1,4 @@
-//! `batches`, `show`, `cancel`, `resend`, `reconcile`, `resolve`.
+//! `batches`, `show`, `cancel`, `resend`, `resolve`.
 
 use std::collections::BTreeMap;
 
@@ -246,23 +246,22 @@ fn states(batches: &[Batch]) -> String {
 
 /// `receiptd resend`
 pub async fn resend(session: &Session, args: ResendArgs) -> Result<(), Failure> {
-    let (batch, created) = session.client()?.resend(args.id, args.state).await?;
+    let client = session.client()?;
+    let (batch, created) = match client.resend(args.id, args.state).await {
+        Err(error) if error.is_not_found() => {
+            let Found::Group(group) = Found::find(&client, args.id).await? else { return Err(error.into()) };
+            let advice = format!(
+                "Name one of its {}: `receiptd show {}` lists them.",
+                count(group.batches.len() as u64, "batch", "batches"),
+                args.id
+            );
+            return Err(Failure::Usage(format!("{} is a group, and one batch at a time is sent again", args.id)).with(&advice));
+        }
+        outcome => outcome?,
+    };
     session.output.show(&batch, || {
         let made = if created { "made" } else { "was made already" };
         format!("batch {} {made}: {}, {}", batch.id, count(batch.counts.total, "number", "numbers"), batch.state)
-    })
-}
-
-/// `receiptd reconcile`
-pub async fn reconcile(session: &Session, id: BatchId) -> Result<(), Failure> {
-    let reconciled = session.client()?.reconcile(id).await?;
-    session.output.show(&reconciled, || {
-        format!(
-            "{}, {} known already, {} of which the provider knows nothing yet",
-            count(reconciled.recorded, "new receipt", "new receipts"),
-            grouped(reconciled.duplicates),
-            grouped(reconciled.pending)
-        )
     })
 }
 

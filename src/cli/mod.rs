@@ -20,6 +20,7 @@ pub mod output;
 mod plan;
 mod progress;
 pub mod quarantine;
+pub mod reconcile;
 mod run;
 pub mod sandbox;
 pub mod send;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::args::Command;
 use super::output::{Output, say};
 use super::{
-    Cli, Failure, Session, batches, config, demo, doctor, export, generate, health, numbers, operate, quarantine, sandbox, send, serve,
-    watch,
+    Cli, Failure, Session, batches, config, demo, doctor, export, generate, health, numbers, operate, quarantine, reconcile, sandbox, send,
+    serve, watch,
 };
 
 /// Runs a command to its end. What went wrong is told on standard error.
@@ -38,7 +38,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Forget(args) => numbers::forget(&session, args).await,
         Command::Export(args) => export::run(&session, args).await,
         Command::Quarantine(args) => quarantine::run(&session, args).await,
-        Command::Reconcile(args) => batches::reconcile(&session, args.id).await,
+        Command::Reconcile(args) => reconcile::run(&session, args).await,
         Command::Resolve(args) => batches::resolve(&session, args).await,
         Command::Pause => operate::pause(&session, true).await,
         Command::Resume => operate::pause(&session, false).await,

@@ -111,3 +111,39 @@ async fn what_waits_is_shown_with_what_holds_it_up_and_a_full_quarantine_is_empt
     let shown: serde_json::Value = serde_json::from_slice(&dropped.stdout).expect("JSON");
     assert_eq!(shown["dropped"].as_array().map(Vec::len), Some(2), "{}", said(&dropped));
 }
+
+#[actix_web::test]
+async fn a_group_is_asked_about_as_a_whole_and_not_sent_again_as_one() {
+    let house = House::new();
+    let daemon = house.serve().await;
+    let command = |line: &str| {
+        let mut command = house.command(&line.split(' ').collect::<Vec<_>>());
+        command.env("RECEIPTD_API__LISTEN", daemon.private.trim_start_matches("http://")).output().expect("run")
+    };
+    let group = "7d444840-9dc0-11d1-b245-5ffdce74fad2";
+    let mut batches = Vec::new();
+    for n in 0..3 {
+        if n == 2 {
+            assert!(command("pause").status.success());
+        }
+        let body = serde_json::json!({"from": "mplus", "message": "hello", "destinations": [format!("+44770090000{n}")], "group": group});
+        batches.push(daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned());
+        daemon.until(&batches[n], if n == 2 { "queued" } else { "submitted" }).await;
+    }
+    // Of the two that went out nothing is known there yet, and the third was never there.
+    let asked = command(&format!("reconcile {group} --json"));
+    let shown: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap_or_else(|_| unreachable!("{}", said(&asked)));
+    assert_eq!(shown, serde_json::json!({"recorded": 0, "duplicates": 0, "pending": 2}), "{}", said(&asked));
+    let again = command(&format!("resend {group}"));
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    assert!(said(&again).contains("is a group") && said(&again).contains(&format!("receiptd show {group}")), "{}", said(&again));
+    for line in ["reconcile", "resend"] {
+        let nothing = command(&format!("{line} 7d444840-9dc0-11d1-b245-5ffdce74fad3"));
+        assert!(nothing.status.code() == Some(4) && said(&nothing).contains("no batch and no group"), "{}", said(&nothing));
+    }
+    // Programs that ask for JSON get a line for each destination.
+    let exported = command(&format!("export {group} --json"));
+    let lines: Vec<serde_json::Value> =
+        String::from_utf8_lossy(&exported.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.iter().map(|line| &line["batch"]).collect::<Vec<_>>(), batches.iter().collect::<Vec<_>>());
+}
