@@ -28,7 +28,7 @@ use self::workers::{keep_codes, probe, reconcile, retain, submit, sweep};
 use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
-use crate::http::{ApiState, Connections, Feed, PublicState, Room, listener, logged, private_routes, public_routes};
+use crate::http::{ApiState, Connections, Feed, PublicState, Room, head, listener, logged, private_routes, public_routes};
 use crate::probe::{Prober, Probes};
 use crate::provider::{self, Provider, Standing};
 use crate::reconcile::{Deadline, Patience, Reconciler};
@@ -238,7 +238,7 @@ impl Bound {
                 token: token.clone(),
                 secrets: secrets.clone(),
             };
-            App::new().app_data(Data::new(state)).wrap(from_fn(logged)).configure(private_routes)
+            App::new().app_data(Data::new(state)).wrap(from_fn(head)).wrap(from_fn(logged)).configure(private_routes)
         })?;
         let handles = [public.handle(), private.handle()];
         let mut servers = vec![rt::spawn(public), rt::spawn(private)];

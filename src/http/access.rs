@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody, None};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
@@ -41,6 +41,16 @@ pub async fn logged(request: ServiceRequest, next: Next<impl MessageBody>) -> Re
     let batch = batch.or(location).and_then(|id| id.parse().ok());
     line(level, batch, &method, route.as_deref(), status, started);
     answer
+}
+
+/// Answers `HEAD` as `GET`, without the body: what would have been streamed is not even begun.
+pub async fn head(mut request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
+    if request.method() != Method::HEAD {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    request.head_mut().method = Method::GET;
+    let answer = next.call(request).await?;
+    Ok(answer.map_body(|_, _| BoxBody::new(None::new())))
 }
 
 /// The public listener, in the place of [`public::callback`].

@@ -18,7 +18,7 @@ mod routes;
 mod state;
 mod stream;
 
-pub use access::logged;
+pub use access::{head, logged};
 pub use body::Room;
 pub use connections::{Connections, IDLE};
 pub use public::PublicState;

@@ -103,3 +103,26 @@ async fn the_daemon_and_the_command_line_show_the_same_document_and_all_its_refe
         assert!(document["components"]["schemas"][name].is_object(), "{name} leads nowhere");
     }
 }
+
+#[actix_web::test]
+async fn head_is_answered_as_get_without_a_body_and_without_a_stream_that_nobody_reads() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&["+447700900001"]).await;
+    let (token, stream) = (format!("Bearer {}", daemon.token), ("accept", "text/event-stream"));
+    for (path, status) in [
+        ("/readyz".to_owned(), 200),
+        ("/v1/batches".to_owned(), 200),
+        (format!("/v1/batches/{id}"), 200),
+        (format!("/v1/batches/{id}/export"), 200),
+        ("/v1/receipts".to_owned(), 200),
+        ("/v1/batches/c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d80".to_owned(), 404),
+        ("/v1/pause".to_owned(), 405),
+    ] {
+        let url = format!("{}{path}", daemon.private);
+        let answer = request("HEAD", &url, &[("authorization", &token), stream], Vec::new()).await;
+        assert_eq!((answer.status, &*answer.text), (status, ""), "{path}");
+        let same = path == "/v1/receipts" || answer.header("content-type") == daemon.get(&path).await.header("content-type");
+        assert!(same, "{path}: {answer:?}");
+    }
+    assert_eq!(request("HEAD", &format!("{}/v1/batches", daemon.private), &[], Vec::new()).await.status, 401);
+}
