@@ -70,7 +70,7 @@ impl Store {
             return Err(StoreError::Busy);
         }
         // After all that was handed in before: whoever lost the answer to it asks again at once.
-        self.write(1, move |w| known(w, new.id, &new.fingerprint())).await
+        self.write(1, move |w| known(w, &new, &new.fingerprint())).await
     }
 
     async fn enqueue_in_slices(&self, arrival: &Arc<Arrival>) -> Result<Enqueued, StoreError> {
@@ -112,7 +112,7 @@ impl Store {
 impl Arrival {
     /// Writes the first slice; the key of the batch, or what is known of it already.
     fn begin(&self, w: &mut Writing<'_>) -> Result<Result<i64, Enqueued>, JobError> {
-        if let Some(known) = known(w, self.new.id, &self.fingerprint)? {
+        if let Some(known) = known(w, &self.new, &self.fingerprint)? {
             return Ok(Err(known));
         }
         let batch = next_key(w.conn)?;
@@ -124,7 +124,7 @@ impl Arrival {
     /// Writes the last slice and the batch itself. `begun`: the key that its other slices were written with.
     fn finish(&self, w: &mut Writing<'_>, begun: Option<i64>, slice: Range<usize>) -> Result<Enqueued, JobError> {
         // The same may have come in meanwhile by another way.
-        if let Some(known) = known(w, self.new.id, &self.fingerprint)? {
+        if let Some(known) = known(w, &self.new, &self.fingerprint)? {
             return Ok(known);
         }
         let batch = match begun {

@@ -1,13 +1,17 @@
 //! What is known of an id: the batch that has it, or that one had it and was pruned. So nothing is sent twice.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, named_params};
 
 use super::arriving::Enqueued;
 use super::batches::shown;
 use super::db::Store;
 use super::error::{JobError, StoreError};
+use super::receipts::stand_in;
+use super::rows::key;
 use super::writer::Writing;
-use crate::domain::BatchId;
+use crate::domain::{BatchId, Msisdn, NewBatch};
 
 impl Store {
     /// Whether a batch was accepted once, and has been pruned.
@@ -24,17 +28,17 @@ impl Store {
 }
 
 /// What an id belongs to, and whether that has this content. `None`: nobody ever had it.
-pub(super) fn known(w: &mut Writing<'_>, id: BatchId, fingerprint: &[u8; 32]) -> Result<Option<Enqueued>, JobError> {
-    let uuid = id.to_string();
-    let content: Option<Vec<u8>> = w
+pub(super) fn known(w: &mut Writing<'_>, new: &NewBatch, fingerprint: &[u8; 32]) -> Result<Option<Enqueued>, JobError> {
+    let uuid = new.id.to_string();
+    let found: Option<(i64, Vec<u8>)> = w
         .conn
-        .prepare_cached("select content from batch where uuid = :uuid")?
-        .query_row(named_params! {":uuid": uuid}, |row| row.get(0))
+        .prepare_cached("select id, content from batch where uuid = :uuid")?
+        .query_row(named_params! {":uuid": uuid}, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    // Erased with a forgotten number: then only the id can tell, and it says "the same".
-    if let Some(content) = content {
-        let same = content.is_empty() || content == fingerprint;
-        return Ok(Some(if same { Enqueued::Same(shown(w, id)?) } else { Enqueued::Different }));
+    if let Some((batch, content)) = found {
+        // Erased with a forgotten number: then its rows tell to whom it went.
+        let same = if content.is_empty() { is_for(w, batch, &new.destinations)? } else { content == fingerprint };
+        return Ok(Some(if same { Enqueued::Same(shown(w, new.id)?) } else { Enqueued::Different }));
     }
     let content: Option<Vec<u8>> = w
         .conn
@@ -45,6 +49,23 @@ pub(super) fn known(w: &mut Writing<'_>, id: BatchId, fingerprint: &[u8; 32]) ->
         let same = content.is_empty() || content == keyed(w, fingerprint);
         if same { Enqueued::Pruned } else { Enqueued::Different }
     }))
+}
+
+/// Whether a batch is for these numbers and no others, forgotten ones included.
+fn is_for(w: &Writing<'_>, batch: i64, numbers: &[Msisdn]) -> rusqlite::Result<bool> {
+    let stored: HashSet<i64> = w
+        .conn
+        .prepare_cached("select number from destination where batch = :batch")?
+        .query_map(named_params! {":batch": batch}, |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for number in numbers {
+        let is_there =
+            stored.contains(&key(*number)) || stand_in(w.conn, w.identity, *number)?.is_some_and(|stand_in| stored.contains(&stand_in));
+        if !is_there {
+            return Ok(false);
+        }
+    }
+    Ok(stored.len() == numbers.len())
 }
 
 /// Remembers a batch that is about to be pruned. False where it is remembered already, or is not due: a person decided

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{Connection, named_params};
 
 use super::db::{Store, blocking};
 use super::error::StoreError;
@@ -62,12 +62,7 @@ impl Store {
                     return Ok(None);
                 }
                 loop {
-                    let next: Option<String> = w
-                        .conn
-                        .prepare_cached("select uuid from batch where state = 'queued' order by id limit 1")?
-                        .query_row([], |row| row.get(0))
-                        .optional()?;
-                    let Some(id) = next.and_then(|uuid| uuid.parse().ok()) else { return Ok(None) };
+                    let Some(id) = next_queued(w.conn, &held)? else { return Ok(None) };
                     let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
                     if let Some(error) = check(&batch).or(for_nobody(w, key)?) {
                         settle_row(w.conn, key, BatchState::Rejected, None, Some(&error), w.now.as_millis())?;
@@ -164,6 +159,8 @@ impl Store {
                 Ok(key) => {
                     // Only now: what is submitting and nobody holds goes out again.
                     key.into_iter().for_each(|key| self.shared.held.let_go(key));
+                    // It may be queued again, and was passed over meanwhile.
+                    self.shared.queue.outbox.notify_waiters();
                     return Ok(());
                 }
                 Err(error) if error != StoreError::Closing => {
@@ -248,6 +245,19 @@ impl Drop for Hold {
             self.held.let_go(key);
         }
     }
+}
+
+/// The batch whose turn it is. One that somebody holds is not settled yet, whatever its row says: the commit that queued it
+/// again may have been called a failure, and is about to be repeated. Whoever took it meanwhile would have it taken away.
+fn next_queued(conn: &Connection, held: &Held) -> rusqlite::Result<Option<BatchId>> {
+    let mut statement = conn.prepare_cached("select id, uuid from batch where state = 'queued' order by id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if !held.keys().contains(&row.get(0)?) {
+            return Ok(row.get::<_, String>(1)?.parse().ok());
+        }
+    }
+    Ok(None)
 }
 
 /// Puts back into the outbox what is marked as submitting and held by nobody.

@@ -40,9 +40,18 @@ impl Watched {
     }
 
     /// Whether the WAL that the writer has open is no longer the one that the next start would read.
-    pub fn wal_is_gone(&self) -> bool {
+    fn wal_is_gone(&self) -> bool {
         let open = *self.wal.lock().unwrap_or_else(PoisonError::into_inner);
-        open.is_some_and(|open| std::fs::metadata(&self.wal_path).ok().as_ref().map(inode) != Some(open))
+        open.is_some_and(|open| match std::fs::metadata(&self.wal_path) {
+            Ok(found) => inode(&found) != open,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        })
+    }
+
+    /// The same, while the database itself is in its place: then what stands in the WAL can be saved into it. Where both are
+    /// gone, both may come back.
+    pub fn wal_alone_is_gone(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|found| inode(&found) == self.inode) && self.wal_is_gone()
     }
 
     /// What happened to the file under the daemon; `None`: nothing. What was committed since may have gone nowhere.

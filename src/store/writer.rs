@@ -156,7 +156,7 @@ impl Writer {
     fn fault(&mut self) -> Option<String> {
         let fault = self.watched.fault();
         self.was_faulty = fault.is_some();
-        if self.was_faulty && self.watched.wal_is_gone() {
+        if self.was_faulty && self.watched.wal_alone_is_gone() {
             self.save_wal();
         }
         fault

@@ -59,13 +59,15 @@ pub async fn cancel(store: &Store, provider: &Provider, id: BatchId, now: Timest
             return Ok(CancelOutcome::Unclear("the provider no longer lists it, and its time is near: it may be sending it".into()));
         }
         // It may have sent it at once, whatever was asked for.
-        match messages(provider, &name).await {
-            Ok(0) | Err(CallError::NotFound(_)) => {}
-            Ok(_) => {
-                let why = "the provider no longer lists it as scheduled, and tells of its messages: it may have sent them";
-                return Ok(CancelOutcome::Unclear(why.into()));
+        for name in [&name, &Identifier::Uuid(*id.as_uuid())] {
+            match messages(provider, name).await {
+                Ok(0) | Err(CallError::NotFound(_)) => {}
+                Ok(_) => {
+                    let why = "the provider no longer lists it as scheduled, and tells of its messages: it may have sent them";
+                    return Ok(CancelOutcome::Unclear(why.into()));
+                }
+                Err(error) => return Ok(CancelOutcome::Unclear(describe(&error))),
             }
-            Err(error) => return Ok(CancelOutcome::Unclear(describe(&error))),
         }
     }
     Ok(match store.cancelled_at_provider(id).await? {

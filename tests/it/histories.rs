@@ -17,7 +17,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use receiptd::api::{Destination, Receipt, Resolution};
 use receiptd::clock::Clock;
-use receiptd::domain::{Batch, BatchId, BatchState, Content, DestinationState, Msisdn, NewBatch, Outcome, Source};
+use receiptd::domain::{Batch, BatchId, BatchState, Content, DestinationState, Msisdn, NewBatch, Outcome, Source, Timestamp};
 use receiptd::provider::{Provider, Settings, Standing, WireNames};
 use receiptd::receive;
 use receiptd::reconcile::{self, Patience, Reconciler};
@@ -173,13 +173,15 @@ struct Known {
     cancelled: bool,
     /// Its first number is not to be read any more.
     is_first_forgotten: bool,
+    /// By the right clock, it cannot have been sent before.
+    since: Timestamp,
 }
 
 impl Known {
-    fn new(id: BatchId, numbers: Vec<Msisdn>, dry_run: bool) -> Self {
+    fn new(id: BatchId, numbers: Vec<Msisdn>, dry_run: bool, since: Timestamp) -> Self {
         let (proved, accepted, given_up, cancelled, is_first_forgotten) = (false, false, false, false, false);
         let acknowledged = BTreeSet::new();
-        Self { id, numbers, dry_run, acknowledged, proved, resubmitted: 0, accepted, given_up, cancelled, is_first_forgotten }
+        Self { id, numbers, dry_run, acknowledged, proved, resubmitted: 0, accepted, given_up, cancelled, is_first_forgotten, since }
     }
 
     /// What was acknowledged, as it may still be shown.
@@ -393,7 +395,8 @@ impl World {
         };
         assert!(matches!(self.store.enqueue(new.clone()).await, Ok(Enqueued::New(_))));
         assert!(matches!(self.store.enqueue(new.clone()).await, Ok(Enqueued::Same(_))));
-        self.batches.push(Known::new(new.id, numbers, dry_run));
+        let since = new.content.send_at.unwrap_or(self.clock.now());
+        self.batches.push(Known::new(new.id, numbers, dry_run, since));
     }
 
     /// To those it failed for; asked twice it makes one.
@@ -411,7 +414,7 @@ impl World {
         let failed = rows.iter().filter(|row| row.state == DestinationState::Failed);
         let numbers: Vec<Msisdn> = failed.filter_map(|row| Msisdn::from_wire(&row.destination)).collect();
         assert_eq!(made.counts.total, numbers.len() as u64);
-        self.batches.push(Known::new(made.id, numbers, made.dry_run));
+        self.batches.push(Known::new(made.id, numbers, made.dry_run, self.clock.now()));
     }
 
     async fn hand_over(&mut self, fate: Fate) {
@@ -540,7 +543,8 @@ impl World {
             assert!(!matches!(state, S::Queued | S::Unconfirmed | S::Rejected), "{said}");
         }
         if batch.counts.expired > 0 {
-            let sent = batch.submitted_at.max(batch.send_at).unwrap_or(batch.created_at);
+            // What was written down under a clock that was ahead is later than it was.
+            let sent = batch.submitted_at.max(batch.send_at).unwrap_or(batch.created_at).min(known.since);
             assert!(self.clock.now() > sent.plus(PATIENCE.deadline), "expired too early");
         }
         assert_eq!(known.dry_run, batch.dry_run);

@@ -6,7 +6,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use actix_web::rt;
+use receiptd::clock::Clock;
+use receiptd::domain::{BatchId, BatchState, Content, LastError, Msisdn, NewBatch};
 use receiptd::simulator::Script;
+use receiptd::store::{QuarantineBounds, Settlement, Store, StoreSettings};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FileType, Mode};
 
@@ -373,4 +376,61 @@ async fn what_waits_while_the_file_is_read_only_goes_out_once_when_it_is_writabl
         daemon.until(batch, "submitted").await;
     }
     assert_eq!(house.simulator.submissions().len(), 8);
+}
+
+#[actix_web::test]
+async fn what_is_still_to_be_settled_is_nobody_elses_to_take() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("receiptd.db");
+    let settings = StoreSettings { path: path.clone(), quarantine: QuarantineBounds { max_count: 1, max_bytes: 1_024 } };
+    let (store, _) = Store::open(&settings, &Clock::system()).expect("opened");
+    let content = Content {
+        from: "mplus".into(),
+        message: "hello".into(),
+        parts: 1,
+        channel: None,
+        fallback_channels: Vec::new(),
+        send_at: None,
+        allow_multi: false,
+        dry_run: false,
+    };
+    let (id, destinations) = (BatchId::random(), vec![Msisdn::from_digits(447_700_900_001).expect("a number")]);
+    let new = NewBatch { id, group: None, resend_of: None, reference: None, content, destinations, merged: 0 };
+    store.enqueue(new).await.expect("written");
+    let claim = || store.claim(|_| None);
+    assert!(matches!(claim().await, Ok(Some(claimed)) if claimed.id == id));
+
+    // It was not taken. That is written down, and called a failure, since the file is read-only by then.
+    let writable = std::fs::metadata(&path).expect("there").permissions();
+    let mut permissions = writable.clone();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&path, permissions).expect("made read-only");
+    let why = LastError { at: Clock::system().now(), kind: "busy".into(), status: Some(503), detail: String::new() };
+    let settling = rt::spawn({
+        let store = store.clone();
+        async move { store.settle(id, Settlement::NotTaken(why)).await }
+    });
+    while store.batch(id).await.expect("read").is_none_or(|batch| batch.state != BatchState::Queued) {
+        rt::time::sleep(Duration::from_millis(5)).await;
+    }
+    std::fs::set_permissions(&path, writable).expect("made writable");
+    // Whoever took it now would have it put back into the outbox while handing it over.
+    assert!(matches!(claim().await, Ok(None)));
+    settling.await.expect("no panic").expect("settled");
+    assert!(matches!(claim().await, Ok(Some(claimed)) if claimed.id == id));
+    store.close();
+}
+
+#[actix_web::test]
+async fn a_database_that_was_moved_with_its_wal_may_come_back() {
+    let mut it = Taking::new(House::new()).await;
+    it.taken().await;
+    let names = ["receiptd.db", "receiptd.db-wal", "receiptd.db-shm"];
+    let away = it.house.path("away");
+    std::fs::create_dir(&away).expect("a folder");
+    names.iter().for_each(|name| std::fs::rename(it.house.path(name), away.join(name)).expect("moved"));
+    it.refused("moved").await;
+    names.iter().for_each(|name| std::fs::rename(away.join(name), it.house.path(name)).expect("put back"));
+    it.recovers().await;
+    it.nothing_is_lost().await;
 }

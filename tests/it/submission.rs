@@ -336,3 +336,22 @@ async fn a_batch_whose_numbers_were_all_forgotten_is_not_handed_over_empty() {
     assert_eq!(batch["last_error"]["kind"], "no_destinations");
     assert_eq!(daemon.simulator.requests().iter().filter(|request| request.method == "POST").count(), 1);
 }
+
+#[actix_web::test]
+async fn an_id_whose_batch_lost_a_number_is_still_told_from_another_list() {
+    let daemon = spawn().await;
+    let numbers = ["+447700900101", "+447700900102", "+447700900103"];
+    let id = daemon.submit(&numbers).await;
+    daemon.until(&id, "submitted").await;
+    assert_eq!(daemon.api("DELETE", &format!("/v1/destinations/{}", numbers[0]), None).await.status, 200);
+    let again = |numbers: Vec<&str>| {
+        let body = json!({"id": id, "from": "mplus", "message": "hello", "destinations": numbers});
+        let daemon = &daemon;
+        async move { daemon.api("POST", "/v1/batches", Some(body)).await.status }
+    };
+    assert_eq!(again(numbers.to_vec()).await, 200);
+    assert_eq!(again(vec!["+447700900100", numbers[0], numbers[1]]).await, 409, "as many, and others");
+    assert_eq!(again(vec!["+447700900100", numbers[1], numbers[2]]).await, 409);
+    assert_eq!(again(numbers[..2].to_vec()).await, 409);
+    assert_eq!(daemon.simulator.submissions().len(), 1);
+}
