@@ -55,23 +55,30 @@ pub enum ReconcileError {
 pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> Result<Option<Reconciled>, ReconcileError> {
     let Some(batch) = store.batch(id).await? else { return Ok(None) };
     let ours = Identifier::Uuid(*id.as_uuid());
-    let (mut recorded, mut polled) = (Recorded::default(), None);
+    let (mut recorded, mut polled, mut is_ours) = (Recorded::default(), None, false);
     // What a receipt called the batch may be no name that the provider knows.
     for name in batch.provider_id.as_deref().map(Identifier::from).filter(|name| *name != ours).iter().chain([&ours]) {
         let (answer, found) = ask_by(store, provider, id, name).await;
         let found = found?;
         recorded.recorded += found.recorded;
         recorded.duplicates += found.duplicates;
-        let unknown = matches!(answer, Err(CallError::NotFound(_)));
-        polled = Some(answer);
-        if !unknown {
+        is_ours = match &answer {
+            Ok(told) => store.is_for_any(id, told.numbers.clone()).await?,
+            Err(_) => false,
+        };
+        let is_clear = is_ours || !matches!(answer, Ok(_) | Err(CallError::NotFound(_)));
+        polled = match (polled, answer) {
+            (Some(Ok(before)), Err(CallError::NotFound(_))) => Some(Ok(before)),
+            (_, answer) => Some(answer),
+        };
+        if is_clear {
             break;
         }
     }
     let Some(polled) = polled.transpose()? else { return Ok(None) };
     // A provider that answers about any uuid, and tells of no message of ours, does not say that it has the batch.
     let pending = polled.pending + polled.unreadable;
-    let what = if store.is_for_any(id, polled.numbers).await? { Asked::Found } else { Asked::Gone };
+    let what = if is_ours { Asked::Found } else { Asked::Gone };
     let now = store.asked(id, what, due.sent_before(polled.answered_at)).await?;
     if now.is_some_and(|now| now.state == BatchState::Complete && now.counts.expired > 0 && batch.state != BatchState::Complete) {
         log::warn!("batch {id}: its deadline has passed, what is still pending has expired");

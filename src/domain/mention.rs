@@ -39,9 +39,15 @@ pub fn body_without(body: &[u8], number: Msisdn) -> Option<Vec<u8>> {
     let mut bytes = body.to_vec();
     for place in found {
         let is_bare = strings.as_ref().is_some_and(|strings| !strings.iter().any(|string| string.contains(&place.start)));
-        cross_out(&mut bytes[place.clone()]);
         if is_bare {
-            (bytes[place.start], bytes[place.end - 1]) = (b'"', b'"');
+            // All of a JSON number goes, with what stands before and after its digits.
+            let part = |byte: &&u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+            let start = place.start - bytes[..place.start].iter().rev().take_while(part).count();
+            let end = place.end + bytes[place.end..].iter().take_while(part).count();
+            bytes[start..end].fill(b'x');
+            (bytes[start], bytes[end - 1]) = (b'"', b'"');
+        } else {
+            cross_out(&mut bytes[place]);
         }
     }
     Some(bytes)
@@ -154,6 +160,11 @@ mod tests {
         let left = String::from_utf8(body_without(body.as_bytes(), number()).expect("found")).expect("text");
         assert_eq!(left, r#"[{"destination": "xxxxxxxxxx", "a": "to \"xxxxxxxxxxxx\", 5"}, {"destination": 447700900124}]"#);
         assert_eq!(left.len(), body.len());
+        for number_like in ["447700900123.0", "-447700900123", "0.447700900123", "447700900123e0"] {
+            let body = format!(r#"[{{"destination":{number_like}}},{{"destination":"+447700900999"}}]"#);
+            let left = body_without(body.as_bytes(), number()).expect("found");
+            assert!(serde_json::from_slice::<IgnoredAny>(&left).is_ok() && left.len() == body.len(), "{number_like}");
+        }
         // What is none has no strings.
         assert_eq!(body_without(b"{447700900123", number()).expect("found"), b"{xxxxxxxxxxxx");
         assert_eq!(body_without(b"{447700900124", number()), None);

@@ -346,17 +346,24 @@ async fn a_batch_that_went_out_at_its_time_is_not_shown_as_cancelled() {
 }
 
 #[actix_web::test]
-async fn a_name_that_a_receipt_brought_and_the_provider_does_not_know_keeps_nobody_from_asking_by_ours() {
-    let it = asking(deaf()).await;
-    it.daemon.simulator.script(Script::add(Answer::Close).after_taking());
-    let id = it.daemon.submit(&["+447700900001", "+447700900002"]).await;
-    it.daemon.until(&id, "unconfirmed").await;
-    let named = serde_json::json!({"destination": "+447700900099", "delivered": true, "batchuuid": "campaign-7"});
-    assert_eq!(it.daemon.post(&id, named.to_string()).await.status, 200);
-    assert_eq!(it.daemon.until(&id, "submitted").await["provider_id"], "campaign-7");
-    let found = it.daemon.api("POST", &format!("/v1/batches/{id}/reconcile"), None).await;
-    assert_eq!((found.status, &found.json()["recorded"]), (200, &2.into()), "{found:?}");
-    it.daemon.until(&id, "complete").await;
+async fn a_name_that_a_receipt_brought_keeps_nobody_from_asking_by_ours() {
+    let stranger = r#"{"details": [{"destination": "+447700900077", "delivered": false, "failed": false}]}"#;
+    // The provider does not know it, or it is another batch's.
+    for answer in [None, Some(Answer::status(200).body(stranger))] {
+        let it = asking(deaf()).await;
+        it.daemon.simulator.script(Script::add(Answer::Close).after_taking());
+        let id = it.daemon.submit(&["+447700900001", "+447700900002"]).await;
+        it.daemon.until(&id, "unconfirmed").await;
+        let named = serde_json::json!({"destination": "+447700900099", "delivered": true, "batchuuid": "campaign-7"});
+        assert_eq!(it.daemon.post(&id, named.to_string()).await.status, 200);
+        assert_eq!(it.daemon.until(&id, "submitted").await["provider_id"], "campaign-7");
+        if let Some(answer) = answer {
+            it.daemon.simulator.script(Script::on(Call::Details, answer));
+        }
+        let found = it.daemon.api("POST", &format!("/v1/batches/{id}/reconcile"), None).await;
+        assert_eq!((found.status, &found.json()["recorded"]), (200, &2.into()), "{found:?}");
+        it.daemon.until(&id, "complete").await;
+    }
 }
 
 #[actix_web::test]
