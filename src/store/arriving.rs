@@ -69,8 +69,9 @@ impl Store {
         if new.destinations.len() > SLICE && self.shared.arriving.available_permits() < ARRIVING_AT_A_TIME {
             return Err(StoreError::Busy);
         }
+        let fingerprint = new.fingerprint();
         // After all that was handed in before: whoever lost the answer to it asks again at once.
-        self.write(1, move |w| known(w, &new, &new.fingerprint())).await
+        self.write(1, move |w| known(w, &new, &fingerprint)).await
     }
 
     async fn enqueue_in_slices(&self, arrival: &Arc<Arrival>) -> Result<Enqueued, StoreError> {
@@ -84,11 +85,16 @@ impl Store {
         };
         let outcome = self.write_rest(arrival, batch).await;
         if !matches!(outcome, Ok(Enqueued::New(_)))
-            && let Err(error) = self.write(1, move |w| Ok(forget_arriving(w.conn, batch)?)).await
+            && let Err(error) = self.forget_arriving(batch).await
         {
             log::warn!("what had arrived of a batch that was not taken is deleted at the next start: {error}");
         }
         outcome
+    }
+
+    async fn forget_arriving(&self, batch: i64) -> Result<(), StoreError> {
+        while self.write(SLICE / 64, move |w| Ok(forget_slice(w.conn, batch)?)).await? {}
+        Ok(())
     }
 
     async fn write_rest(&self, arrival: &Arc<Arrival>, batch: i64) -> Result<Enqueued, StoreError> {
@@ -180,23 +186,26 @@ fn next_key(conn: &Connection) -> rusqlite::Result<i64> {
     .query_row([], |row| row.get(0))
 }
 
-/// Deletes what was written of a batch that did not come to its end. Nothing, when it did.
-fn forget_arriving(conn: &Connection, batch: i64) -> rusqlite::Result<()> {
-    let was_arriving = conn.execute("delete from arriving where batch = :batch", named_params! {":batch": batch})? > 0;
-    if was_arriving {
-        conn.execute("delete from destination where batch = :batch", named_params! {":batch": batch})?;
+/// Deletes a slice of a batch that did not come to its end; with the last, its key. Nothing, when it did. Whether there is more.
+fn forget_slice(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
+    let these = named_params! {":batch": batch, ":some": SLICE as i64};
+    let is_arriving = "exists (select 1 from arriving where batch = :batch)";
+    let deleted = conn
+        .prepare_cached(&format!(
+            "delete from destination where batch = :batch and {is_arriving}
+                 and number in (select number from destination where batch = :batch order by number limit :some)"
+        ))?
+        .execute(these)?;
+    if deleted < SLICE {
+        conn.prepare_cached("delete from arriving where batch = :batch")?.execute(named_params! {":batch": batch})?;
     }
-    Ok(())
+    Ok(deleted == SLICE)
 }
 
-/// Deletes what was on its way in when the last run ended. Whoever sent it has had no answer. Returns of how many batches.
-pub(super) fn forget_interrupted(conn: &Connection) -> rusqlite::Result<usize> {
+/// Deletes what was on its way in when the last run ended. Whoever sent it has had no answer.
+pub(super) fn forget_interrupted(conn: &Connection) -> rusqlite::Result<()> {
     let transaction = conn.unchecked_transaction()?;
-    let interrupted: Vec<i64> =
-        transaction.prepare("select batch from arriving")?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    for batch in &interrupted {
-        forget_arriving(&transaction, *batch)?;
-    }
-    transaction.commit()?;
-    Ok(interrupted.len())
+    transaction.execute("delete from destination where batch in (select batch from arriving)", [])?;
+    transaction.execute("delete from arriving", [])?;
+    transaction.commit()
 }
