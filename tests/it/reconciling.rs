@@ -28,6 +28,8 @@ async fn asking(profile: Profile) -> Asking {
     let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
     let options = Options { profile, clock: clock.clone(), ..Options::default() };
     let daemon = spawn_with(options.set("RECEIPTD_RECONCILE__AFTER", "1000d").set("RECEIPTD_RECONCILE__DEADLINE", "1000d")).await;
+    // It has started by its own clock before that goes on: else its own reconciler takes what comes for what came before.
+    assert_eq!(daemon.get("/healthz").await.status, 200);
     let missed = Arc::new(AtomicU64::new(0));
     let provider = daemon.provider();
     let reconciler = Reconciler::new(daemon.store.clone(), provider.clone(), clock.clone(), PATIENCE, missed.clone());
