@@ -9,9 +9,9 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use super::loose::Loose;
 use super::wire::Info;
 use crate::domain::{Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
+use crate::loose::Loose;
 use crate::secret::Echo;
 
 /// The most details that are taken from one answer: four for each destination of the largest batch.

@@ -4,7 +4,6 @@
 
 mod client;
 mod details;
-mod loose;
 mod outcome;
 mod shown;
 mod standing;

@@ -6,8 +6,8 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::loose::Loose;
 use crate::domain::{BatchId, Channel, Content, Identifier, Msisdn, ReceiptCode, Timestamp};
+use crate::loose::Loose;
 
 /// Which of two spellings is sent where the documentation has both (provider.md, "Contradictions,
 /// and what we send").

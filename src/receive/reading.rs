@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
-use super::shape::{Loose, Reading};
+use super::shape::Reading;
 use crate::domain::{Identifier, Msisdn, Receipt, ReceiptCode};
+use crate::loose::Loose;
 use crate::store::Item;
 
 /// Reads a body: one receipt, or an array of them. Of what cannot be understood, it says where it stands.
@@ -50,13 +51,13 @@ fn read_one(text: &str, at: Range<usize>) -> Item {
             plain = false;
             Msisdn::from_digits(*digits)
         }
-        Loose::Nothing => return not_understood("it has no `destination`"),
+        Loose::Absent => return not_understood("it has no `destination`"),
         _ => None,
     };
     let Some(destination) = destination else { return not_understood("its `destination` is not a telephone number") };
     let delivered = match read.delivered {
-        Loose::Bool(delivered) => delivered,
-        Loose::Nothing => return not_understood("it has no `delivered`"),
+        Loose::Flag(delivered) => delivered,
+        Loose::Absent => return not_understood("it has no `delivered`"),
         _ => return not_understood("its `delivered` is neither true nor false"),
     };
     let mut identifier = |loose: Loose<'_>| match loose {
@@ -65,7 +66,7 @@ fn read_one(text: &str, at: Range<usize>) -> Item {
             plain &= !matches!(identifier, Identifier::Uuid(_)) || !text.bytes().any(|b| b.is_ascii_uppercase());
             Some(identifier)
         }
-        Loose::Nothing => None,
+        Loose::Absent => None,
         _ => {
             plain = false;
             None
@@ -78,7 +79,7 @@ fn read_one(text: &str, at: Range<usize>) -> Item {
             plain = false;
             Some(ReceiptCode::new(code.to_string()))
         }
-        Loose::Nothing => None,
+        Loose::Absent => None,
         _ => {
             plain = false;
             None
@@ -86,7 +87,7 @@ fn read_one(text: &str, at: Range<usize>) -> Item {
     };
     let description = match read.info.description {
         Loose::Text(description) => Some(description.into_owned()),
-        Loose::Nothing => None,
+        Loose::Absent => None,
         _ => {
             plain = false;
             None

@@ -1,9 +1,10 @@
 //! A receipt as it stands in a body: every field of whatever type it came in.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::loose::Loose;
 
 /// The fields of a receipt, of whatever type they are. `plain`: there is nothing else in it.
 #[derive(Default)]
@@ -21,18 +22,6 @@ pub(super) struct Info<'a> {
     pub code: Loose<'a>,
     pub description: Loose<'a>,
     pub plain: bool,
-}
-
-/// A value that may be of any type.
-#[derive(Default)]
-pub(super) enum Loose<'a> {
-    /// Absent, or null.
-    #[default]
-    Nothing,
-    Bool(bool),
-    Number(u64),
-    Text(Cow<'a, str>),
-    Other,
 }
 
 #[derive(Clone, Copy, serde::Deserialize)]
@@ -156,57 +145,5 @@ impl<'de> Visitor<'de> for AnyInfo {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Info<'de>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Info::default())
-    }
-}
-
-impl<'de> Deserialize<'de> for Loose<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Loose<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("anything")
-            }
-
-            fn visit_unit<E>(self) -> Result<Loose<'de>, E> {
-                Ok(Loose::Nothing)
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Loose<'de>, E> {
-                Ok(Loose::Bool(value))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Loose<'de>, E> {
-                Ok(Loose::Number(value))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Loose<'de>, E> {
-                Ok(Loose::Other)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Loose<'de>, E> {
-                Ok(Loose::Other)
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Loose<'de>, E> {
-                Ok(Loose::Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Loose<'de>, E> {
-                Ok(Loose::Text(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose<'de>, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Loose::Other)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Loose<'de>, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Loose::Other)
-            }
-        }
-        deserializer.deserialize_any(Any)
     }
 }

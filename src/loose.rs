@@ -1,14 +1,14 @@
-//! JSON values of whatever type the provider happens to write: it gives numbers as strings, strings
-//! as numbers, and leaves fields out.
+//! A JSON value of whatever type the provider happens to write: it sends numbers as strings, strings as numbers, and
+//! leaves fields out. Its answers and its callbacks are read alike.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// One scalar, or that there is none.
+/// A scalar of any type, or none. Reading it fails only where the JSON itself is broken.
 #[derive(Default)]
-pub enum Loose<'a> {
+pub(crate) enum Loose<'a> {
     /// `null`, or no such field.
     #[default]
     Absent,
