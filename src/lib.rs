@@ -8,7 +8,7 @@
 //!
 //! | rank | room | holds |
 //! | --- | --- | --- |
-//! | 0 | [`domain`], [`secret`], `loose` | the words of the trade and the rules as pure functions; what must not show; JSON values of any type |
+//! | 0 | [`domain`], [`secret`], `lock`, `loose` | the words of the trade and the rules as pure functions; what must not show; locks; JSON values of any type |
 //! | 1 | [`clock`], [`metrics`], [`config`], [`api`] | the clock that is handed in; what is counted; the configuration; the JSON shapes of the REST API |
 //! | 2 | [`store`], [`provider`], [`simulator`], [`client`], [`probe`], [`openapi`] | all the SQL; the provider's API, and a simulated provider that knows nothing of us; our own API from the caller's side; does the public URL lead home; the REST API described |
 //! | 3 | [`receive`] | the one way in for receipts |
@@ -27,6 +27,7 @@ pub mod codes;
 pub mod config;
 pub mod domain;
 pub mod http;
+mod lock;
 mod loose;
 pub mod metrics;
 pub mod openapi;

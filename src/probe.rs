@@ -2,12 +2,13 @@
 //! good for this one time.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use awc::{Client, Connector};
 
 use crate::domain::{BatchId, CallbackSecrets};
+use crate::lock::{self, lock};
 
 /// How long the way there and back may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,13 +20,13 @@ pub struct Probes(Arc<Mutex<HashSet<BatchId>>>);
 impl Probes {
     /// Whether this is one of ours. It counts once.
     pub fn arrived(&self, id: BatchId) -> bool {
-        let mut expected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut expected = lock(&self.0);
         !expected.is_empty() && expected.remove(&id)
     }
 
     fn expect(&self) -> Expected {
         let id = BatchId::random();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        lock(&self.0).insert(id);
         Expected { id, probes: self.clone() }
     }
 }
@@ -74,7 +75,7 @@ impl Prober {
     /// Sends one with a body of so many bytes.
     pub async fn probe(&self, bytes: usize) -> Reached {
         let expected = self.probes.expect();
-        let token = self.secrets.read().unwrap_or_else(PoisonError::into_inner).token(expected.id);
+        let token = lock::read(&self.secrets).token(expected.id);
         let url = format!("{}/{}/{}", self.callbacks, expected.id, token.expose());
         let exchange = async {
             // awc's errors do not quote the URL.

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::api::Reconciled;
 use crate::clock::Clock;
 use crate::domain::{BatchId, BatchState, Identifier, LastError, Timestamp};
+use crate::lock::lock;
 use crate::provider::{CallError, Errand, Polled, Provider, Standing};
 use crate::receive;
 use crate::store::{Asked, Open, Recorded, Store, StoreError};
@@ -154,7 +155,7 @@ impl Deadline {
     /// By which clock a batch is past it now. After the clock was set, nobody knows how long ago a batch was really sent:
     /// what is pending has its whole time again.
     pub fn due(&self) -> Due {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = lock(&self.watched);
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         let (then, at) = std::mem::replace(&mut watched.last, (now, elapsed));
         let expected = then.plus(elapsed.saturating_sub(at));

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -16,6 +16,7 @@ use actix_web::rt::net::TcpStream;
 use socket2::{SockRef, Socket};
 
 use crate::clock::Clock;
+use crate::lock::lock;
 
 /// A kept-alive connection without a finished request for so long is cut; one that takes an answer is not idle.
 pub const IDLE: Duration = Duration::from_secs(60);
@@ -118,7 +119,7 @@ impl Registry {
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 }
 

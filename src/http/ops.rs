@@ -1,7 +1,6 @@
 //! Running the daemon: health, totals, pausing, checking.
 
 use std::path::PathBuf;
-use std::sync::PoisonError;
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -11,6 +10,7 @@ use super::batches::decision;
 use super::error::ApiError;
 use super::state::ApiState;
 use crate::api::{Backup, Checked, Look, Paused, Probed, PruneRequest, Readiness, Rotated};
+use crate::lock;
 use crate::metrics;
 use crate::probe::Reached;
 use crate::retention;
@@ -160,7 +160,7 @@ pub(super) async fn rotate_secret(request: HttpRequest, payload: Payload, state:
     let revoke = wish.is_some_and(|wish| wish.revoke);
     let accepted = state.store.rotate_secret(revoke).await?;
     if let Some(secrets) = state.store.callback_secrets() {
-        *state.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+        *lock::write(&state.secrets) = secrets;
     }
     log::info!("the callback secret was rotated{}", if revoke { "; URLs given out before are refused" } else { "" });
     Ok(HttpResponse::Ok().json(Rotated { accepted }))

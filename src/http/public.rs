@@ -1,7 +1,7 @@
 //! The public listener: callbacks, and nothing else.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use actix_web::http::Method;
@@ -13,6 +13,7 @@ use super::connections::Connections;
 use super::error::ApiError;
 use crate::api::Acknowledgement;
 use crate::domain::{BatchId, CallbackSecrets};
+use crate::lock;
 use crate::probe::Probes;
 use crate::receive;
 use crate::secret::Echo;
@@ -96,7 +97,7 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
 
 fn authentic<'a>(path: &'a str, state: &PublicState) -> Option<(BatchId, &'a str)> {
     let (batch, token) = named(path, &state.prefix)?;
-    state.secrets.read().unwrap_or_else(PoisonError::into_inner).verify(batch, token).then_some((batch, token))
+    lock::read(&state.secrets).verify(batch, token).then_some((batch, token))
 }
 
 /// Batch and token in a path, with the prefix of `public_url` or, where a proxy strips it, without. Without first: a short

@@ -4,7 +4,7 @@
 //! that, reads the log by itself, page by page as its client takes them, until it has caught up: so a slow
 //! client costs neither memory nor the writer's time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, Data};
@@ -17,6 +17,7 @@ use super::error::ApiError;
 use super::query::Parameters;
 use super::state::ApiState;
 use crate::api::Receipt;
+use crate::lock::lock;
 use crate::store::{ReceiptFilter, Store};
 
 /// Receipts that are read at once: a client that does not read holds some pages in memory, 15 KiB each.
@@ -56,7 +57,7 @@ impl Feed {
     /// Waits until so many bytes may leave.
     async fn turn(&self, bytes: usize) {
         let at = {
-            let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut free_at = lock(&self.free_at);
             let at = (*free_at).max(Instant::now());
             *free_at = at + Duration::from_micros(bytes as u64 * 1_000_000 / BYTES_A_SECOND);
             at

@@ -1,6 +1,8 @@
 //! How things stand between us and the provider, for whoever asks how we are.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::lock::lock;
 
 /// What the provider is called for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +20,12 @@ pub struct Standing(Arc<Mutex<[Option<String>; 2]>>);
 impl Standing {
     /// What is wrong between us and the provider, an errand a line; empty: nothing is known to be.
     pub fn troubles(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().cloned().collect()
+        lock(&self.0).iter().flatten().cloned().collect()
     }
 
     /// How the last such errand ended. What begins and what ends is logged.
     pub fn note(&self, errand: Errand, trouble: Option<String>) {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = lock(&self.0);
         let shown = &mut shown[errand as usize];
         match (&*shown, &trouble) {
             (None, Some(why)) => log::warn!("the provider: {why}"),

@@ -1,6 +1,6 @@
 //! A batch that was taken, in compact form, and what tests see of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Profile, order::Order};
+use crate::lock::lock;
 
 /// A batch that was taken.
 #[derive(Debug)]
@@ -59,12 +60,12 @@ impl Batch {
     }
 
     pub(super) fn phase(&self) -> Phase {
-        *self.lock()
+        *lock(&self.phase)
     }
 
     /// Goes on to `next` where `from` allows it; says whether it did.
     pub(super) fn advance(&self, from: impl Fn(Phase) -> bool, next: Phase) -> bool {
-        let mut phase = self.lock();
+        let mut phase = lock(&self.phase);
         let allowed = from(*phase);
         if allowed {
             *phase = next;
@@ -78,10 +79,6 @@ impl Batch {
             Phase::Sent(since) => Some(since.elapsed()),
             _ => None,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the simulator knows and remembers; shared by its server, its couriers and its handles.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +15,7 @@ use super::{
     fate::Wave,
     order::{Order, Refusal},
 };
+use crate::lock::{self, lock};
 
 /// So many of the newest requests are remembered.
 const REQUESTS_KEPT: usize = 100_000;
@@ -115,20 +116,20 @@ impl Ledger {
     }
 
     pub(super) fn profile(&self) -> Arc<Profile> {
-        Arc::clone(&self.profile.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&lock::read(&self.profile))
     }
 
     pub(super) fn set_profile(&self, profile: Profile) {
-        *self.profile.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(profile);
+        *lock::write(&self.profile) = Arc::new(profile);
     }
 
     pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut lock(&self.counts));
         self.changed.notify_waiters();
     }
 
     pub(super) fn counts(&self) -> Counts {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.counts).clone()
     }
 
     pub(super) fn note(&self, request: RequestSeen) {
@@ -295,7 +296,7 @@ impl Ledger {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.book)
     }
 }
 
