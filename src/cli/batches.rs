@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::args::{batch_state, destination_state};
 use super::confirm::confirm;
-use super::found::Found;
 use super::output::{count, fields, grouped, number, plain, say, table, text, time};
+use super::subject::Found;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchId, BatchState, Counts, DestinationState, Group, MAX_LIMIT, Resolution};
 use crate::client::{BatchFilter, Client, ClientError, DestinationFilter};

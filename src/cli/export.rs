@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 
 use super::args::destination_state;
-use super::found::Found;
 use super::progress;
+use super::subject::Found;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchId, Counts, DestinationState};
 use crate::client::{Client, ExportFormat};

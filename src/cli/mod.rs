@@ -8,7 +8,6 @@ pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod failure;
-mod found;
 pub mod generate;
 mod hand_over;
 pub mod health;
@@ -26,6 +25,7 @@ pub mod sandbox;
 pub mod send;
 pub mod serve;
 pub mod session;
+mod subject;
 pub mod watch;
 
 pub use args::Cli;

@@ -1,8 +1,8 @@
 //! `reconcile`: asks the provider now.
 
 use super::batches::IdArgs;
-use super::found::Found;
 use super::output::{count, grouped, plain, say};
+use super::subject::Found;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchState, Reconciled};
 use crate::client::ClientError;

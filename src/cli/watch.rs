@@ -8,9 +8,9 @@ use clap::Args;
 use tokio::sync::Notify;
 
 use super::batches::{show_found, tell_what_holds_up};
-use super::found::Found;
 use super::output::{count, grouped, is_watched, plain, say};
 use super::progress;
+use super::subject::Found;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchId, BatchState, Counts};
 use crate::client::Client;

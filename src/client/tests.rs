@@ -3,10 +3,11 @@ use std::sync::{Arc, Mutex};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::api::Problem;
+use crate::api::{BatchId, BatchRequest, BatchState, DestinationState, Problem};
 
 const TOKEN: &str = "t0ken-that-never-shows";
 

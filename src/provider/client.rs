@@ -15,8 +15,8 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use super::details::Polled;
+use super::masked::Hidden;
 use super::outcome::{Answer, CallError, Cancelled, Exchange, SubmissionOutcome, Trouble};
-use super::shown::Hidden;
 use super::wire::{self, PendingBatch, Submission, WireNames};
 use crate::domain::{BatchId, Content, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
 use crate::metrics::{Call, Ending, Metrics};

@@ -4,8 +4,8 @@
 
 mod client;
 mod details;
+mod masked;
 mod outcome;
-mod shown;
 mod standing;
 mod wire;
 

@@ -3,11 +3,6 @@
 //! A `GET` is sent once. [`Client::submit`] is sent again with the same id where the daemon says
 //! that it is busy: the id makes that harmless. No error shows the token.
 
-mod exchange;
-mod live;
-#[cfg(test)]
-mod tests;
-
 use std::io::Write;
 use std::time::Duration;
 
@@ -19,7 +14,7 @@ use crate::api;
 use crate::api::{Batch, BatchId, BatchRequest, BatchState, DestinationState, Group, Msisdn, Page, Timestamp};
 use crate::secret::Secret;
 
-use exchange::{Answer, Exchange, NO_QUERY, bytes, read};
+use super::exchange::{Answer, Exchange, NO_QUERY, bytes, read};
 
 /// For answers that come at once.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -154,7 +149,7 @@ pub enum ExportFormat {
 /// Talks to one daemon. Needs to run on an actix system.
 #[derive(Clone, Debug)]
 pub struct Client {
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
 }
 
 impl Client {
