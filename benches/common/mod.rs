@@ -117,6 +117,7 @@ pub fn receipt(n: usize, batch: &str) -> String {
 /// The real binary, with batches that a simulated provider has taken.
 pub struct Receiptd {
     child: Child,
+    program: PathBuf,
     folder: PathBuf,
     provider: simulator::Handle,
     /// Of the public listener.
@@ -149,16 +150,32 @@ impl Receiptd {
     }
 
     pub fn empty(folder: &Path) -> Self {
+        Self::of(Path::new(env!("CARGO_BIN_EXE_receiptd")), folder)
+    }
+
+    /// Runs this program, perhaps of another version, with nothing in its database.
+    pub fn of(program: &Path, folder: &Path) -> Self {
         let profile = Profile { hold: true, ..Profile::calm() };
         let settings = simulator::Settings { profile, keep_bodies: false, ..simulator::Settings::default() };
         let provider = simulator::Bound::bind(settings, "127.0.0.1:0").and_then(simulator::Bound::start).expect("a simulator");
-        let (child, address, api) = launch(folder, &provider.url());
+        let (child, address, api) = launch(program, folder, &provider.url());
         let token = std::fs::read_to_string(folder.join("receiptd.token")).expect("a token").trim().to_owned();
         let identity: serde_json::Value =
             serde_json::from_slice(&std::fs::read(folder.join("receiptd.db.identity")).expect("an identity")).expect("JSON");
         let secret = STANDARD_NO_PAD.decode(identity["secrets"][0].as_str().expect("a secret")).expect("base64");
         let secrets = CallbackSecrets::new([&*secret]).expect("a secret");
-        Self { child, folder: folder.into(), provider, address, api, token, secrets, batches: Vec::new(), destinations: 0 }
+        Self {
+            child,
+            program: program.into(),
+            folder: folder.into(),
+            provider,
+            address,
+            api,
+            token,
+            secrets,
+            batches: Vec::new(),
+            destinations: 0,
+        }
     }
 
     /// Stops it as a service manager would, and starts it again: how long until it is ready.
@@ -167,7 +184,7 @@ impl Receiptd {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a child of ours");
         self.child.wait().expect("it ends");
         let started = Instant::now();
-        (self.child, self.address, self.api) = launch(&self.folder, &self.provider.url());
+        (self.child, self.address, self.api) = launch(&self.program, &self.folder, &self.provider.url());
         while Client::new(self).get("/readyz").status != 200 {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -254,9 +271,9 @@ impl Receiptd {
     }
 }
 
-fn launch(folder: &Path, provider: &str) -> (Child, SocketAddr, SocketAddr) {
+fn launch(program: &Path, folder: &Path, provider: &str) -> (Child, SocketAddr, SocketAddr) {
     std::fs::write(folder.join("receiptd.toml"), "").expect("written"); // keeps that of the machine out
-    let mut child = Command::new(env!("CARGO_BIN_EXE_receiptd"))
+    let mut child = Command::new(program)
         .arg("serve")
         .current_dir(folder)
         .env("RECEIPTD_PUBLIC_URL", "http://127.0.0.1:1")
@@ -271,10 +288,15 @@ fn launch(folder: &Path, provider: &str) -> (Child, SocketAddr, SocketAddr) {
         .spawn()
         .expect("started");
     let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-    let line = lines.by_ref().map_while(Result::ok).find(|line| line.contains("takes callbacks on")).expect("it listens");
+    // The line that names both listeners, whatever the version calls them.
+    let (public, private) = lines.by_ref().map_while(Result::ok).find_map(|line| two_addresses(&line)).expect("it listens");
     std::thread::spawn(move || lines.for_each(drop));
-    let mut addresses = line.split_whitespace().filter_map(|word| word.parse::<SocketAddr>().ok());
-    (child, addresses.next().expect("public"), addresses.next().expect("private"))
+    (child, public, private)
+}
+
+fn two_addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let mut addresses = line.split_whitespace().filter_map(|word| word.trim_end_matches([',', '.']).parse().ok());
+    Some((addresses.next()?, addresses.next()?))
 }
 
 impl Drop for Receiptd {

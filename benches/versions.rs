@@ -1,0 +1,69 @@
+//! Two versions of receiptd taking the same receipts in turns, so that a noisy machine is noisy for both.
+//!
+//!     BENCH_OLD=/path/to/receiptd cargo bench --bench versions
+//!     BENCH_NEW=/path/to/another BENCH_OLD=… BENCH_ROUNDS=9 cargo bench --bench versions
+//!
+//! Prints requests (of arrays: receipts) a second of each round and their ratio, new to old, round by round.
+
+use std::path::PathBuf;
+
+use common::{Receiptd, drive, median, setting};
+
+mod common;
+
+/// Requests of one measurement.
+const REQUESTS: usize = 40_000;
+
+fn main() {
+    let (destinations, rounds) = (setting("BENCH_DESTINATIONS", 1_000_000), setting("BENCH_ROUNDS", 7));
+    let program = |variable: &str, default: Option<&str>| {
+        let named = std::env::var(variable).ok().or(default.map(str::to_owned));
+        PathBuf::from(named.unwrap_or_else(|| panic!("{variable} names the program to compare with")))
+    };
+    let programs = [program("BENCH_OLD", None), program("BENCH_NEW", Some(env!("CARGO_BIN_EXE_receiptd")))];
+    let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+    let daemons: Vec<Receiptd> = programs
+        .iter()
+        .zip(&folders)
+        .map(|(program, folder)| {
+            let mut daemon = Receiptd::of(program, folder.path());
+            daemon.take_in(destinations, |_| {});
+            daemon
+        })
+        .collect();
+    let per_round = REQUESTS.min(destinations / (rounds * 2 + 1));
+    let scatter = |n: usize| n * 7_919 % destinations;
+    let mut next = 0;
+    for (what, connections) in
+        [("64 connections", 64), ("1,000 connections", 1_000), ("arrays of 100, 16 connections", 16), ("1 connection", 1)]
+    {
+        let mut rates: [Vec<f64>; 2] = Default::default();
+        let mut p99: [Vec<f64>; 2] = Default::default();
+        for round in 0..rounds {
+            // Who begins changes from round to round.
+            for n in [round % 2, 1 - round % 2] {
+                let daemon = &daemons[n];
+                let (requests, each): (Vec<_>, f64) = match connections {
+                    16 => ((0..400).map(|n| daemon.post_hundred((round * 400 + n) * 100 % destinations, |k| k * 31)).collect(), 100.0),
+                    1 => ((next..next + 2_000).map(|n| daemon.post(scatter(n))).collect(), 1.0),
+                    _ => ((next..next + per_round).map(|n| daemon.post(scatter(n))).collect(), 1.0),
+                };
+                let measured = drive(daemon.address, requests, connections);
+                rates[n].push(measured.rate * each);
+                p99[n].push(measured.latency[1]);
+            }
+            next += if connections == 1 { 2_000 } else { per_round };
+        }
+        let ratios: Vec<f64> = rates[0].iter().zip(&rates[1]).map(|(old, new)| new / old).collect();
+        let each: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+        let ([old, new], [old99, new99]) = (rates.map(median), p99.map(median));
+        println!(
+            "{what}: old {old:.0}/s (p99 {old99:.2} ms), new {new:.0}/s (p99 {new99:.2} ms); new/old {:.3} ({})",
+            median(ratios),
+            each.join(" ")
+        );
+    }
+    for (name, daemon) in ["old", "new"].iter().zip(&daemons) {
+        println!("{name}: resident {:.1} MB, {:.1} MB at most", daemon.resident().0, daemon.resident().1);
+    }
+}
