@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use crate::domain::{
-    Batch, BatchId, BatchState, Channel, Counts, DestinationState, Identifier, LastError, Msisdn, ReceiptCode, Timestamp,
+    Batch, BatchId, BatchState, Channel, Counts, DestinationState, Identifier, LastError, Msisdn, ReceiptCode, Resolution, Timestamp,
 };
 use crate::domain::{Outcome, Source};
 
@@ -275,18 +275,6 @@ pub struct Reconciled {
     pub duplicates: u64,
     /// Destinations of which the provider knows nothing yet.
     pub pending: u64,
-}
-
-/// `POST /v1/batches/{id}/resolve`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Resolution {
-    /// The provider has it: await receipts.
-    Accepted,
-    /// The provider does not have it: hand it over again. A person answers for that.
-    Resubmit,
-    /// Give it up.
-    Abandoned,
 }
 
 /// `POST /v1/probe`: does the public URL lead back to the daemon, and does the provider answer it?

@@ -194,7 +194,7 @@ impl Histogram {
 
 /// What was looked up for one answer.
 #[derive(Clone, Debug, Default)]
-pub struct Census {
+pub struct Gauges {
     /// Batches by state.
     pub batches: Vec<(String, u64)>,
     /// Destinations by state.
@@ -224,9 +224,9 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 ///
 /// # Errors
 /// None is known.
-pub fn render(metrics: std::sync::Arc<Metrics>, census: Census) -> Result<String, fmt::Error> {
+pub fn render(metrics: std::sync::Arc<Metrics>, gauges: Gauges) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Scrape { metrics, census }));
+    registry.register_collector(Box::new(Scrape { metrics, gauges }));
     let mut shown = String::new();
     text::encode(&mut shown, &registry)?;
     Ok(shown)
@@ -235,12 +235,12 @@ pub fn render(metrics: std::sync::Arc<Metrics>, census: Census) -> Result<String
 #[derive(Debug)]
 struct Scrape {
     metrics: std::sync::Arc<Metrics>,
-    census: Census,
+    gauges: Gauges,
 }
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Self { metrics, census } = self;
+        let Self { metrics, gauges } = self;
         let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
 
         let mut family = encoder.encode_descriptor("receiptd_receipts", "Receipts recorded", None, MetricType::Counter)?;
@@ -268,15 +268,15 @@ impl Collector for Scrape {
         }
         let help = "What waits: rows for the writer, batches for the provider";
         let mut family = encoder.encode_descriptor("receiptd_queue_depth", help, None, MetricType::Gauge)?;
-        for (queue, depth) in [("writer", census.writer_queue), ("outbox", census.outbox)] {
+        for (queue, depth) in [("writer", gauges.writer_queue), ("outbox", gauges.outbox)] {
             gauge(&mut family, &[("queue", queue)], depth)?;
         }
         let mut family = encoder.encode_descriptor("receiptd_batches", "Batches by state", None, MetricType::Gauge)?;
-        for (state, number) in &census.batches {
+        for (state, number) in &gauges.batches {
             gauge(&mut family, &[("state", state.as_str())], *number)?;
         }
         let mut family = encoder.encode_descriptor("receiptd_destinations", "Destinations by state", None, MetricType::Gauge)?;
-        for (state, number) in &census.destinations {
+        for (state, number) in &gauges.destinations {
             gauge(&mut family, &[("state", *state)], *number)?;
         }
         let mut family = encoder.encode_descriptor("receiptd_provider_requests", "Calls to the provider", None, MetricType::Counter)?;
@@ -293,23 +293,23 @@ impl Collector for Scrape {
         let help = "Age of the oldest batch that is neither settled nor to be sent later";
         encoder
             .encode_descriptor("receiptd_oldest_unsettled_seconds", help, None, MetricType::Gauge)?
-            .encode_gauge(&census.oldest_unsettled)?;
+            .encode_gauge(&gauges.oldest_unsettled)?;
         for (name, help, number) in [
-            ("receiptd_silent_batches", "Submitted, past reconcile.after, and not one receipt", Some(census.silent_batches)),
-            ("receiptd_quarantined", "Callbacks in the quarantine that wait for a decision", Some(census.quarantined)),
+            ("receiptd_silent_batches", "Submitted, past reconcile.after, and not one receipt", Some(gauges.silent_batches)),
+            ("receiptd_quarantined", "Callbacks in the quarantine that wait for a decision", Some(gauges.quarantined)),
             (
                 "receiptd_public_url_reachable",
                 "Whether the public URL led here when it was tried last",
                 metrics.public_url_reachable().map(u64::from),
             ),
-            ("receiptd_disk_free_bytes", "Free on the disk of the database", census.disk_free_bytes),
+            ("receiptd_disk_free_bytes", "Free on the disk of the database", gauges.disk_free_bytes),
         ] {
             if let Some(number) = number {
                 encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&number)?;
             }
         }
         let mut family = encoder.encode_descriptor("receiptd_database_bytes", "Size of the database", None, MetricType::Gauge)?;
-        for (file, bytes) in [("database", census.database_bytes), ("wal", census.wal_bytes)] {
+        for (file, bytes) in [("database", gauges.database_bytes), ("wal", gauges.wal_bytes)] {
             gauge(&mut family, &[("file", file)], bytes)?;
         }
         encoder
@@ -339,7 +339,7 @@ mod tests {
         metrics.callback(299, Duration::ZERO);
         metrics.commit(7, Duration::from_millis(2));
         metrics.provider(Call::Submit, Ending::Answered(201), Duration::from_secs(20));
-        let shown = render(metrics, Census::default()).expect("shown");
+        let shown = render(metrics, Gauges::default()).expect("shown");
         for line in [
             "receiptd_receipts_total{source=\"poll\",outcome=\"conflict\"} 1",
             "receiptd_callbacks_total{status=\"200\"} 1",

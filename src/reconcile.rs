@@ -18,7 +18,7 @@ use crate::domain::{BatchId, BatchState, Identifier, LastError, Timestamp};
 use crate::lock::lock;
 use crate::provider::{CallError, Errand, Polled, Provider, Standing};
 use crate::receive;
-use crate::store::{Asked, Open, Recorded, Store, StoreError};
+use crate::store::{Awaiting, PollAnswer, Recorded, Store, StoreError};
 
 /// Between two questions.
 const SPACING: Duration = Duration::from_secs(1);
@@ -79,7 +79,7 @@ pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> 
     let Some(polled) = polled.transpose()? else { return Ok(None) };
     // A provider that answers about any uuid, and tells of no message of ours, does not say that it has the batch.
     let pending = polled.pending + polled.unreadable;
-    let what = if is_ours { Asked::Found } else { Asked::Gone };
+    let what = if is_ours { PollAnswer::Found } else { PollAnswer::Gone };
     let now = store.asked(id, what, due.sent_before(polled.answered_at)).await?;
     if now.is_some_and(|now| now.state == BatchState::Complete && now.counts.expired > 0 && batch.state != BatchState::Complete) {
         log::warn!("batch {id}: its deadline has passed, what is still pending has expired");
@@ -254,7 +254,7 @@ impl Reconciler {
         if self.seen_missed.replace(missed) != missed {
             self.gap_ended.set(now);
         }
-        let open = self.store.open_batches().await?;
+        let open = self.store.awaiting().await?;
         let Some((due, batch)) = open.iter().map(|batch| (self.due(batch, now), batch)).min_by_key(|(due, _)| *due) else {
             return Ok(Step::Wait(self.look()));
         };
@@ -275,7 +275,7 @@ impl Reconciler {
     }
 
     /// Are the batches that wait for their time at the provider still waiting there?
-    async fn compare_scheduled(&self, open: &[Open], now: Timestamp) -> Result<(), StoreError> {
+    async fn compare_scheduled(&self, open: &[Awaiting], now: Timestamp) -> Result<(), StoreError> {
         let mut scheduled = Vec::new();
         for open in open.iter().filter(|open| !open.unconfirmed && open.sent_at > now.plus(ON_ITS_WAY)) {
             scheduled.extend(self.store.batch(open.id).await?.filter(|batch| batch.state == BatchState::Scheduled));
@@ -310,7 +310,7 @@ impl Reconciler {
     }
 
     /// When the provider should be asked about a batch.
-    fn due(&self, batch: &Open, now: Timestamp) -> Timestamp {
+    fn due(&self, batch: &Awaiting, now: Timestamp) -> Timestamp {
         let Patience { after, deadline } = self.patience;
         // What was written down under a clock that was ahead says nothing.
         let [asked_at, answered_at] = [batch.asked_at, batch.answered_at].map(|at| at.filter(|at| *at <= now));
@@ -329,7 +329,7 @@ impl Reconciler {
         [Some(regular), after_a_gap, expires].into_iter().flatten().min().unwrap_or(regular)
     }
 
-    async fn ask(&self, batch: &Open) -> Result<(), StoreError> {
+    async fn ask(&self, batch: &Awaiting) -> Result<(), StoreError> {
         let error = match pull(&self.store, &self.provider, batch.id, self.deadline.due()).await {
             Ok(_) => {
                 self.standing.note(Errand::Asking, None);
@@ -359,15 +359,15 @@ impl Reconciler {
                 let due = self.deadline.due();
                 let over = !batch.unconfirmed && due.sent_before(None).is_some_and(|before| batch.sent_at < before);
                 let (what, before) = match if over { self.provider.greet().await.ok() } else { None } {
-                    Some(there) => (Asked::Gone, due.sent_before(there)),
-                    None => (Asked::Nothing, None),
+                    Some(there) => (PollAnswer::Gone, due.sent_before(there)),
+                    None => (PollAnswer::Nothing, None),
                 };
                 self.store.asked(batch.id, what, before).await?;
                 self.until.set(self.clock.elapsed() + SPACING);
             }
             // It may be this batch alone that it stumbles over: the others get their turn.
             CallError::Unclear(_) => {
-                self.store.asked(batch.id, Asked::Nothing, None).await?;
+                self.store.asked(batch.id, PollAnswer::Nothing, None).await?;
                 self.back_off();
             }
             CallError::Unreachable(_) | CallError::Unauthorized(_) => self.back_off(),

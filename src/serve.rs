@@ -34,7 +34,7 @@ use crate::provider::{self, Provider, Standing};
 use crate::reconcile::{Deadline, Patience, Reconciler};
 use crate::retention::Terms;
 use crate::secret::{Echo, Secret};
-use crate::store::{Found, OpenError, QuarantineBounds, Store, StoreSettings};
+use crate::store::{AtOpening, OpenError, QuarantineBounds, Store, StoreSettings};
 use crate::submit::{Intake, Submitter};
 
 /// Connections of the private listener: a thousand followers of the live stream, and those who ask.
@@ -108,7 +108,7 @@ pub struct Bound {
     store: Store,
     token: Secret,
     secrets: Arc<RwLock<CallbackSecrets>>,
-    found: Found,
+    found: AtOpening,
     manager: Manager,
 }
 
@@ -268,7 +268,7 @@ impl Bound {
 
         let must_start_anew = tokio::select! {
             () = shutdown => false,
-            () = store.must_start_anew() => true,
+            () = store.ended() => true,
         };
         log::info!("stopping: nothing more is taken, what was taken is finished");
         manager.stopping(patience);
@@ -301,7 +301,7 @@ impl Bound {
     }
 
     fn announce(&self) {
-        let Found { created, interrupted, held, secrets_lost } = &self.found;
+        let AtOpening { created, interrupted, held, secrets_lost } = &self.found;
         let path = self.store.path().display();
         if *created {
             log::info!("made a new database, {path}");

@@ -316,6 +316,18 @@ pub struct Batch {
     pub completed_at: Option<Timestamp>,
 }
 
+/// What a person knows, or decides, of an unconfirmed batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Resolution {
+    /// The provider has it: await receipts.
+    Accepted,
+    /// The provider does not have it: hand it over again. A person answers for that.
+    Resubmit,
+    /// Give it up.
+    Abandoned,
+}
+
 /// Destinations by state; `total` is their sum. `merged` and `conflict` count on their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]

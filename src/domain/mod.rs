@@ -11,7 +11,7 @@ mod number;
 mod receipt;
 mod timestamp;
 
-pub use batch::{Batch, BatchId, BatchState, Channel, Content, Counts, LastError, NewBatch};
+pub use batch::{Batch, BatchId, BatchState, Channel, Content, Counts, LastError, NewBatch, Resolution};
 pub use callback::{CallbackSecrets, CallbackToken};
 pub use destination::{DestinationState, Msisdn, Said, fold};
 pub use message::parts;

@@ -36,7 +36,7 @@ pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<A
     let failed = |error| ApiError::Store(error, Some(id));
     let outcome = match asked.unless_known {
         None => state.store.enqueue(asked.batch).await.map_err(failed)?,
-        Some(refusal) => state.store.known(asked.batch).await.map_err(failed)?.ok_or(refusal)?,
+        Some(refusal) => state.store.taken_before(asked.batch).await.map_err(failed)?.ok_or(refusal)?,
     };
     match outcome {
         Enqueued::New(batch) => Ok(accepted(&batch)),

@@ -25,7 +25,7 @@ pub(super) async fn healthz() -> HttpResponse {
 
 /// `GET /readyz`: receipts can be recorded.
 pub(super) async fn readyz(state: Data<ApiState>) -> HttpResponse {
-    let reasons: Vec<String> = state.store.trouble().await.into_iter().collect();
+    let reasons: Vec<String> = state.store.fault().await.into_iter().collect();
     let degraded = degraded(&state).await;
     let ready = Readiness { ready: reasons.is_empty(), reasons, degraded };
     if ready.ready { HttpResponse::Ok().json(ready) } else { HttpResponse::ServiceUnavailable().json(ready) }
@@ -62,8 +62,8 @@ async fn degraded(state: &ApiState) -> Vec<String> {
 
 /// `GET /metrics`
 pub(super) async fn metrics(state: Data<ApiState>) -> Answer {
-    let census = state.store.census(state.after).await?;
-    let shown = metrics::render(state.store.metrics().clone(), census).map_err(|_| StoreError::Busy)?;
+    let gauges = state.store.gauges(state.after).await?;
+    let shown = metrics::render(state.store.metrics().clone(), gauges).map_err(|_| StoreError::Busy)?;
     Ok(HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(shown))
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn openapi() -> HttpResponse {
 
 /// `GET /`: a small page that names the daemon and its state.
 pub(super) async fn home(state: Data<ApiState>) -> HttpResponse {
-    let condition = match state.store.trouble().await {
+    let condition = match state.store.fault().await {
         None => "Receipts are being recorded.",
         Some(_) => "Receipts can NOT be recorded at the moment: see /readyz.",
     };

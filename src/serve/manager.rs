@@ -61,7 +61,7 @@ impl Manager {
         loop {
             due.tick().await;
             // Where something is wrong already, this has the writer try to write, and that is its answer.
-            let trouble = store.trouble().await;
+            let trouble = store.fault().await;
             if trouble.is_none() {
                 // There is no item 0: nothing is changed, and the writer has come by.
                 answered(|| store.drop_quarantined(0)).await;

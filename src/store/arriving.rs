@@ -5,31 +5,20 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, named_params};
 
-use super::batches::shown;
+use super::answers::Enqueued;
+use super::batches::reread;
 use super::db::Store;
-use super::error::{JobError, StoreError};
+use super::error::StoreError;
+use super::failure::JobError;
 use super::known::known;
 use super::rows::key;
 use super::writer::Writing;
-use crate::domain::{Batch, NewBatch, Timestamp};
+use crate::domain::{NewBatch, Timestamp};
 
 /// Destinations that are written in one transaction: a millisecond or two.
 const SLICE: usize = 4_096;
 /// Batches larger than a slice that may be on their way in at a time; more are told to come back.
 pub(super) const ARRIVING_AT_A_TIME: usize = 8;
-
-/// What became of a batch that was handed in.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Enqueued {
-    /// It is in the outbox now.
-    New(Batch),
-    /// The same was handed in before: this is how far it has come.
-    Same(Batch),
-    /// Its id belongs to a batch with other content, which may have been pruned.
-    Different,
-    /// The same was handed in before, and has been pruned.
-    Pruned,
-}
 
 /// A batch on its way in, and what it is known by when it comes again.
 struct Arrival {
@@ -65,7 +54,7 @@ impl Store {
     ///
     /// # Errors
     /// `Busy` while one as large is on its way in: it may be this one.
-    pub async fn known(&self, new: NewBatch) -> Result<Option<Enqueued>, StoreError> {
+    pub async fn taken_before(&self, new: NewBatch) -> Result<Option<Enqueued>, StoreError> {
         if new.destinations.len() > SLICE && self.shared.arriving.available_permits() < ARRIVING_AT_A_TIME {
             return Err(StoreError::Busy);
         }
@@ -143,7 +132,7 @@ impl Arrival {
             w.conn.prepare_cached("delete from arriving where batch = :batch")?.execute(named_params! {":batch": batch})?;
         }
         w.memory.outbox_changed = true;
-        Ok(Enqueued::New(shown(w, self.new.id)?))
+        Ok(Enqueued::New(reread(w, self.new.id)?))
     }
 
     fn insert_batch(&self, conn: &Connection, batch: i64, now: Timestamp) -> rusqlite::Result<()> {

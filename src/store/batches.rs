@@ -3,51 +3,14 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, named_params};
 
+use super::answers::{Cancel, Resolved};
 use super::db::Store;
-use super::error::{JobError, StoreError};
+use super::error::StoreError;
+use super::failure::JobError;
+use super::filters::BatchFilter;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, find_batch};
 use super::writer::Writing;
-use crate::api::Resolution;
-use crate::domain::{Batch, BatchId, BatchState, Identifier, Timestamp};
-
-/// Which batches are asked for.
-#[derive(Debug, Clone, Default)]
-pub struct BatchFilter {
-    /// In this state.
-    pub state: Option<BatchState>,
-    /// Of this group.
-    pub group: Option<BatchId>,
-    /// With this reference.
-    pub reference: Option<String>,
-    /// Accepted at or after this time.
-    pub created_after: Option<Timestamp>,
-    /// Accepted before this time.
-    pub created_before: Option<Timestamp>,
-}
-
-/// What became of the wish to cancel a batch.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Cancel {
-    /// It is cancelled; nothing of it had left.
-    Done(Batch),
-    /// The provider has it and sends it later: the provider must be asked, under this name.
-    AtProvider(Identifier),
-    /// It can no longer be cancelled.
-    TooLate(BatchState),
-    /// There is no such batch.
-    Unknown,
-}
-
-/// What became of a decision about an unconfirmed batch.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Resolved {
-    /// It is decided.
-    Done(Batch),
-    /// There is nothing to decide: it is not unconfirmed.
-    NotUnconfirmed(BatchState),
-    /// There is no such batch.
-    Unknown,
-}
+use crate::domain::{Batch, BatchId, BatchState, Identifier, Resolution, Timestamp};
 
 impl Store {
     /// One batch.
@@ -103,7 +66,7 @@ impl Store {
             match batch.state {
                 BatchState::Queued => {
                     move_to(w, key, BatchState::Cancelled)?;
-                    Ok(Cancel::Done(shown(w, id)?))
+                    Ok(Cancel::Done(reread(w, id)?))
                 }
                 BatchState::Scheduled => Ok(Cancel::AtProvider(Identifier::from(&*batch.provider_id.unwrap_or_else(|| id.to_string())))),
                 state => Ok(Cancel::TooLate(state)),
@@ -123,7 +86,7 @@ impl Store {
             if matches!(batch.state, BatchState::Scheduled | BatchState::Submitted) {
                 move_to(w, key, BatchState::Cancelled)?;
             }
-            Ok(Some(shown(w, id)?))
+            Ok(Some(reread(w, id)?))
         })
         .await
     }
@@ -148,7 +111,7 @@ impl Store {
             };
             move_to(w, key, state)?;
             w.memory.outbox_changed = true;
-            Ok(Resolved::Done(shown(w, id)?))
+            Ok(Resolved::Done(reread(w, id)?))
         })
         .await
     }
@@ -168,7 +131,7 @@ pub(super) fn move_to(w: &Writing<'_>, key: i64, state: BatchState) -> rusqlite:
 }
 
 /// The batch as it is now, within the transaction.
-pub(super) fn shown(w: &mut Writing<'_>, id: BatchId) -> Result<Batch, JobError> {
+pub(super) fn reread(w: &mut Writing<'_>, id: BatchId) -> Result<Batch, JobError> {
     w.flush()?;
     Ok(find_batch(w.conn, id, w.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.1)
 }

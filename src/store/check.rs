@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::db::{OpenError, Store};
-use super::error::StoreError;
+use super::db::Store;
+use super::error::{OpenError, StoreError};
 use super::place::take_lock;
 
 /// Each query finds rows that must not be; it returns the text that says so.

@@ -1,9 +1,8 @@
 //! Opening a database: one daemon a file, the right file, and nothing in it that could be sent twice.
 
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use r2d2_sqlite::SqliteConnectionManager;
@@ -11,21 +10,23 @@ use rusqlite::{Connection, OpenFlags, named_params};
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 use tokio::sync::Semaphore;
 
-use super::arriving::{self, ARRIVING_AT_A_TIME};
+use super::answers::AtOpening;
+use super::arriving::ARRIVING_AT_A_TIME;
 use super::checkpoint::{Checkpointer, watch_wal};
-use super::error::{JobError, StoreError};
+use super::error::{OpenError, StoreError};
+use super::failure::JobError;
 use super::identity::{Identity, beside};
-use super::keep;
 use super::outbox::Held;
 use super::place::{real_path, take_lock};
-use super::quarantine::QuarantineBounds;
 use super::queue::Queue;
-use super::recognise::{Recognition, recognise};
-use super::schema;
+use super::recognise::recognise;
+use super::settings::{QuarantineBounds, StoreSettings};
 use super::watched::Watched;
-use super::writer::{self, Writer, Writing};
+use super::writer::{Writer, Writing};
+use super::{arriving, keep, schema, writer};
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
+use crate::lock::lock;
 
 /// Connections for reading.
 const READERS: u32 = 8;
@@ -33,15 +34,6 @@ const READERS: u32 = 8;
 const READERS_WAITING: usize = 256;
 /// How long a reader waits for a connection.
 const READER_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What the store needs to know.
-#[derive(Debug, Clone)]
-pub struct StoreSettings {
-    /// The database file; its folder must exist.
-    pub path: PathBuf,
-    /// How much the quarantine may hold.
-    pub quarantine: QuarantineBounds,
-}
 
 /// The store. Clones share it.
 #[derive(Clone)]
@@ -72,84 +64,13 @@ pub(super) struct Shared {
     lock: File,
 }
 
-/// What was found on opening, for the log and for people.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The file was made just now.
-    pub created: bool,
-    /// Batches that were being submitted when the last run ended: unconfirmed now.
-    pub interrupted: u64,
-    /// Batches held as unconfirmed because this may be an older copy, and why.
-    pub held: Option<(u64, String)>,
-    /// The secrets of the callback tokens were lost: URLs given out so far lead nowhere.
-    pub secrets_lost: bool,
-}
-
-/// Why a database cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another daemon has it.
-    #[error(
-        "{path} is in use by another receiptd (process {holder}); stop that one first, or give this one a database of its own (`database = …`)"
-    )]
-    InUse {
-        /// The database.
-        path: PathBuf,
-        /// Its process id, as it wrote it down.
-        holder: String,
-    },
-    /// It is no database of ours.
-    #[error("{0} is an SQLite database, but not one of receiptd; write another path to `database`")]
-    Foreign(PathBuf),
-    /// It is no database at all.
-    #[error("{0} is not an SQLite database; write another path to `database`")]
-    NoDatabase(PathBuf),
-    /// It was written by a newer receiptd.
-    #[error(
-        "{path} has schema version {found}, and this receiptd knows versions up to {known}; install the newer receiptd again, or restore the copy it made before upgrading"
-    )]
-    Newer {
-        /// The database.
-        path: PathBuf,
-        /// Its version.
-        found: i64,
-        /// Ours.
-        known: i64,
-    },
-    /// The copy before an upgrade cannot be made.
-    #[error("the schema of the database must be upgraded, and the copy {path} that is made before cannot be written: {reason}")]
-    NoBackup {
-        /// The copy.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// An upgrade failed; nothing was changed.
-    #[error("the schema cannot be upgraded, nothing was changed: {0}")]
-    Migration(String),
-    /// A file beside the database.
-    #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// SQLite.
-    #[error("the database cannot be opened: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// The pool of readers.
-    #[error("the database cannot be opened for reading: {0}")]
-    Readers(#[from] r2d2::Error),
-}
-
 impl Store {
     /// Opens the database, makes it where there is none, and starts the writer. Whatever might be submitted
-    /// a second time is held: see [`Found`].
+    /// a second time is held: see [`AtOpening`].
     ///
     /// # Errors
     /// See [`OpenError`]; nothing was changed.
-    pub fn open(settings: &StoreSettings, clock: &Clock) -> Result<(Self, Found), OpenError> {
+    pub fn open(settings: &StoreSettings, clock: &Clock) -> Result<(Self, AtOpening), OpenError> {
         let path = real_path(&settings.path).map_err(|source| OpenError::File { path: settings.path.clone(), source })?;
         let lock = take_lock(&path)?;
         let mut conn = open_or_create(&path)?;
@@ -157,12 +78,8 @@ impl Store {
         keep::finish_pruning(&conn)?;
         arriving::forget_interrupted(&conn)?;
         let identity_path = beside(&path, ".identity");
-        let file_error = |source| OpenError::File { path: identity_path.clone(), source };
-        let mut found = Found { created, ..Found::default() };
-        let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found).map_err(|error| match error {
-            Recognition::File(source) => file_error(source),
-            Recognition::Sqlite(error) => OpenError::Sqlite(error),
-        })?;
+        let mut found = AtOpening { created, ..AtOpening::default() };
+        let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found)?;
 
         let queue = Arc::new(Queue::new());
         let identity = Arc::new(Mutex::new(identity));
@@ -201,7 +118,7 @@ impl Store {
     /// Takes nothing more, writes what waits, and ends the writer. Blocks until that is done.
     pub fn close(&self) {
         self.shared.queue.close();
-        let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = lock(&self.shared.thread).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             log::error!("the writer ended with a panic");
         }
@@ -243,7 +160,7 @@ impl Store {
 
     /// Why receipts cannot be recorded at the moment; `None` when they can. Where the last commit failed, a
     /// new one is tried, so that a daemon nobody writes to notices that the fault is gone.
-    pub async fn trouble(&self) -> Option<String> {
+    pub async fn fault(&self) -> Option<String> {
         let watched = self.shared.watched.clone();
         if let Ok(Some(fault)) = blocking(move || Ok(watched.fault())).await {
             // The writer looks too: what can be saved, it saves.
@@ -264,7 +181,7 @@ impl Store {
     }
 
     /// Completes when nothing can be recorded any more before a new start, and nothing would be lost by one.
-    pub async fn must_start_anew(&self) {
+    pub async fn ended(&self) {
         if self.shared.queue.wal_saved.subscribe().wait_for(|saved| *saved).await.is_err() {
             std::future::pending().await
         }
@@ -307,7 +224,7 @@ impl Store {
     }
 
     pub(super) fn identity(&self) -> std::sync::MutexGuard<'_, Identity> {
-        self.shared.identity.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.identity)
     }
 
     pub(super) async fn write<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>

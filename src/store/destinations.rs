@@ -4,22 +4,12 @@ use rusqlite::{Connection, Row, named_params};
 
 use super::db::Store;
 use super::error::StoreError;
+use super::filters::DestinationFilter;
 use super::receipt_log::{LOG_COLUMNS, LOG_TABLES, log_entry};
 use super::receipts::said_of;
-use super::rows::{StoredIdentifier, find_batch, key, shown, time_or_none};
+use super::rows::{StoredIdentifier, display_number, find_batch, key, time_or_none};
 use crate::api;
 use crate::domain::{Batch, BatchId, BatchState, DestinationState, Msisdn, ReceiptCode, Said};
-
-/// Which destinations are asked for.
-#[derive(Debug, Clone, Default)]
-pub struct DestinationFilter {
-    /// In this state.
-    pub state: Option<DestinationState>,
-    /// With this code as the deciding one (compared as a hexadecimal number).
-    pub code: Option<ReceiptCode>,
-    /// With, or without, a failure after a delivery.
-    pub conflict: Option<bool>,
-}
 
 /// The columns of one destination, with its deciding receipt.
 ///
@@ -165,7 +155,7 @@ pub(super) fn history(conn: &Connection, batch: i64, number: i64) -> rusqlite::R
 /// A row of [`DESTINATION_COLUMNS`].
 pub(super) fn destination(row: &Row<'_>, batch: BatchState) -> rusqlite::Result<api::Destination> {
     Ok(api::Destination {
-        destination: shown(row.get("number")?),
+        destination: display_number(row.get("number")?),
         state: DestinationState::of(said_of(row.get("said")?), batch),
         code: row.get::<_, Option<String>>("code")?.map(ReceiptCode::new),
         description: row.get("description")?,

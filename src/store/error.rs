@@ -1,6 +1,7 @@
 //! What can go wrong in the store, and what the caller can do about it.
 
-use rusqlite::ErrorCode;
+use std::io;
+use std::path::PathBuf;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,46 +23,85 @@ pub enum StoreError {
     Closing,
 }
 
-/// Why a job inside a transaction gave up.
-#[derive(Debug)]
-pub(super) enum JobError {
-    /// SQLite said so.
-    Sqlite(rusqlite::Error),
-    /// The job refuses itself; its neighbours are not concerned.
-    Refused(StoreError),
+/// Why a database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another daemon has it.
+    #[error(
+        "{path} is in use by another receiptd (process {holder}); stop that one first, or give this one a database of its own (`database = …`)"
+    )]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// Its process id, as it wrote it down.
+        holder: String,
+    },
+    /// It is no database of ours.
+    #[error("{0} is an SQLite database, but not one of receiptd; write another path to `database`")]
+    Foreign(PathBuf),
+    /// It is no database at all.
+    #[error("{0} is not an SQLite database; write another path to `database`")]
+    NoDatabase(PathBuf),
+    /// It was written by a newer receiptd.
+    #[error(
+        "{path} has schema version {found}, and this receiptd knows versions up to {known}; install the newer receiptd again, or restore the copy it made before upgrading"
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The copy before an upgrade cannot be made.
+    #[error("the schema of the database must be upgraded, and the copy {path} that is made before cannot be written: {reason}")]
+    NoBackup {
+        /// The copy.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// An upgrade failed; nothing was changed.
+    #[error("the schema cannot be upgraded, nothing was changed: {0}")]
+    Migration(String),
+    /// A file beside the database.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The engine refuses; in its words.
+    #[error("the database cannot be opened: {0}")]
+    Engine(String),
+    /// It can be written, and not be read.
+    #[error("the database cannot be opened for reading: {0}")]
+    Readers(String),
 }
 
-impl From<rusqlite::Error> for JobError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            // The message of a failed statement may quote the statement, never its values.
-            _ => Self::Broken(error.to_string()),
-        }
-    }
-}
-
-/// Whether the storage itself failed, so that every job of the transaction is concerned.
-pub(super) fn is_storage_failure(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::OutOfMemory
-                | ErrorCode::FileLockingProtocolFailed
-        )
-    )
+/// Why there is no copy. Nothing is left of it.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// It would have to be written over something.
+    #[error("{0} exists already; name another file, or move it away")]
+    Exists(PathBuf),
+    /// A file cannot be written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The engine cannot read the one, or write the other; in its words.
+    #[error("the copy cannot be written: {0}")]
+    Engine(String),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Closing,
 }

@@ -4,45 +4,20 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, named_params};
 
-use super::db::{OpenError, Store};
-use super::error::StoreError;
+use super::db::Store;
+use super::error::{BackupError, StoreError};
 use super::identity::{Identity, beside};
 use super::known::remember;
 use super::place::take_lock;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
+use crate::lock::lock;
 
 /// Destinations, or bodies, that go in one transaction: some milliseconds.
 const AT_A_TIME: usize = 500;
-
-/// Why there is no copy. Nothing is left of it.
-#[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    /// It would have to be written over something.
-    #[error("{0} exists already; name another file, or move it away")]
-    Exists(PathBuf),
-    /// A file cannot be written.
-    #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// SQLite cannot read the one, or write the other.
-    #[error("the copy cannot be written: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// The database cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The daemon is stopping.
-    #[error("the daemon is stopping")]
-    Closing,
-}
 
 impl Store {
     /// Copies the database and its identity to `to` and `to.identity`, both mode 0600, while receipts come in. The
@@ -54,7 +29,7 @@ impl Store {
         let store = self.clone();
         let work = move || {
             // One after the other: a second one to the same file would write into what the first has half written.
-            let _turn = store.shared.copying.lock().unwrap_or_else(PoisonError::into_inner);
+            let _turn = lock(&store.shared.copying);
             let identity = store.identity().clone();
             copy(store.path(), &identity, &to)
         };

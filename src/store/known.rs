@@ -4,14 +4,16 @@ use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, named_params};
 
-use super::arriving::Enqueued;
-use super::batches::shown;
+use super::answers::Enqueued;
+use super::batches::reread;
 use super::db::Store;
-use super::error::{JobError, StoreError};
+use super::error::StoreError;
+use super::failure::JobError;
 use super::receipts::stand_in;
 use super::rows::key;
 use super::writer::Writing;
 use crate::domain::{BatchId, Msisdn, NewBatch};
+use crate::lock::lock;
 
 impl Store {
     /// Whether a batch was accepted once, and has been pruned.
@@ -38,7 +40,7 @@ pub(super) fn known(w: &mut Writing<'_>, new: &NewBatch, fingerprint: &[u8; 32])
     if let Some((batch, content)) = found {
         // Erased with a forgotten number: then its rows tell to whom it went.
         let same = if content.is_empty() { is_for(w, batch, &new.destinations)? } else { content == fingerprint };
-        return Ok(Some(if same { Enqueued::Same(shown(w, new.id)?) } else { Enqueued::Different }));
+        return Ok(Some(if same { Enqueued::Same(reread(w, new.id)?) } else { Enqueued::Different }));
     }
     let content: Option<Vec<u8>> = w
         .conn
@@ -90,5 +92,5 @@ pub(super) fn remember(w: &Writing<'_>, batch: i64, settled_before: i64) -> rusq
 
 /// From a bare hash of a short list a number could be found by trying them all, and forgetting it finds no row of it any more.
 fn keyed(w: &Writing<'_>, content: &[u8]) -> [u8; 32] {
-    w.identity.lock().unwrap_or_else(std::sync::PoisonError::into_inner).content_hash(content)
+    lock(w.identity).content_hash(content)
 }

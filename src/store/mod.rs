@@ -3,9 +3,9 @@
 //! One writer thread owns the only writing connection and commits in groups; readers come from a
 //! pool of read-only connections. Nothing in a signature says SQLite.
 
+mod answers;
 mod arriving;
 mod batches;
-mod census;
 mod check;
 mod checkpoint;
 mod codes;
@@ -13,6 +13,9 @@ mod counting;
 mod db;
 mod destinations;
 mod error;
+mod failure;
+mod filters;
+mod gauges;
 mod identity;
 mod keep;
 mod known;
@@ -27,22 +30,18 @@ mod receipts;
 mod recognise;
 mod rows;
 mod schema;
+mod settings;
 mod stats;
 mod traces;
 mod traffic;
 mod watched;
 mod writer;
 
-pub use arriving::Enqueued;
-pub use batches::{BatchFilter, Cancel, Resolved};
+pub use answers::{AtOpening, Awaiting, Cancel, Claimed, Enqueued, Forget, PollAnswer, Resolved, Settlement};
 pub use check::check_file;
-pub use db::{Found, OpenError, Store, StoreSettings};
-pub use destinations::DestinationFilter;
-pub use error::StoreError;
-pub use keep::{BackupError, backup_file};
-pub use numbers::Forget;
-pub use open::{Asked, Open};
-pub use outbox::{Claimed, Settlement};
-pub use quarantine::QuarantineBounds;
-pub use receipt_log::ReceiptFilter;
+pub use db::Store;
+pub use error::{BackupError, OpenError, StoreError};
+pub use filters::{BatchFilter, DestinationFilter, ReceiptFilter};
+pub use keep::backup_file;
 pub use receipts::{Incoming, Item, Recorded};
+pub use settings::{QuarantineBounds, StoreSettings};

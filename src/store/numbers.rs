@@ -5,26 +5,18 @@
 
 use rusqlite::{Connection, named_params};
 
+use super::answers::Forget;
 use super::db::{Store, blocking};
 use super::destinations::{history, one};
-use super::error::{JobError, StoreError};
+use super::error::StoreError;
+use super::failure::JobError;
 use super::receipts::stand_in;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, key};
 use super::traces;
 use super::writer::Writing;
 use crate::api::{self, NumberInBatch, NumberReport};
-use crate::domain::{BatchId, BatchState, Msisdn, Timestamp};
-
-/// What became of the wish to forget a number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Forget {
-    /// It is nowhere in the file any more.
-    Done(api::Forgotten),
-    /// It waits in the outbox, in this batch: it would not be sent to.
-    StillQueued(BatchId),
-    /// Nothing is known of it.
-    Unknown,
-}
+use crate::domain::{BatchState, Msisdn, Timestamp};
+use crate::lock::lock;
 
 impl Store {
     /// Everything known of a number: its batches, the newest first, from before a cursor. `None`: nothing at all.
@@ -135,7 +127,7 @@ fn forget(w: &mut Writing<'_>, number: Msisdn, mentioned: usize) -> Result<Forge
         Some(place) => place,
         None => {
             let place: i64 = w.conn.query_row("select coalesce(min(stand_in), 0) - 1 from forgotten", [], |row| row.get(0))?;
-            let hash = w.identity.lock().unwrap_or_else(std::sync::PoisonError::into_inner).number_hash(number);
+            let hash = lock(w.identity).number_hash(number);
             w.conn.execute(
                 "insert into forgotten (number_hash, stand_in) values (:hash, :place)",
                 named_params! {":hash": hash, ":place": place},

@@ -2,42 +2,13 @@
 
 use rusqlite::{Row, named_params};
 
+use super::answers::{Awaiting, PollAnswer};
 use super::batches::move_to;
 use super::db::Store;
 use super::error::StoreError;
 use super::receipts::stand_in;
 use super::rows::{find_batch, key};
 use crate::domain::{Batch, BatchId, BatchState, Msisdn, Timestamp};
-
-/// A batch that is submitted or unconfirmed, with what decides when it is asked about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
-    /// Its id.
-    pub id: BatchId,
-    /// The provider may or may not have it.
-    pub unconfirmed: bool,
-    /// When the silence began: at its submission (or creation), at its `send_at`, or with its last receipt.
-    pub silent_since: Timestamp,
-    /// From here its deadline counts: submission, or `send_at` if that is later.
-    pub sent_at: Timestamp,
-    /// When the provider was asked about it last.
-    pub asked_at: Option<Timestamp>,
-    /// How often it was asked in this silence.
-    pub asks: u32,
-    /// When the provider answered last.
-    pub answered_at: Option<Timestamp>,
-}
-
-/// What came of asking the provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// It has the batch; what it told of receipts is recorded.
-    Found,
-    /// It answers, but not about this batch: nothing more will come of asking.
-    Gone,
-    /// It gave no clear answer, or said that it does not know the batch, which may only be on its way.
-    Nothing,
-}
 
 impl Store {
     /// Whether any of these numbers is one that the batch is for, forgotten ones included.
@@ -67,7 +38,7 @@ impl Store {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub async fn open_batches(&self) -> Result<Vec<Open>, StoreError> {
+    pub async fn awaiting(&self) -> Result<Vec<Awaiting>, StoreError> {
         self.read(move |conn| conn.prepare_cached(OPEN)?.query_map([], open)?.collect()).await
     }
 
@@ -76,11 +47,11 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written; asking again does no harm.
-    pub async fn asked(&self, id: BatchId, what: Asked, sent_before: Option<Timestamp>) -> Result<Option<Batch>, StoreError> {
+    pub async fn asked(&self, id: BatchId, what: PollAnswer, sent_before: Option<Timestamp>) -> Result<Option<Batch>, StoreError> {
         self.write(1, move |w| {
             w.flush()?;
             let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
-            let answered = what != Asked::Nothing;
+            let answered = what != PollAnswer::Nothing;
             w.conn
                 .prepare_cached(
                     "update batch set
@@ -92,7 +63,7 @@ impl Store {
                 .execute(named_params! {":now": w.now.as_millis(), ":answered": answered, ":id": key})?;
             // A person may have put it back into the outbox meanwhile: it has been there, and must not go out again.
             let may_be_there = batch.state == BatchState::Unconfirmed || (batch.state == BatchState::Queued && batch.attempts > 0);
-            if what == Asked::Found && may_be_there {
+            if what == PollAnswer::Found && may_be_there {
                 let settled = batch.counts.delivered + batch.counts.failed;
                 let state =
                     if batch.dry_run { BatchState::Validated } else { BatchState::Submitted.completed(batch.counts.total, settled) };
@@ -116,13 +87,13 @@ impl Store {
 pub(super) const OPEN: &str = "select uuid, state, created_at, submitted_at, send_at, last_receipt_at, asked_at, asks, answered_at
     from batch join batch_count on batch = id where state in ('submitted', 'unconfirmed') order by id";
 
-fn open(row: &Row<'_>) -> rusqlite::Result<Open> {
+fn open(row: &Row<'_>) -> rusqlite::Result<Awaiting> {
     let time = |name: &str| row.get::<_, Option<i64>>(name).map(|at| at.map(Timestamp::from_millis));
     let uuid: String = row.get("uuid")?;
     let sent_at = time("submitted_at")?.max(time("send_at")?).or(time("created_at")?).unwrap_or(Timestamp::from_millis(0));
     let (last_receipt_at, asked_at) = (time("last_receipt_at")?, time("asked_at")?);
     let in_this_silence = asked_at >= last_receipt_at;
-    Ok(Open {
+    Ok(Awaiting {
         id: uuid.parse().map_err(|_| rusqlite::Error::InvalidColumnName("uuid".into()))?,
         unconfirmed: row.get::<_, String>("state")? == "unconfirmed",
         silent_since: last_receipt_at.map_or(sent_at, |at| at.max(sent_at)),

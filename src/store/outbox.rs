@@ -1,43 +1,21 @@
 //! The outbox: batches on their way to the provider. Each step is durable before the next is taken.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rusqlite::{Connection, named_params};
 
+use super::answers::{Claimed, Settlement};
 use super::db::{Store, blocking};
 use super::error::StoreError;
 use super::recognise::json;
 use super::rows::find_batch;
 use super::writer::Writing;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
+use crate::lock::lock;
 
 /// Between two attempts to write down what is known.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
-
-/// A batch that is marked as submitting, durably: it may be handed over once.
-#[derive(Clone)]
-pub struct Claimed {
-    /// Its id.
-    pub id: BatchId,
-    /// What to send.
-    pub content: Content,
-    /// To whom.
-    pub destinations: Vec<Msisdn>,
-}
-
-/// How handing it over ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settlement {
-    /// The provider has it, and calls it so.
-    Accepted(Identifier),
-    /// It provably was not taken: it goes back into the outbox.
-    NotTaken(LastError),
-    /// The provider refused it.
-    Rejected(LastError),
-    /// Nobody knows: a receipt, a question that is answered, or a person decides.
-    Unconfirmed(LastError),
-}
 
 impl Store {
     /// Takes the next batch out of the outbox, marks it as submitting and raises the counter of submissions,
@@ -210,7 +188,7 @@ pub(super) struct Held(Mutex<Vec<i64>>);
 
 impl Held {
     fn keys(&self) -> MutexGuard<'_, Vec<i64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     fn let_go(&self, key: i64) {

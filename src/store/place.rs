@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::db::OpenError;
+use super::error::OpenError;
 use super::identity::beside;
 
 /// As many links in a row as Linux follows.

@@ -3,21 +3,14 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::db::Store;
-use super::error::{JobError, StoreError};
+use super::error::StoreError;
+use super::failure::JobError;
 use super::receipts::{Incoming, Recorded, record};
 use super::rows::uuid;
+use super::settings::QuarantineBounds;
 use super::writer::Writing;
 use crate::api;
 use crate::domain::{BatchId, Source, Timestamp};
-
-/// How much the quarantine may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QuarantineBounds {
-    /// Items.
-    pub max_count: u64,
-    /// Bytes of their bodies.
-    pub max_bytes: u64,
-}
 
 /// Keeps a body. At the bound the oldest that is done with goes first; where all are waiting, it is refused.
 pub(super) fn keep(w: &mut Writing<'_>, bounds: QuarantineBounds, batch: BatchId, reason: &str, body: &[u8]) -> Result<i64, JobError> {

@@ -1,12 +1,14 @@
 //! The way to the writer: a bounded queue of jobs, and what the writer tells everybody.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::error::{JobError, StoreError};
+use super::error::StoreError;
+use super::failure::JobError;
 use super::writer::Writing;
+use crate::lock::lock;
 use crate::metrics::Metrics;
 
 /// Rows that may wait for the writer: about a fifth of a second of its work. More is refused at once,
@@ -61,11 +63,6 @@ pub(super) struct Queue {
     pub wal_saved: watch::Sender<bool>,
     /// Where all who share the store count.
     pub metrics: Arc<Metrics>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while one of these is held; if it did, the data would still be whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Queue {

@@ -4,28 +4,13 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::db::Store;
 use super::error::StoreError;
-use super::rows::{StoredIdentifier, outcome_of, shown, source_of};
+use super::filters::ReceiptFilter;
+use super::rows::{StoredIdentifier, display_number, outcome_of, source_of};
 use crate::api;
-use crate::domain::{BatchId, ReceiptCode, Timestamp};
+use crate::domain::{ReceiptCode, Timestamp};
 
 /// Rows of the log that one filtered page looks at.
 const LOG_ROWS_PER_PAGE: i64 = 20_000;
-
-/// Which receipts of the log are asked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ReceiptFilter {
-    /// Only of this batch.
-    pub batch: Option<BatchId>,
-    /// Only deliveries, or only failures.
-    pub delivered: Option<bool>,
-}
-
-impl ReceiptFilter {
-    /// Whether it is one of those that are asked for.
-    pub fn matches(&self, receipt: &api::Receipt) -> bool {
-        self.batch.is_none_or(|batch| receipt.batch == batch) && self.delivered.is_none_or(|delivered| receipt.delivered == delivered)
-    }
-}
 
 impl Store {
     /// The log after an id, oldest first: a page, and the id to go on from (`None` at the end). With a filter
@@ -49,7 +34,7 @@ pub(super) fn log_entry(row: &Row<'_>) -> rusqlite::Result<api::Receipt> {
     Ok(api::Receipt {
         id: row.get("id")?,
         batch: super::rows::uuid(row, "uuid")?,
-        destination: shown(row.get("number")?),
+        destination: display_number(row.get("number")?),
         delivered: row.get("delivered")?,
         code: row.get::<_, Option<String>>("code")?.map(ReceiptCode::new),
         description: row.get("description")?,

@@ -10,12 +10,15 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
 use super::counting::{Tally, is_tallied};
 use super::db::Store;
-use super::error::{JobError, StoreError};
+use super::error::StoreError;
+use super::failure::JobError;
 use super::quarantine;
 use super::rows::{AsIdentifier, key, outcome_number, source_number};
+use super::settings::QuarantineBounds;
 use super::traces::nameless;
 use super::writer::Writing;
 use crate::domain::{BatchId, Identifier, Msisdn, Outcome, Receipt, ReceiptCode, Said, Source, Timestamp};
+use crate::lock::lock;
 
 /// Distinct receipts that one destination takes; more are quarantined.
 const RECEIPTS_PER_DESTINATION: i64 = 1_000;
@@ -150,7 +153,7 @@ impl Store {
     }
 }
 
-pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: quarantine::QuarantineBounds) -> Result<Recorded, JobError> {
+pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: QuarantineBounds) -> Result<Recorded, JobError> {
     let mut done = Recorded::default();
     if !is_tallied(w, incoming.batch)? {
         if is_pruned(w.conn, incoming.batch)? {
@@ -389,7 +392,7 @@ pub(super) fn stand_in(
     identity: &std::sync::Mutex<super::identity::Identity>,
     number: Msisdn,
 ) -> rusqlite::Result<Option<i64>> {
-    let hash = identity.lock().unwrap_or_else(std::sync::PoisonError::into_inner).number_hash(number);
+    let hash = lock(identity).number_hash(number);
     conn.prepare_cached("select stand_in from forgotten where number_hash = :hash")?
         .query_row(named_params! {":hash": hash}, |row| row.get(0))
         .optional()

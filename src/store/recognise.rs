@@ -1,39 +1,29 @@
 //! Is this the database that the identity file knows, and the newest state of it? What might be sent twice is held.
 
-use std::io;
 use std::path::Path;
 
 use rusqlite::{Connection, named_params};
 use uuid::Uuid;
 
-use super::db::Found;
+use super::answers::AtOpening;
+use super::error::OpenError;
 use super::identity::Identity;
 use crate::domain::{LastError, Timestamp};
 
 /// More receipts than any original takes after it was copied, or any database between two starts.
 const LEAP: i64 = 1 << 32;
 
-pub(super) enum Recognition {
-    File(io::Error),
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Recognition {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-impl From<io::Error> for Recognition {
-    fn from(error: io::Error) -> Self {
-        Self::File(error)
-    }
-}
-
 /// Is this the database that the identity file knows, and the newest state of it? What might be submitted
 /// again is held before anything else can happen.
-pub(super) fn recognise(conn: &Connection, path: &Path, created: bool, now: Timestamp, found: &mut Found) -> Result<Identity, Recognition> {
-    let known = Identity::load(path)?;
+pub(super) fn recognise(
+    conn: &Connection,
+    path: &Path,
+    created: bool,
+    now: Timestamp,
+    found: &mut AtOpening,
+) -> Result<Identity, OpenError> {
+    let file_error = |source| OpenError::File { path: path.to_owned(), source };
+    let known = Identity::load(path).map_err(file_error)?;
     if created {
         let id = Uuid::new_v4().to_string();
         conn.execute(
@@ -57,7 +47,7 @@ pub(super) fn recognise(conn: &Connection, path: &Path, created: bool, now: Time
     found.secrets_lost = known.is_none() && !created;
     let mut identity = match known {
         Some(known) => known,
-        None => Identity::new(id.clone())?,
+        None => Identity::new(id.clone()).map_err(file_error)?,
     };
     let transaction = conn.unchecked_transaction()?;
     found.interrupted = settle_interrupted(&transaction, now)?;
@@ -83,7 +73,7 @@ pub(super) fn recognise(conn: &Connection, path: &Path, created: bool, now: Time
     identity.submissions = counter;
     identity.receipts = receipts;
     if changed {
-        identity.save(path)?;
+        identity.save(path).map_err(file_error)?;
     }
     Ok(identity)
 }

@@ -80,7 +80,7 @@ pub(super) fn key(number: Msisdn) -> i64 {
 }
 
 /// A stored number as it is shown.
-pub(super) fn shown(number: i64) -> String {
+pub(super) fn display_number(number: i64) -> String {
     if number < 0 { "forgotten".to_owned() } else { format!("+{number}") }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
-use super::db::OpenError;
+use super::error::OpenError;
 
 /// `schema.sql`, whole.
 const SCHEMA: &str = include_str!("../../schema.sql");

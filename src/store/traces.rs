@@ -4,7 +4,8 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, named_params};
 
 use super::db::Store;
-use super::error::{JobError, StoreError};
+use super::error::StoreError;
+use super::failure::JobError;
 use super::receipts::{has_destination, stand_in};
 use super::recognise::json;
 use super::rows::{AsIdentifier, StoredIdentifier, key};

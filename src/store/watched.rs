@@ -3,10 +3,11 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::identity::beside;
+use crate::lock::lock;
 
 /// What was seen of the database file, to compare it with what is there.
 pub(super) struct Watched {
@@ -36,12 +37,12 @@ impl Watched {
 
     /// The writer has opened its WAL: from now on it must be this one.
     pub fn wal_is_open(&self) {
-        *self.wal.lock().unwrap_or_else(PoisonError::into_inner) = std::fs::metadata(&self.wal_path).ok().as_ref().map(inode);
+        *lock(&self.wal) = std::fs::metadata(&self.wal_path).ok().as_ref().map(inode);
     }
 
     /// Whether the WAL that the writer has open is no longer the one that the next start would read.
     fn wal_is_gone(&self) -> bool {
-        let open = *self.wal.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = *lock(&self.wal);
         open.is_some_and(|open| match std::fs::metadata(&self.wal_path) {
             Ok(found) => inode(&found) != open,
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,

@@ -9,7 +9,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::checkpoint::Checkpointer;
 use super::counting::Tallying;
-use super::error::{JobError, StoreError, is_storage_failure};
+use super::error::StoreError;
+use super::failure::{JobError, is_storage_failure};
 use super::identity::Identity;
 use super::queue::{Job, Queue, Taken};
 use super::receipts::{Infos, Usual};
@@ -259,8 +260,8 @@ impl Failure {
 
     fn from_job(error: JobError) -> Self {
         match error {
-            JobError::Sqlite(error) if is_storage_failure(&error) => Self::storage(error),
-            JobError::Sqlite(error) => {
+            JobError::Engine(error) if is_storage_failure(&error) => Self::storage(error),
+            JobError::Engine(error) => {
                 log::error!("a statement failed: {error}");
                 Self::OfAJob(error.into())
             }

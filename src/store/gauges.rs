@@ -7,7 +7,7 @@ use rusqlite::named_params;
 use super::db::{Store, blocking};
 use super::error::StoreError;
 use super::identity::beside;
-use crate::metrics::{Census, Metrics};
+use crate::metrics::{Gauges, Metrics};
 
 impl Store {
     /// Where all who share the store count.
@@ -19,7 +19,7 @@ impl Store {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub async fn census(&self, after: Duration) -> Result<Census, StoreError> {
+    pub async fn gauges(&self, after: Duration) -> Result<Gauges, StoreError> {
         let stats = self.stats().await?;
         let now = self.shared.clock.now();
         // There are few open batches, however many are done; both have their indexes.
@@ -46,7 +46,7 @@ impl Store {
         })
         .await?;
         let counts = stats.destinations;
-        Ok(Census {
+        Ok(Gauges {
             outbox: stats.batches.get("queued").copied().unwrap_or(0),
             batches: stats.batches.into_iter().collect(),
             destinations: vec![

@@ -1,0 +1,119 @@
+//! What the store answers, where it is more than a type of the domain or of the API.
+
+use crate::api;
+use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn, Timestamp};
+
+/// What was found on opening, for the log and for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AtOpening {
+    /// The file was made just now.
+    pub created: bool,
+    /// Batches that were being submitted when the last run ended: unconfirmed now.
+    pub interrupted: u64,
+    /// Batches held as unconfirmed because this may be an older copy, and why.
+    pub held: Option<(u64, String)>,
+    /// The secrets of the callback tokens were lost: URLs given out so far lead nowhere.
+    pub secrets_lost: bool,
+}
+
+/// What became of a batch that was handed in.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is in the outbox now.
+    New(Batch),
+    /// The same was handed in before: this is how far it has come.
+    Same(Batch),
+    /// Its id belongs to a batch with other content, which may have been pruned.
+    Different,
+    /// The same was handed in before, and has been pruned.
+    Pruned,
+}
+
+/// What became of the wish to cancel a batch.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Cancel {
+    /// It is cancelled; nothing of it had left.
+    Done(Batch),
+    /// The provider has it and sends it later: the provider must be asked, under this name.
+    AtProvider(Identifier),
+    /// It can no longer be cancelled.
+    TooLate(BatchState),
+    /// There is no such batch.
+    Unknown,
+}
+
+/// What became of a decision about an unconfirmed batch.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// It is decided.
+    Done(Batch),
+    /// There is nothing to decide: it is not unconfirmed.
+    NotUnconfirmed(BatchState),
+    /// There is no such batch.
+    Unknown,
+}
+
+/// A batch that is marked as submitting, durably: it may be handed over once.
+#[derive(Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub id: BatchId,
+    /// What to send.
+    pub content: Content,
+    /// To whom.
+    pub destinations: Vec<Msisdn>,
+}
+
+/// How handing it over ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// The provider has it, and calls it so.
+    Accepted(Identifier),
+    /// It provably was not taken: it goes back into the outbox.
+    NotTaken(LastError),
+    /// The provider refused it.
+    Rejected(LastError),
+    /// Nobody knows: a receipt, a question that is answered, or a person decides.
+    Unconfirmed(LastError),
+}
+
+/// A batch that is submitted or unconfirmed, with what decides when it is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaiting {
+    /// Its id.
+    pub id: BatchId,
+    /// The provider may or may not have it.
+    pub unconfirmed: bool,
+    /// When the silence began: at its submission (or creation), at its `send_at`, or with its last receipt.
+    pub silent_since: Timestamp,
+    /// From here its deadline counts: submission, or `send_at` if that is later.
+    pub sent_at: Timestamp,
+    /// When the provider was asked about it last.
+    pub asked_at: Option<Timestamp>,
+    /// How often it was asked in this silence.
+    pub asks: u32,
+    /// When the provider answered last.
+    pub answered_at: Option<Timestamp>,
+}
+
+/// What came of asking the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PollAnswer {
+    /// It has the batch; what it told of receipts is recorded.
+    Found,
+    /// It answers, but not about this batch: nothing more will come of asking.
+    Gone,
+    /// It gave no clear answer, or said that it does not know the batch, which may only be on its way.
+    Nothing,
+}
+
+/// What became of the wish to forget a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forget {
+    /// It is nowhere in the file any more.
+    Done(api::Forgotten),
+    /// It waits in the outbox, in this batch: it would not be sent to.
+    StillQueued(BatchId),
+    /// Nothing is known of it.
+    Unknown,
+}

@@ -1,0 +1,67 @@
+//! How SQLite's errors become the store's.
+
+use rusqlite::ErrorCode;
+
+use super::error::{BackupError, OpenError, StoreError};
+
+/// Why a job inside a transaction gave up.
+#[derive(Debug)]
+pub(super) enum JobError {
+    /// SQLite said so.
+    Engine(rusqlite::Error),
+    /// The job refuses itself; its neighbours are not concerned.
+    Refused(StoreError),
+}
+
+impl From<rusqlite::Error> for JobError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            // The message of a failed statement may quote the statement, never its values.
+            _ => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+/// Whether the storage itself failed, so that every job of the transaction is concerned.
+pub(super) fn is_storage_failure(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::OutOfMemory
+                | ErrorCode::FileLockingProtocolFailed
+        )
+    )
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error.to_string())
+    }
+}
+
+impl From<r2d2::Error> for OpenError {
+    fn from(error: r2d2::Error) -> Self {
+        Self::Readers(error.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for BackupError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error.to_string())
+    }
+}
