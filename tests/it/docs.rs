@@ -110,7 +110,7 @@ fn every_command_in_the_docs_works() {
                 eprintln!("skipped {}: {why}", block.place());
                 continue;
             }
-            if first || block.is("afresh") {
+            if first || block.is("fresh") {
                 acts.push(Vec::new());
                 first = false;
             }
@@ -126,7 +126,7 @@ fn every_command_in_the_docs_works() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-/// Runs the blocks of one page, or of a part of it that begins afresh.
+/// Runs the blocks of one page, or of a part of it that begins in a new shell.
 fn play(act: &[Block]) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a folder");
     let stage = folder.path().join("stage");
