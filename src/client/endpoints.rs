@@ -10,11 +10,11 @@ use awc::http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::api;
-use crate::api::{Batch, BatchId, BatchRequest, BatchState, DestinationState, Group, Msisdn, Page, Timestamp};
-use crate::secret::Secret;
-
+use super::error::ClientError;
 use super::exchange::{Answer, Exchange, NO_QUERY, bytes, read};
+use super::filters::{BatchFilter, DestinationFilter, ExportFormat, QuarantineFilter, ReceiptFilter};
+use crate::api::{self, Batch, BatchId, BatchRequest, DestinationState, Group, Msisdn, Page, Timestamp};
+use crate::secret::Secret;
 
 /// For answers that come at once.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -25,126 +25,6 @@ const SUBMIT_ATTEMPTS: u32 = 8;
 /// The pauses between them, whatever `Retry-After` says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// Why there is no answer, or not the one that was hoped for.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Nobody answered: not running, another address, a time-out, the connection lost. What was
-    /// asked for may have been done all the same.
-    #[error("the daemon can't be reached: {0}")]
-    Unreachable(String),
-    /// The daemon said no.
-    #[error("{}", told(.0))]
-    Problem(Box<api::Problem>),
-    /// An answer that is not receiptd's, or was cut short.
-    #[error("the answer can't be read: {0}")]
-    Unreadable(String),
-    /// An export came, and could not be written on this side.
-    #[error("can't write the export: {0}")]
-    Write(#[source] std::io::Error),
-}
-
-impl ClientError {
-    /// The problem, if the daemon named one with this status.
-    pub fn problem(&self, status: u16) -> Option<&api::Problem> {
-        match self {
-            Self::Problem(problem) if problem.status == status => Some(problem),
-            _ => None,
-        }
-    }
-
-    /// May it be because the daemon is being restarted?
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Unreadable(_)) || self.problem(503).is_some()
-    }
-
-    /// Is it a 404?
-    pub fn is_not_found(&self) -> bool {
-        self.problem(404).is_some()
-    }
-}
-
-fn told(problem: &api::Problem) -> String {
-    let mut text = if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() };
-    for error in &problem.errors {
-        text.push_str("\n- ");
-        if !error.pointer.is_empty() {
-            text.push_str(&error.pointer);
-            text.push_str(": ");
-        }
-        text.push_str(&error.detail);
-    }
-    text
-}
-
-/// Which batches; everything is optional.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct BatchFilter {
-    /// In this state.
-    pub state: Option<BatchState>,
-    /// Of this group.
-    pub group: Option<BatchId>,
-    /// With exactly this word of the caller's.
-    pub reference: Option<String>,
-    /// Accepted at this time or later.
-    pub created_after: Option<Timestamp>,
-    /// Accepted before this time.
-    pub created_before: Option<Timestamp>,
-    /// How many a page, 1 to 1000.
-    pub limit: Option<u32>,
-    /// Where the page before ended.
-    pub cursor: Option<String>,
-}
-
-/// Which destinations of a batch; everything is optional.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct DestinationFilter {
-    /// In this state.
-    pub state: Option<DestinationState>,
-    /// With this receipt code.
-    pub code: Option<String>,
-    /// Delivered, and reported as failed after that.
-    pub conflict: Option<bool>,
-    /// How many a page, 1 to 1000.
-    pub limit: Option<u32>,
-    /// Where the page before ended.
-    pub cursor: Option<String>,
-}
-
-/// Which receipts of the log; everything is optional.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct ReceiptFilter {
-    /// Those behind this id, or where the page before ended.
-    pub after: Option<String>,
-    /// Of this batch.
-    pub batch: Option<BatchId>,
-    /// Delivered, or failed.
-    pub delivered: Option<bool>,
-    /// How many a page, 1 to 1000.
-    pub limit: Option<u32>,
-}
-
-/// Which callbacks of the quarantine; everything is optional.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct QuarantineFilter {
-    /// `waiting`, `replayed` or `dropped`.
-    pub state: Option<String>,
-    /// How many a page, 1 to 1000.
-    pub limit: Option<u32>,
-    /// Where the page before ended.
-    pub cursor: Option<String>,
-}
-
-/// How an export is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportFormat {
-    /// Comma-separated, with a line of column names.
-    #[default]
-    Csv,
-    /// One JSON object a line.
-    Ndjson,
-}
 
 /// Talks to one daemon. Needs to run on an actix system.
 #[derive(Clone, Debug)]

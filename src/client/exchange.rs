@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::ClientError;
+use super::error::ClientError;
 use crate::api::{Problem, Timestamp};
 use crate::secret::Secret;
 

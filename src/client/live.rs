@@ -3,8 +3,9 @@
 use awc::http::header::{ACCEPT, HeaderName};
 use serde::Serialize;
 
+use super::endpoints::Client;
+use super::error::ClientError;
 use super::exchange::read;
-use super::{Client, ClientError};
 use crate::api::{BatchId, Receipt};
 
 impl Client {
