@@ -1,6 +1,9 @@
 //! What the simulator counts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
 
 /// What happened since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,4 +48,20 @@ pub struct Counts {
     /// Errands under way: batches being taken or their receipts being posted. 0 = nothing more will come by itself,
     /// except from scheduled batches. Goes up before the `POST /batch` that causes it is answered.
     pub busy: u64,
+}
+
+/// Something under way: counted as busy until it is dropped.
+pub(super) struct Errand(watch::Sender<Counts>);
+
+impl Errand {
+    pub(super) fn begin(counts: &watch::Sender<Counts>) -> Arc<Self> {
+        counts.send_modify(|counts| counts.busy += 1);
+        Arc::new(Self(counts.clone()))
+    }
+}
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        self.0.send_modify(|counts| counts.busy -= 1);
+    }
 }

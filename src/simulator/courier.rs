@@ -10,31 +10,18 @@ use actix_web::{http::header, rt, web::Bytes};
 use tokio::sync::{
     OwnedSemaphorePermit, Semaphore,
     mpsc::{self, UnboundedReceiver},
-    oneshot,
 };
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
     batch::Batch,
     chance::Chance,
+    counts::Errand,
     fate::{self, Kind, Posting, Wave},
-    ledger::{Errand, Ledger},
+    job::Job,
+    ledger::Ledger,
     receipt::Parcel,
 };
-
-/// What a courier is asked to do.
-pub(super) enum Job {
-    /// Post its part of these receipts.
-    Wave {
-        batch: Arc<Batch>,
-        wave: Wave,
-        errand: Arc<Errand>,
-        /// Dropped when all of them were posted.
-        done: Option<mpsc::Sender<()>>,
-    },
-    /// Post this, and say what was answered.
-    Letter { url: String, content_type: String, body: Vec<u8>, answer: oneshot::Sender<io::Result<(u16, String)>> },
-}
 
 /// Starts a courier; it ends when the simulator is stopped.
 pub(super) fn start(ledger: Arc<Ledger>, index: usize, jobs: UnboundedReceiver<Job>) -> io::Result<JoinHandle<()>> {
@@ -106,7 +93,7 @@ impl Courier {
     /// Posts this courier's part of a wave, each receipt when it is due.
     async fn wave(self: Rc<Self>, batch: Arc<Batch>, wave: Wave, errand: Arc<Errand>, done: Option<mpsc::Sender<()>>) {
         let (plan, withheld) = fate::plan(&batch, wave, self.index, self.couriers);
-        self.ledger.count(|counts| counts.lost += withheld);
+        self.ledger.counts.send_modify(|counts| counts.lost += withheld);
         let begin = Instant::now();
         for postings in plan.chunks(batch.profile.per_post.max(1)) {
             let due = postings.last().map_or(0, |posting| posting.due);
@@ -148,7 +135,7 @@ impl Courier {
             }
             let answered = self.post(url, parcel.content_type, body.clone()).await;
             drop(hand.take());
-            self.ledger.count(|counts| {
+            self.ledger.counts.send_modify(|counts| {
                 counts.receipts += receipts;
                 counts.duplicates += of_kind(Kind::Duplicate);
                 counts.fallbacks += of_kind(Kind::FirstChannel);

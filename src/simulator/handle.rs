@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::{Counts, Profile, RequestSeen, Script, Submission, batch::Phase, courier::Job, ledger::Ledger};
+use super::{Counts, Profile, RequestSeen, Script, Submission, batch::Phase, job::Job, ledger::Ledger};
 
 /// Looks into a simulator and steers it, from any thread.
 #[derive(Clone)]
@@ -46,20 +45,14 @@ impl Handle {
 
     /// What happened so far.
     pub fn counts(&self) -> Counts {
-        self.ledger.counts()
+        self.ledger.counts.borrow().clone()
     }
 
     /// Waits until what is counted meets the condition. The time limit is the caller's.
     pub async fn until(&self, condition: impl Fn(&Counts) -> bool) -> Counts {
-        loop {
-            let mut changed = pin!(self.ledger.changed.notified());
-            changed.as_mut().enable();
-            let counts = self.counts();
-            if condition(&counts) {
-                return counts;
-            }
-            changed.await;
-        }
+        let mut counts = self.ledger.counts.subscribe();
+        // The ledger is the sender, and it is here.
+        counts.wait_for(condition).await.map_or_else(|_| self.counts(), |counts| counts.clone())
     }
 
     /// Waits until no receipt is on its way or planned. Held and scheduled batches don't count.

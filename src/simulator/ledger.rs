@@ -11,8 +11,9 @@ use super::{
     Call, Counts, Profile, Repeated, Script, Settings,
     batch::{Batch, Phase},
     chance::{Chance, digest},
-    courier::Job,
+    counts::Errand,
     fate::Wave,
+    job::Job,
     order::{Order, Refusal},
 };
 use crate::lock::{self, lock};
@@ -46,12 +47,12 @@ pub(super) struct Ledger {
     pub settings: Settings,
     /// Wakes whoever waits for a scheduled batch's time.
     pub rescheduled: Notify,
-    pub changed: Notify,
+    /// What is counted; whoever waits for it subscribes.
+    pub counts: watch::Sender<Counts>,
     pub stop: watch::Sender<bool>,
     couriers: Vec<UnboundedSender<Job>>,
     profile: RwLock<Arc<Profile>>,
     book: Mutex<Book>,
-    counts: Mutex<Counts>,
 }
 
 #[derive(Default)]
@@ -73,34 +74,17 @@ pub(super) struct Taken {
     pub fresh: bool,
 }
 
-/// Something under way: counted as busy until it is dropped.
-pub(super) struct Errand(Arc<Ledger>);
-
-impl Errand {
-    pub(super) fn begin(ledger: &Arc<Ledger>) -> Arc<Self> {
-        ledger.count(|counts| counts.busy += 1);
-        Arc::new(Self(Arc::clone(ledger)))
-    }
-}
-
-impl Drop for Errand {
-    fn drop(&mut self) {
-        self.0.count(|counts| counts.busy -= 1);
-    }
-}
-
 impl Ledger {
     pub(super) fn new(settings: Settings, couriers: Vec<UnboundedSender<Job>>) -> Self {
         let profile = RwLock::new(Arc::new(settings.profile.clone()));
         Self {
             settings,
             rescheduled: Notify::new(),
-            changed: Notify::new(),
+            counts: watch::Sender::default(),
             stop: watch::Sender::new(false),
             couriers,
             profile,
             book: Mutex::default(),
-            counts: Mutex::default(),
         }
     }
 
@@ -123,15 +107,6 @@ impl Ledger {
         *lock::write(&self.profile) = Arc::new(profile);
     }
 
-    pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut lock(&self.counts));
-        self.changed.notify_waiters();
-    }
-
-    pub(super) fn counts(&self) -> Counts {
-        lock(&self.counts).clone()
-    }
-
     pub(super) fn note(&self, request: RequestSeen) {
         let mut book = self.book();
         if book.requests.len() == REQUESTS_KEPT {
@@ -139,7 +114,7 @@ impl Ledger {
         }
         book.requests.push_back(request);
         drop(book);
-        self.count(|counts| counts.requests += 1);
+        self.counts.send_modify(|counts| counts.requests += 1);
     }
 
     pub(super) fn requests(&self) -> Vec<RequestSeen> {
@@ -174,7 +149,7 @@ impl Ledger {
         };
         drop(book);
         if script.is_some() {
-            self.count(|counts| counts.faults += 1);
+            self.counts.send_modify(|counts| counts.faults += 1);
         }
         script
     }
@@ -222,7 +197,7 @@ impl Ledger {
         book.batches.push(Arc::clone(&batch));
         drop(book);
         self.rescheduled.notify_one();
-        self.count(|counts| match phase {
+        self.counts.send_modify(|counts| match phase {
             Phase::DryRun => counts.dry_runs += 1,
             _ => {
                 counts.batches += 1;
@@ -247,7 +222,7 @@ impl Ledger {
         let now = self.now();
         let scheduled = |phase| matches!(phase, Phase::Scheduled(due) if due > now);
         let cancelled = self.find(identifier).iter().filter(|batch| batch.advance(scheduled, Phase::Cancelled)).count();
-        self.count(|counts| counts.cancelled += cancelled as u64);
+        self.counts.send_modify(|counts| counts.cancelled += cancelled as u64);
         cancelled > 0
     }
 
@@ -263,7 +238,7 @@ impl Ledger {
     pub(super) fn send(self: &Arc<Self>, batch: &Arc<Batch>, waits: impl Fn(Phase) -> bool) -> bool {
         let sent = batch.advance(waits, Phase::Sent(Instant::now()));
         if sent {
-            self.dispatch(batch, Wave::Whole, &Errand::begin(self), None);
+            self.dispatch(batch, Wave::Whole, &Errand::begin(&self.counts), None);
         }
         sent
     }

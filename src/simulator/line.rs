@@ -19,7 +19,7 @@ use actix_web::{
 use futures_util::stream;
 use socket2::{SockRef, Socket};
 
-use super::{Answer, routes::Reply};
+use super::{Answer, reply::Reply};
 
 struct Line(Socket);
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::lock::lock;
 
@@ -73,8 +73,7 @@ pub struct RawServer {
 #[derive(Default)]
 struct Shared {
     steps: Mutex<VecDeque<RawStep>>,
-    requests: Mutex<Vec<RawRequest>>,
-    changed: Notify,
+    requests: watch::Sender<Vec<RawRequest>>,
 }
 
 impl RawServer {
@@ -115,20 +114,13 @@ impl RawServer {
 
     /// The requests read so far.
     pub fn requests(&self) -> Vec<RawRequest> {
-        lock(&self.shared.requests).clone()
+        self.shared.requests.borrow().clone()
     }
 
     /// Waits until so many requests were read. The time limit is the caller's.
     pub async fn until_requests(&self, number: usize) -> Vec<RawRequest> {
-        loop {
-            let mut changed = std::pin::pin!(self.shared.changed.notified());
-            changed.as_mut().enable();
-            let requests = self.requests();
-            if requests.len() >= number {
-                return requests;
-            }
-            changed.await;
-        }
+        let mut requests = self.shared.requests.subscribe();
+        requests.wait_for(|requests| requests.len() >= number).await.map_or_else(|_| self.requests(), |requests| requests.clone())
     }
 }
 
@@ -208,8 +200,7 @@ async fn converse(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> 
 impl Shared {
     fn note(&self, head: &str, body: Vec<u8>) {
         let head = masked(head);
-        lock(&self.requests).push(RawRequest { head, body });
-        self.changed.notify_waiters();
+        self.requests.send_modify(|requests| requests.push(RawRequest { head, body }));
     }
 }
 

@@ -3,49 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{
+    Oddity,
     batch::Batch,
     chance::Chance,
     codes,
     fate::{Fate, Kind, Outcome, Posting},
 };
-
-/// Forms of a receipt that the documentation does not show, but that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Oddity {
-    /// The destination is a JSON number.
-    Number,
-    /// The destination has no plus.
-    NoPlus,
-    /// There are fields that nobody documented.
-    ExtraFields,
-    /// `batchuuid` is in upper case.
-    UpperCase,
-    /// The content type is `text/plain`. All receipts of the same request come so.
-    PlainText,
-    /// An array with this receipt alone.
-    ArrayOfOne,
-    /// The code is padded to four digits and in upper case.
-    PaddedCode,
-    /// No `receiptInfo`.
-    NoInfo,
-    /// Neither `batchuuid` nor `messageuuid`.
-    NoUuids,
-}
-
-impl Oddity {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Number,
-        Self::NoPlus,
-        Self::ExtraFields,
-        Self::UpperCase,
-        Self::PlainText,
-        Self::ArrayOfOne,
-        Self::PaddedCode,
-        Self::NoInfo,
-        Self::NoUuids,
-    ];
-}
 
 /// A receipt in the documented form, to be sent with `Handle::send_receipt`. `destination` is written as given; the
 /// description follows from the code.

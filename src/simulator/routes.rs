@@ -5,25 +5,23 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{self, TryIntoHeaderValue},
-    },
+    http::header::{self, TryIntoHeaderValue},
     rt,
     web::{self, Bytes, Data, ServiceConfig},
 };
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     Call, RequestSeen,
     batch::{Batch, Phase},
     codes,
+    counts::Errand,
     details::Details,
     fate::Wave,
-    ledger::{Errand, Ledger},
+    ledger::Ledger,
     line,
     order::{Order, Refusal},
+    reply::Reply,
 };
 
 /// Bodies up to this are read; the provider documents no limit.
@@ -46,35 +44,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         )
         .service(web::resource("/dr-responses").get(|request, body, ledger| answer(Some(Call::Codes), request, body, ledger)))
         .default_service(web::to(|request, body, ledger| answer(None, request, body, ledger)));
-}
-
-/// An answer as the provider means it.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub status: u16,
-    pub body: Vec<u8>,
-}
-
-impl Reply {
-    pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
-        Self { status, body: serde_json::to_vec(body).unwrap_or_default() }
-    }
-
-    pub(super) fn code(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-}
-
-impl From<Reply> for HttpResponse {
-    fn from(reply: Reply) -> Self {
-        Self::build(reply.code()).insert_header(header::ContentType::json()).body(reply.body)
-    }
-}
-
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
-        Self::json(refusal.status, &json!({"error": refusal.reason}))
-    }
 }
 
 async fn answer(call: Option<Call>, request: HttpRequest, body: Bytes, ledger: Data<Ledger>) -> HttpResponse {
@@ -153,7 +122,7 @@ fn seen(
 async fn add(ledger: &Arc<Ledger>, query: Vec<(String, String)>, body: Bytes) -> Result<Reply, Refusal> {
     let wire = &ledger.profile().wire;
     let taken = Order::read(query, body, &ledger.settings, wire).and_then(|order| ledger.take(order));
-    let taken = taken.inspect_err(|_| ledger.count(|counts| counts.refused += 1))?;
+    let taken = taken.inspect_err(|_| ledger.counts.send_modify(|counts| counts.refused += 1))?;
     let batch = taken.batch;
     let identifier = batch.identifier.clone();
     if taken.fresh && batch.phase() == Phase::Taken {
@@ -166,7 +135,7 @@ async fn add(ledger: &Arc<Ledger>, query: Vec<(String, String)>, body: Bytes) ->
 
 /// Posts the early receipts, lets the latency pass, begins with the others.
 async fn send(ledger: Arc<Ledger>, batch: Arc<Batch>) {
-    let errand = Errand::begin(&ledger);
+    let errand = Errand::begin(&ledger.counts);
     let profile = &batch.profile;
     let begin = Instant::now();
     let mut wave = Wave::Whole;

@@ -9,12 +9,7 @@ use std::time::Duration;
 use actix_web::{App, HttpServer, rt, web::Data};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::{
-    Handle, Settings,
-    courier::{self, Job},
-    ledger::Ledger,
-    line, routes,
-};
+use super::{Handle, Settings, courier, job::Job, ledger::Ledger, line, routes};
 
 /// A simulator that has its address. Connections wait until it runs.
 pub struct Bound {
