@@ -358,7 +358,7 @@ impl Reconciler {
                 // Long after it was sent, a provider that answers all else has forgotten the batch.
                 let due = self.deadline.due();
                 let over = !batch.unconfirmed && due.sent_before(None).is_some_and(|before| batch.sent_at < before);
-                let (what, before) = match if over { self.provider.greet().await.ok() } else { None } {
+                let (what, before) = match if over { self.provider.time().await.ok() } else { None } {
                     Some(there) => (PollAnswer::Gone, due.sent_before(there)),
                     None => (PollAnswer::Nothing, None),
                 };

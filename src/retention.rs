@@ -39,7 +39,7 @@ pub async fn step(store: &Store, provider: &Provider, clock: &Clock, terms: Term
     if terms.receipts.is_none() && terms.messages.is_none() {
         return Ok(());
     }
-    let now = match provider.greet().await {
+    let now = match provider.time().await {
         Ok(there) => earlier(clock, there),
         Err(error) => {
             log::warn!("nothing is deleted for its age now, since the provider does not confirm the time: {error}");
@@ -64,7 +64,7 @@ pub async fn step(store: &Store, provider: &Provider, clock: &Clock, terms: Term
 /// The time by which a person deletes: ours or the provider's, whichever is earlier. A provider that does not answer soon
 /// keeps nobody from deleting what they say: then it is ours.
 pub async fn time_by_hand(provider: &Provider, clock: &Clock) -> Timestamp {
-    match tokio::time::timeout(PATIENCE, provider.greet()).await {
+    match tokio::time::timeout(PATIENCE, provider.time()).await {
         Ok(Ok(there)) => earlier(clock, there),
         _ => {
             log::warn!("what is old enough to be deleted goes by the clock here alone: the provider did not answer");

@@ -28,7 +28,7 @@ use self::workers::{keep_codes, probe, reconcile, retain, submit, sweep};
 use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
-use crate::http::{ApiState, Connections, Feed, PublicState, Room, head, listener, logged, private_routes, public_routes};
+use crate::http::{ApiState, BodyBudget, Connections, Feed, PublicState, head, listener, logged, private_routes, public_routes};
 use crate::probe::{Prober, Probes};
 use crate::provider::{self, Provider, Standing};
 use crate::reconcile::{Deadline, Patience, Reconciler};
@@ -196,7 +196,7 @@ impl Bound {
             prefix: config.public_url.prefix().to_owned(),
             secrets: secrets.clone(),
             max_body: config.config.callback.max_body.as_u64(),
-            room: Room::new(CALLBACK_ROOM.max(usize::try_from(config.config.callback.max_body.as_u64()).unwrap_or(usize::MAX))),
+            budget: BodyBudget::new(CALLBACK_ROOM.max(usize::try_from(config.config.callback.max_body.as_u64()).unwrap_or(usize::MAX))),
             echo: Echo::of([config.key.clone(), token.clone()]),
             probes: probes.clone(),
             missed: missed.clone(),
@@ -210,7 +210,7 @@ impl Bound {
         )?;
 
         let private_connections = Connections::new(API_CONNECTIONS, Clock::system());
-        let room = Room::new(API_ROOM);
+        let budget = BodyBudget::new(API_ROOM);
         let feed = Feed::new(stopping.clone());
         let following = Arc::new(Once::new());
         let for_api = config.clone();
@@ -228,13 +228,13 @@ impl Bound {
                     numbers: NumberReader::new(for_api.config.provider.default_region),
                 },
                 standing: api_standing.clone(),
-                provider: checked_provider(&for_api).counted_by(api_store.metrics().clone()),
+                provider: checked_provider(&for_api).with_metrics(api_store.metrics().clone()),
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
                 after: for_api.config.reconcile.after,
                 deadline: api_deadline.clone(),
                 max_body: for_api.config.callback.max_body.as_u64(),
                 feed: feed.clone(),
-                room: room.clone(),
+                budget: budget.clone(),
                 token: token.clone(),
                 secrets: secrets.clone(),
             };
@@ -243,7 +243,7 @@ impl Bound {
         let handles = [public.handle(), private.handle()];
         let mut servers = vec![rt::spawn(public), rt::spawn(private)];
 
-        let provider = Rc::new(Provider::new(provider_settings(&config))?.counted_by(store.metrics().clone()));
+        let provider = Rc::new(Provider::new(provider_settings(&config))?.with_metrics(store.metrics().clone()));
         let rate = config.config.provider.rate.map(std::num::NonZeroU32::get);
         let submitter = Rc::new(Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, rate, standing.clone()));
         let mut submitting: Vec<rt::task::JoinHandle<()>> = (0..config.config.provider.concurrency)

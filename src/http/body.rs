@@ -14,58 +14,61 @@ use crate::store::StoreError;
 
 /// A body must have come within this time.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// So many bytes of each body take no room: single receipts get through however many large bodies there are.
+/// So many bytes of each body are not counted: single receipts get through however many large bodies there are.
 const FREE: usize = 4 << 10;
 
-/// The memory that the bodies of a listener share, from their arrival until their answer. What finds none is told to
-/// come back, so that many large bodies can fill neither the memory nor one commit.
+/// The memory that the bodies of a listener share, in bytes, from their arrival until their answer. A body that does not
+/// fit is refused as busy, so that many large bodies can fill neither the memory nor one commit.
 #[derive(Clone)]
-pub struct Room(Arc<Semaphore>);
+pub struct BodyBudget(Arc<Semaphore>);
 
-/// A body and the room it takes.
+/// What a body takes of the budget; nothing yet, or nothing at all for a small one.
+type Share = Option<OwnedSemaphorePermit>;
+
+/// A body, and its share of the budget.
 pub(super) struct Body {
     pub bytes: Vec<u8>,
-    place: Option<OwnedSemaphorePermit>,
+    share: Share,
 }
 
-impl Room {
+impl BodyBudget {
     /// With so many bytes.
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Enlarges a place so that it holds a body of so many bytes.
-    fn cover(&self, place: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), ApiError> {
-        let wanted = bytes.saturating_sub(FREE + place.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
+    /// Enlarges a share so that it covers a body of so many bytes.
+    fn cover(&self, share: &mut Share, bytes: usize) -> Result<(), ApiError> {
+        let wanted = bytes.saturating_sub(FREE + share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
         if wanted == 0 {
             return Ok(());
         }
         let busy = ApiError::Store(StoreError::Busy, None);
         let Ok(wanted) = u32::try_from(wanted) else { return Err(busy) };
         let Ok(more) = self.0.clone().try_acquire_many_owned(wanted) else { return Err(busy) };
-        match place {
-            Some(place) => place.merge(more),
-            None => *place = Some(more),
+        match share {
+            Some(share) => share.merge(more),
+            None => *share = Some(more),
         }
         Ok(())
     }
 }
 
 /// The body, with at most `most` bytes.
-pub(super) async fn body(request: &HttpRequest, mut payload: Payload, most: u64, room: &Room) -> Result<Body, ApiError> {
+pub(super) async fn body(request: &HttpRequest, mut payload: Payload, most: u64, budget: &BodyBudget) -> Result<Body, ApiError> {
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > most) {
         return Err(ApiError::TooLarge(most));
     }
     let read = async {
-        let mut body = Body { bytes: Vec::new(), place: None };
+        let mut body = Body { bytes: Vec::new(), share: None };
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| ApiError::field("", "the body ended before its time"))?;
             let length = body.bytes.len() + chunk.len();
             if length as u64 > most {
                 return Err(ApiError::TooLarge(most));
             }
-            room.cover(&mut body.place, length)?;
+            budget.cover(&mut body.share, length)?;
             if body.bytes.is_empty() && declared == Some(chunk.len() as u64) {
                 body.bytes = chunk.into(); // all of it at once, as nearly always: no copy
                 return Ok(body);
@@ -86,15 +89,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_bodies_share_the_room_and_small_ones_need_none() {
-        let room = Room::new(10_000);
+    fn large_bodies_share_the_budget_and_small_ones_need_none_of_it() {
+        let budget = BodyBudget::new(10_000);
         let (mut first, mut second, mut small) = (None, None, None);
-        room.cover(&mut first, FREE + 6_000).expect("room");
-        room.cover(&mut first, FREE + 7_000).expect("room");
-        assert!(room.cover(&mut second, FREE + 3_001).is_err());
-        room.cover(&mut small, FREE).expect("no room needed");
+        budget.cover(&mut first, FREE + 6_000).expect("it fits");
+        budget.cover(&mut first, FREE + 7_000).expect("it fits");
+        assert!(budget.cover(&mut second, FREE + 3_001).is_err());
+        budget.cover(&mut small, FREE).expect("nothing is needed");
         assert!(small.is_none());
         drop(first);
-        room.cover(&mut second, FREE + 10_000).expect("the room is free again");
+        budget.cover(&mut second, FREE + 10_000).expect("it is free again");
     }
 }

@@ -168,10 +168,10 @@ pub(super) async fn rotate_secret(request: HttpRequest, payload: Payload, state:
 
 /// `POST /v1/probe`
 pub(super) async fn probe(state: Data<ApiState>) -> Answer {
-    let ((public_url, largest_body), greeted) = futures_util::join!(look_home(&state), state.provider.greet());
+    let ((public_url, largest_body), time) = futures_util::join!(probe_public_url(&state), state.provider.time());
     let now = state.clock.now();
-    let provider_clock_ahead = greeted.as_ref().ok().copied().flatten().map(|theirs| (theirs.as_millis() - now.as_millis()) / 1_000);
-    let provider = match greeted {
+    let provider_clock_ahead = time.as_ref().ok().copied().flatten().map(|theirs| (theirs.as_millis() - now.as_millis()) / 1_000);
+    let provider = match time {
         Ok(_) => Look { ok: true, detail: "it answers and takes the key".into() },
         Err(error) => Look { ok: false, detail: error.to_string() },
     };
@@ -180,7 +180,7 @@ pub(super) async fn probe(state: Data<ApiState>) -> Answer {
 }
 
 /// Does the public URL lead here, and then for the largest callback too?
-async fn look_home(state: &ApiState) -> (Look, Option<Look>) {
+async fn probe_public_url(state: &ApiState) -> (Look, Option<Look>) {
     if let Reached::No(detail) = state.prober.probe(0).await {
         return (Look { ok: false, detail }, None);
     }

@@ -8,7 +8,7 @@ use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
-use super::body::{Room, body};
+use super::body::{BodyBudget, body};
 use super::connections::Connections;
 use super::error::ApiError;
 use crate::api::Acknowledgement;
@@ -30,7 +30,7 @@ pub struct PublicState {
     /// `callback.max_body`, in bytes.
     pub max_body: u64,
     /// For bodies that are more than a receipt.
-    pub room: Room,
+    pub budget: BodyBudget,
     /// What a callback may repeat, and is not kept.
     pub echo: Echo,
     /// Probes of the public URL that are under way.
@@ -56,7 +56,7 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
     if request.method() != Method::POST {
         return Err(ApiError::Method("POST"));
     }
-    let body = match body(&request, payload, state.max_body, &state.room).await {
+    let body = match body(&request, payload, state.max_body, &state.budget).await {
         Err(error @ (ApiError::TooLarge(_) | ApiError::Store(..))) => {
             state.missed.fetch_add(1, Ordering::Relaxed);
             if matches!(error, ApiError::TooLarge(_)) {

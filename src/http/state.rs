@@ -3,8 +3,8 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use super::body::Room;
-use super::stream::Feed;
+use super::body::BodyBudget;
+use super::feed::Feed;
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
 use crate::probe::Prober;
@@ -36,8 +36,8 @@ pub struct ApiState {
     pub prober: Prober,
     /// The receipts as they come.
     pub feed: Feed,
-    /// For the bodies of requests.
-    pub room: Room,
+    /// The memory that the bodies of requests share.
+    pub budget: BodyBudget,
     /// Who may use the API.
     pub token: Secret,
     /// The secrets that the public listener checks tokens with.

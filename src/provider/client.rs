@@ -108,7 +108,7 @@ impl Provider {
 
     /// Counts its calls there.
     #[must_use]
-    pub fn counted_by(mut self, metrics: Arc<Metrics>) -> Self {
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = Some(metrics);
         self
     }
@@ -142,12 +142,12 @@ impl Provider {
         wire::pending(&body).map_err(|error| self.unreadable(&error, &body))
     }
 
-    /// `GET /batch` for its own sake: does the provider answer, does it take the key, and what time is it
-    /// there, where it says so?
+    /// The provider's time, from the `Date` of its answer to `GET /batch`, to the second; `None` where it sends no date.
+    /// Also shows whether the provider answers and accepts the key.
     ///
     /// # Errors
     /// It does not answer, or refuses the key.
-    pub async fn greet(&self) -> Result<Option<Timestamp>, CallError> {
+    pub async fn time(&self) -> Result<Option<Timestamp>, CallError> {
         let exchange =
             self.exchange(Call::List, self.client.get(self.url("/batch", "")), Vec::new(), Kept::whole(LIST), self.timeout).await;
         let date = if let Exchange::Answered(answer) = &exchange { answer.date } else { None };
