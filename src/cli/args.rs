@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
-use super::{batches, demo, doctor, export, generate, health, numbers, operate, quarantine, sandbox, send, serve, watch};
-use crate::domain::{BatchState, Channel, DestinationState};
+use super::values::IdArgs;
+use super::{batches, demo, doctor, export, generate, health, numbers, operate, quarantine, resolve, sandbox, send, serve, watch};
 
 /// Submits batches of SMS and RCS, and records what became of every single message.
 #[derive(Debug, Parser)]
@@ -59,13 +58,13 @@ pub enum Command {
     Batches(batches::BatchesArgs),
     /// Show a batch or a group, with counts and failures by code
     #[command(after_help = "Example:\n  receiptd show 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
-    Show(batches::IdArgs),
+    Show(IdArgs),
     /// Follow a batch or a group until it is complete
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
     /// Cancel a batch or a group that has not been sent yet
     #[command(after_help = "Example:\n  receiptd cancel 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
-    Cancel(batches::IdArgs),
+    Cancel(IdArgs),
     /// Send again to those destinations of a settled batch; asked twice it makes one new batch
     #[command(after_help = "Example:\n  receiptd resend 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11 --state failed")]
     Resend(batches::ResendArgs),
@@ -83,10 +82,10 @@ pub enum Command {
     Quarantine(quarantine::QuarantineArgs),
     /// Ask the provider now for the receipts of a batch, or of all batches of a group
     #[command(after_help = "Example:\n  receiptd reconcile 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
-    Reconcile(batches::IdArgs),
+    Reconcile(IdArgs),
     /// Decide an unconfirmed batch by hand
-    #[command(after_help = batches::RESOLVE_EXAMPLES)]
-    Resolve(batches::ResolveArgs),
+    #[command(after_help = resolve::EXAMPLES)]
+    Resolve(resolve::ResolveArgs),
     /// Hand nothing to the provider until resumed; receipts are taken all the while
     #[command(after_help = "Example:\n  receiptd pause")]
     Pause,
@@ -127,22 +126,6 @@ pub enum Command {
     /// Print the manual page, or write one for each command
     #[command(after_help = "Examples:\n  receiptd man | man -l -\n  receiptd man --out /usr/local/share/man/man1")]
     Man(generate::ManArgs),
-}
-
-/// Reads the state of a batch.
-pub(super) fn batch_state() -> impl TypedValueParser<Value = BatchState> {
-    PossibleValuesParser::new(BatchState::ALL.map(BatchState::as_str)).try_map(|word| word.parse().map_err(|()| "no such state"))
-}
-
-/// Reads the state of a destination.
-pub(super) fn destination_state() -> impl TypedValueParser<Value = DestinationState> {
-    PossibleValuesParser::new(DestinationState::ALL.map(DestinationState::as_str))
-        .try_map(|word| word.parse().map_err(|()| "no such state"))
-}
-
-/// Reads a channel.
-pub(super) fn channel() -> impl TypedValueParser<Value = Channel> {
-    PossibleValuesParser::new(["sms", "rcs"]).try_map(|word| word.parse().map_err(|()| "no such channel"))
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use clap::Args;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::output::{Output, grouped, table};
-use super::{Failure, Session, progress};
-use crate::api::BatchRequest;
-use crate::client::{Client, DestinationFilter};
+use super::output::{Output, grouped};
+use super::{Failure, Session, progress, tables};
+use crate::api::{BatchRequest, MAX_LIMIT};
+use crate::client::{Client, DestinationFilter, all_pages};
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::domain::{Batch, BatchId, BatchState, Counts, DestinationState};
@@ -90,22 +90,15 @@ async fn tell(client: &Client, database: String) -> Result<Told, Failure> {
 
     let mut codes: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
     let mut waits = Vec::new();
-    let mut cursor = None;
-    loop {
-        let filter = DestinationFilter { limit: Some(1000), cursor, ..DestinationFilter::default() };
-        let page = client.destinations(batch.id, &filter).await?;
-        for one in page.items {
-            if one.state == DestinationState::Failed {
-                let code = one.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-                let meaning = one.description.map_or_else(String::new, |text| format!(" {text}"));
-                *codes.entry(format!("{code}{meaning}")).or_default() += 1;
-            }
-            waits.extend(one.first_receipt_at.map(|at| at.as_millis() - batch.created_at.as_millis()));
+    let filter = DestinationFilter { limit: Some(MAX_LIMIT), ..DestinationFilter::default() };
+    let page = async |cursor| client.destinations(batch.id, &DestinationFilter { cursor, ..filter.clone() }).await;
+    for one in all_pages(page).await? {
+        if one.state == DestinationState::Failed {
+            let code = one.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+            let meaning = one.description.map_or_else(String::new, |text| format!(" {text}"));
+            *codes.entry(format!("{code}{meaning}")).or_default() += 1;
         }
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
+        waits.extend(one.first_receipt_at.map(|at| at.as_millis() - batch.created_at.as_millis()));
     }
     waits.sort_unstable();
     let share = |percent: usize| waits.get((waits.len() * percent / 100).min(waits.len().saturating_sub(1))).copied().unwrap_or_default();
@@ -141,18 +134,16 @@ async fn watch(client: &Client, batch: &Batch, started: Instant) -> Result<Batch
 
 fn show(output: Output, told: &Told) -> Result<(), Failure> {
     output.show(told, || {
-        let mut lines = table(["what became of them", "numbers"]);
-        lines.add_row(["delivered".to_owned(), grouped(told.counts.delivered)]);
-        for (code, number) in &told.failed_by_code {
-            lines.add_row([format!("failed: {code}"), grouped(*number)]);
-        }
-        lines.add_row(["expired".to_owned(), grouped(told.counts.expired)]);
+        let failed: Vec<_> = told.failed_by_code.iter().map(|(code, number)| (format!("failed: {code}"), *number)).collect();
+        let failed = failed.iter().map(|(code, number)| (code.as_str(), *number));
+        let rows = [("delivered", told.counts.delivered)].into_iter().chain(failed).chain([("expired", told.counts.expired)]);
         format!(
-            "{lines}\n{} receipts a second; time to receipt p50 {} ms, p99 {} ms (the simulator waits up to 1.5 s); the books {}.\n\n\
+            "{}\n{} receipts a second; time to receipt p50 {} ms, p99 {} ms (the simulator waits up to 1.5 s); the books {}.\n\n\
              The SQLite file is {}. Try:\n  \
-             sqlite3 -readonly {4} \"select * from batch_summary\"\n  \
-             sqlite3 -readonly {4} \"select * from failures_by_code\"\n  \
-             sqlite3 -readonly {4} \"select * from receipt_log order by id desc limit 5\"",
+             sqlite3 -readonly {5} \"select * from batch_summary\"\n  \
+             sqlite3 -readonly {5} \"select * from failures_by_code\"\n  \
+             sqlite3 -readonly {5} \"select * from receipt_log order by id desc limit 5\"",
+            tables::counted(["what became of them", "numbers"], rows),
             told.receipts_per_second,
             told.time_to_receipt_p50_ms,
             told.time_to_receipt_p99_ms,

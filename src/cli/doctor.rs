@@ -1,13 +1,14 @@
 //! `doctor`: what is wrong, and how to mend it.
 
 mod files;
+mod finding;
 
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
 
-use super::output::{count, plain};
+use self::finding::{Finding, rendered};
+use super::output::count;
 use super::session::read_token;
 use super::{Failure, Session};
 use crate::api::{Look, Traffic};
@@ -25,32 +26,6 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The same for the provider's clock, which sits a journey away.
 const PROVIDER_CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
-
-/// What one look found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What was looked at.
-    check: &'static str,
-    /// Nothing is wrong with it.
-    ok: bool,
-    /// What was found.
-    detail: String,
-    /// How to mend it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mend: Option<String>,
-}
-
-impl Finding {
-    /// All is well.
-    pub fn good(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { check, ok: true, detail: detail.into(), mend: None }
-    }
-
-    /// Something is wrong, and this is how to mend it.
-    pub fn bad(check: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, ok: false, detail: detail.into(), mend: Some(mend.into()) }
-    }
-}
 
 /// `receiptd doctor`
 pub async fn run(session: &Session, _: DoctorArgs) -> Result<(), Failure> {
@@ -230,28 +205,9 @@ fn provider_clock(ahead: i64) -> Finding {
     )
 }
 
-fn rendered(findings: &[Finding]) -> String {
-    let mut text = String::new();
-    for finding in findings {
-        let mark = if finding.ok { '✓' } else { '✗' };
-        let detail = plain(&finding.detail).replace('\n', "\n    ");
-        text.push_str(&format!("{mark} {}: {detail}\n", finding.check));
-        if let Some(mend) = &finding.mend {
-            text.push_str(&format!("    → {}\n", plain(mend)));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mend_stands_below_what_is_wrong() {
-        let findings = [Finding::good("daemon", "it answers"), Finding::bad("clock", "9s apart", "NTP")];
-        assert_eq!(rendered(&findings), "✓ daemon: it answers\n✗ clock: 9s apart\n    → NTP\n");
-    }
 
     #[test]
     fn what_a_look_finds_is_not_told_twice() {

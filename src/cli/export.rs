@@ -5,9 +5,9 @@ use std::io::{self, BufWriter, Write};
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 
-use super::args::destination_state;
 use super::progress;
-use super::subject::Found;
+use super::subject::Subject;
+use super::values::destination_state;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchId, Counts, DestinationState};
 use crate::client::{Client, ExportFormat};
@@ -44,11 +44,11 @@ pub async fn run(session: &Session, args: ExportArgs) -> Result<(), Failure> {
         None if session.output.is_json() => ExportFormat::Ndjson,
         None => ExportFormat::Csv,
     };
-    let found = Found::find(&client, args.id).await?;
+    let subject = Subject::find(&client, args.id).await?;
     let rows = |counts: &Counts| args.state.map_or(counts.total, |state| of_state(counts, state));
-    let bar = progress::exporting(rows(&found.counts()));
+    let bar = progress::exporting(rows(&subject.counts()));
     let mut stdout = BufWriter::with_capacity(64 * 1024, io::stdout());
-    for (index, batch) in found.batches().iter().enumerate() {
+    for (index, batch) in subject.batches().iter().enumerate() {
         let mut rows = Rows::new(&mut stdout, format == ExportFormat::Csv, index > 0, &bar);
         client.export(batch.id, format, args.state, &mut rows).await?;
         let written = rows.written;

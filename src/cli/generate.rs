@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
+use super::Failure;
 use super::output::{raw, say};
-use super::{Cli, Failure, Session};
 
 /// `receiptd completions`
 #[derive(Debug, Args)]
@@ -26,8 +26,8 @@ pub struct ManArgs {
 }
 
 /// `receiptd completions`
-pub fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
-    raw(&script(args.shell))
+pub fn completions(args: &CompletionsArgs, command: Command) -> Result<(), Failure> {
+    raw(&script(args.shell, command))
 }
 
 /// `receiptd openapi`
@@ -38,36 +38,37 @@ pub fn openapi() -> Result<(), Failure> {
 }
 
 /// Made in memory: the generator panics where it cannot write.
-fn script(shell: Shell) -> Vec<u8> {
+fn script(shell: Shell, mut command: Command) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "receiptd", &mut script);
+    clap_complete::generate(shell, &mut command, "receiptd", &mut script);
     script
 }
 
 /// `receiptd man`
-pub fn man(_: &Session, args: &ManArgs) -> Result<(), Failure> {
+pub fn man(args: &ManArgs, command: Command) -> Result<(), Failure> {
     let Some(folder) = &args.out else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        clap_mangen::Man::new(command).render(&mut page)?;
         return raw(&page);
     };
     let failed = |error| Failure::Failed(format!("can't write into {}: {error}", folder.display()));
     fs::create_dir_all(folder).map_err(failed)?;
-    clap_mangen::generate_to(Cli::command(), folder).map_err(failed)?;
+    clap_mangen::generate_to(command, folder).map_err(failed)?;
     say(&format!("written to {}", folder.display()));
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
+    use clap::{CommandFactory, ValueEnum};
 
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn every_shell_gets_a_script_with_every_command() {
         for shell in Shell::value_variants() {
-            let script = String::from_utf8(script(*shell)).expect("text");
+            let script = String::from_utf8(script(*shell, Cli::command())).expect("text");
             for command in ["send", "quarantine", "rotate-secret"] {
                 assert!(script.contains(command), "{shell} lacks {command}");
             }
@@ -78,7 +79,7 @@ mod tests {
     fn there_is_a_page_for_each_command() {
         let folder = tempfile::tempdir().expect("a folder");
         let args = ManArgs { out: Some(folder.path().to_owned()) };
-        man(&Session::new(None, super::super::output::Output::new(false)), &args).expect("written");
+        man(&args, Cli::command()).expect("written");
         for page in ["receiptd.1", "receiptd-send.1", "receiptd-quarantine-replay.1"] {
             let text = fs::read_to_string(folder.path().join(page)).expect(page);
             assert!(text.contains("Example"), "{page}");

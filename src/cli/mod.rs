@@ -2,11 +2,11 @@
 
 pub mod args;
 pub mod batches;
-pub mod config;
 mod confirm;
 pub mod demo;
 pub mod doctor;
 pub mod export;
+mod failed_codes;
 pub mod failure;
 pub mod generate;
 mod hand_over;
@@ -20,12 +20,15 @@ mod plan;
 mod progress;
 pub mod quarantine;
 pub mod reconcile;
+pub mod resolve;
 mod run;
 pub mod sandbox;
 pub mod send;
 pub mod serve;
 pub mod session;
 mod subject;
+pub mod tables;
+mod values;
 pub mod watch;
 
 pub use args::Cli;

@@ -3,10 +3,9 @@
 use clap::Args;
 
 use super::confirm::confirm;
-use super::output::{count, number as cell, say, table, text, time};
-use super::session;
+use super::output::{count, say};
 use super::{Failure, Session};
-use crate::api::{NumberReport, Receipt};
+use super::{session, tables};
 
 /// `receiptd number`
 #[derive(Debug, Args)]
@@ -40,7 +39,7 @@ pub async fn number(session: &Session, args: NumberArgs) -> Result<(), Failure> 
     if report.items.is_empty() && report.unexpected.is_empty() {
         return Err(Failure::NotFound(format!("nothing is known of {number}")));
     }
-    session.output.show(&report, || rendered(&report))
+    session.output.show(&report, || tables::number_report(&report))
 }
 
 /// `receiptd forget`
@@ -58,43 +57,4 @@ pub async fn forget(session: &Session, args: ForgetArgs) -> Result<(), Failure> 
     })?;
     say("Backups made before still hold it.");
     Ok(())
-}
-
-fn rendered(report: &NumberReport) -> String {
-    let mut rows = table(["batch", "state", "code", "meaning", "receipts", "first receipt", "last receipt"]);
-    for item in &report.items {
-        let destination = &item.destination;
-        rows.add_row([
-            text(&item.batch.to_string()),
-            text(&format!("{}{}", destination.state, if destination.conflict { " (conflict)" } else { "" })),
-            text(destination.code.as_ref().map_or("-", |code| code.as_str())),
-            text(destination.description.as_deref().unwrap_or("-")),
-            cell(destination.receipts),
-            text(&time(destination.first_receipt_at)),
-            text(&time(destination.last_receipt_at)),
-        ]);
-        for receipt in destination.history.iter().flatten() {
-            rows.add_row(history_line(receipt, ""));
-        }
-    }
-    for receipt in &report.unexpected {
-        rows.add_row(history_line(receipt, &receipt.batch.to_string()));
-    }
-    rows.trim_fmt()
-}
-
-/// A receipt, indented below its destination; an unexpected one names its batch.
-fn history_line(receipt: &Receipt, batch: &str) -> [comfy_table::Cell; 7] {
-    let said = if receipt.delivered { "delivered" } else { "failed" };
-    let unexpected = if batch.is_empty() { "" } else { " (not in this batch)" };
-    let (text, empty) = (|value: &str| text(value), text(""));
-    [
-        text(batch),
-        text(&format!("└ {said}{unexpected}")),
-        text(receipt.code.as_ref().map_or("-", |code| code.as_str())),
-        text(receipt.description.as_deref().unwrap_or("-")),
-        empty.clone(),
-        text(&receipt.received_at.to_string()),
-        empty,
-    ]
 }

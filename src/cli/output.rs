@@ -4,11 +4,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::Failure;
-use crate::domain::Timestamp;
 
 /// Where results go, as tables or as JSON.
 #[derive(Clone, Copy, Debug)]
@@ -70,43 +68,6 @@ pub fn is_watched() -> bool {
 /// Text from elsewhere, fit for a terminal: whatever would steer it is replaced.
 pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
-}
-
-/// A table with these columns. On a terminal it is no wider than that.
-pub fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = bare();
-    table.set_header(header.map(Cell::new));
-    table
-}
-
-/// A table of names and values.
-pub fn fields(rows: impl IntoIterator<Item = (&'static str, String)>) -> Table {
-    let mut table = bare();
-    for (name, value) in rows {
-        table.add_row([Cell::new(name), text(&value)]);
-    }
-    table
-}
-
-fn bare() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table
-}
-
-/// A cell with text from elsewhere.
-pub fn text(text: &str) -> Cell {
-    Cell::new(plain(text))
-}
-
-/// A cell with a number.
-pub fn number(number: u64) -> Cell {
-    Cell::new(grouped(number)).set_alignment(CellAlignment::Right)
-}
-
-/// A time, or a dash.
-pub fn time(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.to_string())
 }
 
 /// A number as people read it: `1,234,567`.

@@ -3,10 +3,12 @@
 use clap::{Args, Subcommand};
 
 use super::confirm::confirm;
-use super::output::{count, fields, number, plain, say, table, text};
+use super::output::{count, plain, say};
+use super::tables;
+use super::values::limit;
 use super::{Failure, Session};
-use crate::api::{Acknowledgement, MAX_LIMIT, Quarantined};
-use crate::client::{Client, QuarantineFilter};
+use crate::api::{Acknowledgement, MAX_LIMIT, Page, Quarantined};
+use crate::client::{Client, ClientError, QuarantineFilter, all_pages};
 
 /// `receiptd quarantine`
 #[derive(Debug, Args)]
@@ -41,7 +43,7 @@ struct ListArgs {
     #[arg(long, value_parser = ["waiting", "replayed", "dropped"])]
     state: Option<String>,
     /// How many
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LIMIT)))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit())]
     limit: u32,
     /// All of them, however many
     #[arg(long, conflicts_with = "limit")]
@@ -78,7 +80,7 @@ pub async fn run(session: &Session, args: QuarantineArgs) -> Result<(), Failure>
         QuarantineCommand::List(args) => list(session, &client, args).await,
         QuarantineCommand::Show { id } => {
             let item = client.quarantined(id).await?;
-            session.output.show(&item, || shown(&item))
+            session.output.show(&item, || tables::quarantined(&item))
         }
         QuarantineCommand::Replay(args) => replay(session, &client, args).await,
         QuarantineCommand::Drop(args) => {
@@ -94,49 +96,18 @@ pub async fn run(session: &Session, args: QuarantineArgs) -> Result<(), Failure>
 }
 
 async fn list(session: &Session, client: &Client, args: ListArgs) -> Result<(), Failure> {
-    let limit = if args.all { MAX_LIMIT } else { args.limit };
-    let mut filter = QuarantineFilter { state: args.state, limit: Some(limit), cursor: None };
-    let mut page = client.quarantine(&filter).await?;
-    while args.all
-        && let Some(cursor) = page.next.take()
-    {
-        filter.cursor = Some(cursor);
-        let more = client.quarantine(&filter).await?;
-        page.items.extend(more.items);
-        page.next = more.next;
-    }
-    session.output.show(&page, || {
-        let mut rows = table(["id", "state", "received", "bytes", "batch", "reason"]);
-        for item in &page.items {
-            rows.add_row([
-                text(&item.id.to_string()),
-                text(&item.state),
-                text(&item.received_at.to_string()),
-                number(item.bytes),
-                text(&item.batch.to_string()),
-                text(&item.reason),
-            ]);
-        }
-        rows.trim_fmt()
-    })?;
+    let page = if args.all {
+        Page { items: all(client, args.state).await?, next: None }
+    } else {
+        client.quarantine(&QuarantineFilter { state: args.state, limit: Some(args.limit), cursor: None }).await?
+    };
+    session.output.show(&page, || tables::quarantine(&page.items))?;
     if page.items.is_empty() {
         say("there is none");
     } else if page.next.is_some() {
         say("there are more: --all shows them");
     }
     Ok(())
-}
-
-fn shown(item: &Quarantined) -> String {
-    let rows = fields([
-        ("id", item.id.to_string()),
-        ("state", item.state.clone()),
-        ("batch", item.batch.to_string()),
-        ("received", item.received_at.to_string()),
-        ("reason", item.reason.clone()),
-        ("bytes", item.bytes.to_string()),
-    ]);
-    format!("{}\n\n{}", rows.trim_fmt(), plain(item.body.as_deref().unwrap_or("(no body)")))
 }
 
 async fn replay(session: &Session, client: &Client, args: ReplayArgs) -> Result<(), Failure> {
@@ -172,15 +143,11 @@ async fn replay(session: &Session, client: &Client, args: ReplayArgs) -> Result<
 }
 
 /// All ids are collected first: replaying changes the list.
-async fn waiting(client: &Client) -> Result<Vec<i64>, Failure> {
-    let mut filter = QuarantineFilter { state: Some("waiting".to_owned()), limit: Some(MAX_LIMIT), cursor: None };
-    let mut ids = Vec::new();
-    loop {
-        let page = client.quarantine(&filter).await?;
-        ids.extend(page.items.iter().map(|item| item.id));
-        filter.cursor = page.next;
-        if filter.cursor.is_none() {
-            return Ok(ids);
-        }
-    }
+async fn waiting(client: &Client) -> Result<Vec<i64>, ClientError> {
+    Ok(all(client, Some("waiting".to_owned())).await?.iter().map(|item| item.id).collect())
+}
+
+async fn all(client: &Client, state: Option<String>) -> Result<Vec<Quarantined>, ClientError> {
+    let filter = QuarantineFilter { state, limit: Some(MAX_LIMIT), cursor: None };
+    all_pages(async |cursor| client.quarantine(&QuarantineFilter { cursor, ..filter.clone() }).await).await
 }

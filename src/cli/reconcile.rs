@@ -1,8 +1,8 @@
 //! `reconcile`: asks the provider now.
 
-use super::batches::IdArgs;
 use super::output::{count, grouped, plain, say};
-use super::subject::Found;
+use super::subject::Subject;
+use super::values::IdArgs;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchState, Reconciled};
 use crate::client::ClientError;
@@ -11,9 +11,9 @@ use crate::client::ClientError;
 pub async fn run(session: &Session, args: IdArgs) -> Result<(), Failure> {
     let client = session.client()?;
     let group = match client.reconcile(args.id).await {
-        Err(error) if error.is_not_found() => match Found::find(&client, args.id).await? {
-            Found::Group(group) => group,
-            Found::Batch(_) => return Err(error.into()),
+        Err(error) if error.is_not_found() => match Subject::find(&client, args.id).await? {
+            Subject::Group(group) => group,
+            Subject::Batch(_) => return Err(error.into()),
         },
         outcome => return show(session, &outcome?),
     };

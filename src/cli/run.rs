@@ -3,11 +3,13 @@
 use std::io;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
+
 use super::args::Command;
 use super::output::{Output, say};
 use super::{
-    Cli, Failure, Session, batches, config, demo, doctor, export, generate, health, numbers, operate, quarantine, reconcile, sandbox, send,
-    serve, watch,
+    Cli, Failure, Session, batches, demo, doctor, export, generate, health, numbers, operate, quarantine, reconcile, resolve, sandbox,
+    send, serve, tables, watch,
 };
 
 /// Runs a command to its end. What went wrong is told on standard error.
@@ -30,16 +32,16 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Send(args) => send::run(&session, *args).await,
         Command::Batches(args) => batches::list(&session, args).await,
-        Command::Show(args) => batches::show(&session, args.id).await,
+        Command::Show(args) => batches::show(&session, args).await,
         Command::Watch(args) => watch::run(&session, args).await,
-        Command::Cancel(args) => batches::cancel(&session, args.id).await,
+        Command::Cancel(args) => batches::cancel(&session, args).await,
         Command::Resend(args) => batches::resend(&session, args).await,
         Command::Number(args) => numbers::number(&session, args).await,
         Command::Forget(args) => numbers::forget(&session, args).await,
         Command::Export(args) => export::run(&session, args).await,
         Command::Quarantine(args) => quarantine::run(&session, args).await,
         Command::Reconcile(args) => reconcile::run(&session, args).await,
-        Command::Resolve(args) => batches::resolve(&session, args).await,
+        Command::Resolve(args) => resolve::run(&session, args).await,
         Command::Pause => operate::pause(&session, true).await,
         Command::Resume => operate::pause(&session, false).await,
         Command::Backup(args) => operate::backup(&session, args).await,
@@ -54,10 +56,10 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Healthcheck(args) => health::run(&session, args).await,
         Command::Config => {
             let entries = session.load()?.entries;
-            session.output.show(&entries, || config::render(&entries))
+            session.output.show(&entries, || tables::config(&entries))
         }
-        Command::Completions(args) => generate::completions(&args),
+        Command::Completions(args) => generate::completions(&args, Cli::command()),
         Command::Openapi => generate::openapi(),
-        Command::Man(args) => generate::man(&session, &args),
+        Command::Man(args) => generate::man(&args, Cli::command()),
     }
 }

@@ -3,20 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use comfy_table::Table;
 use serde_json::json;
 
-use super::args::channel;
-use super::batches::{batch_table, show_found, tell_what_holds_up};
 use super::confirm::confirm;
 use super::hand_over::{HandedOver, hand_over};
 use super::number_list::{Column, NumberList, read_file};
-use super::output::{count, fields, grouped, is_watched, say};
+use super::output::{count, grouped, is_watched, say};
 use super::plan::Plan;
-use super::progress;
-use super::subject::Found;
-use super::watch;
-use super::{Failure, Session};
+use super::subject::{Subject, say_what_holds_up};
+use super::values::channel;
+use super::{Failure, Session, progress, tables, watch};
 use crate::api::{BatchId, BatchRequest, Channel, Timestamp};
 use crate::client::Client;
 use crate::clock::Clock;
@@ -97,7 +93,7 @@ pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
     let invalid = list.invalid.count;
     let plan = Plan::new(args.id.unwrap_or_else(BatchId::random), list.numbers, config.provider.max_destinations);
 
-    let preview = preview(&args, &plan, parts, invalid).trim_fmt();
+    let preview = preview(&args, &plan, parts, invalid);
     if session.output.is_json() {
         if is_watched() {
             say(&preview);
@@ -138,19 +134,19 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, handed: HandedO
         say(&format!("{} sent before, and pruned since", count(handed.pruned as u64, "batch was", "batches were")));
     }
     let mut batches = handed.batches;
-    let found = match batches.pop() {
+    let subject = match batches.pop() {
         None => return session.output.show(&json!({ "id": plan.id, "pruned": handed.pruned }), String::new),
-        Some(batch) if plan.group().is_none() => Found::Batch(Box::new(batch)),
-        Some(_) => Found::Group(Box::new(client.group(plan.id).await?)),
+        Some(batch) if plan.group().is_none() => Subject::Batch(Box::new(batch)),
+        Some(_) => Subject::Group(Box::new(client.group(plan.id).await?)),
     };
     if wait {
-        return watch::wait(session, client, found).await;
+        return watch::wait(session, client, subject).await;
     }
-    tell_what_holds_up(client, found.batches()).await;
-    match &found {
-        Found::Batch(batch) => session.output.show(batch, || batch_table(found.batches()).trim_fmt())?,
-        Found::Group(_) if session.output.is_json() => show_found(session, client, &found).await?,
-        Found::Group(group) => {
+    say_what_holds_up(client, subject.batches()).await;
+    match &subject {
+        Subject::Batch(batch) => session.output.show(batch, || tables::batches(subject.batches()))?,
+        Subject::Group(_) if session.output.is_json() => subject.show(session, client).await?,
+        Subject::Group(group) => {
             let numbers = count(group.counts.total, "number", "numbers");
             session.output.text(&format!("{} with {numbers}", count(group.batches.len() as u64, "batch", "batches")))?;
         }
@@ -189,7 +185,7 @@ fn read(args: &SendArgs, reader: &NumberReader) -> Result<NumberList, Failure> {
     Ok(list)
 }
 
-fn preview(args: &SendArgs, plan: &Plan, parts: u32, invalid: u64) -> Table {
+fn preview(args: &SendArgs, plan: &Plan, parts: u32, invalid: u64) -> String {
     let total = plan.total as u64;
     let mut message: String = args.message.chars().take(SHOWN).collect();
     if message.len() < args.message.len() {
@@ -197,7 +193,7 @@ fn preview(args: &SendArgs, plan: &Plan, parts: u32, invalid: u64) -> Table {
     }
     let channels = args.channel.iter().chain(&args.fallback).map(|channel| channel.as_str()).collect::<Vec<_>>().join(", then ");
     let some = |n: u64| (n > 0).then(|| grouped(n));
-    let rows = [
+    tables::fields([
         // First of all: it is what finishes the job after a crash.
         (plan.what(), Some(plan.id.to_string())),
         ("from", Some(args.from.clone())),
@@ -211,8 +207,7 @@ fn preview(args: &SendArgs, plan: &Plan, parts: u32, invalid: u64) -> Table {
         ("batches", plan.group().map(|_| format!("{} of one group", grouped(plan.batches() as u64)))),
         ("reference", args.reference.clone()),
         ("dry run", args.dry_run.then(|| "the provider checks it and sends nothing".to_owned())),
-    ];
-    fields(rows.into_iter().filter_map(|(name, value)| Some((name, value?))))
+    ])
 }
 
 #[cfg(test)]

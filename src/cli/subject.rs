@@ -1,18 +1,25 @@
-//! An ID on the command line is a batch's or a group's.
+//! What an ID on the command line stands for: a batch or a group.
 
-use crate::api::{Batch, BatchId, Counts, Group};
+use serde::Serialize;
+
+use super::failed_codes::{FailuresOfCode, failures_by_code};
+use super::output::{grouped, plain, say};
+use super::tables;
+use super::{Failure, Session};
+use crate::api::{Batch, BatchId, BatchState, Counts, Group};
 use crate::client::{Client, ClientError};
 
 /// What an ID stands for.
-#[derive(Clone)]
-pub(super) enum Found {
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+pub(super) enum Subject {
     /// A batch.
     Batch(Box<Batch>),
     /// A group of batches.
     Group(Box<Group>),
 }
 
-impl Found {
+impl Subject {
     /// Asks for a batch, and where there is none, for a group.
     pub(super) async fn find(client: &Client, id: BatchId) -> Result<Self, ClientError> {
         match client.batch(id).await {
@@ -57,5 +64,50 @@ impl Found {
             Self::Batch(batch) => batch.counts,
             Self::Group(group) => group.counts,
         }
+    }
+    /// Prints it with its counts, and its failures by code: the end of `show`, `watch` and `send --wait`.
+    pub(super) async fn show(&self, session: &Session, client: &Client) -> Result<(), Failure> {
+        let failures = failures_by_code(client, self.batches()).await?;
+        let shown = Shown { subject: self, failures_by_code: &failures };
+        session.output.show(&shown, || {
+            let mut text = match self {
+                Self::Batch(batch) => tables::batch(batch),
+                Self::Group(group) => {
+                    let head = tables::fields([
+                        ("group", Some(group.id.to_string())),
+                        ("batches", Some(grouped(group.batches.len() as u64))),
+                        ("pruned", (group.pruned > 0).then(|| grouped(group.pruned))),
+                    ]);
+                    format!("{head}\n\n{}", tables::batches(&group.batches))
+                }
+            };
+            text.push_str("\n\n");
+            text.push_str(&tables::counts(&self.counts()));
+            if !failures.is_empty() {
+                text.push_str("\n\n");
+                text.push_str(&tables::failures(&failures));
+            }
+            text
+        })
+    }
+}
+
+/// A batch or a group as it is printed for programs: the API's, and the failures by code.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    subject: &'a Subject,
+    failures_by_code: &'a [FailuresOfCode],
+}
+
+/// Says why nothing goes out at the moment, where any of these batches waits. Fails silently: it comes beside what was
+/// asked for.
+pub(super) async fn say_what_holds_up(client: &Client, batches: &[Batch]) {
+    if !batches.iter().any(|batch| batch.state == BatchState::Queued) {
+        return;
+    }
+    let Ok(readiness) = client.ready().await else { return };
+    for why in readiness.degraded.iter().filter(|why| why.starts_with("paused") || why.starts_with("provider")) {
+        say(&format!("nothing goes out: {}", plain(why)));
     }
 }

@@ -7,11 +7,9 @@ use actix_web::rt;
 use clap::Args;
 use tokio::sync::Notify;
 
-use super::batches::{show_found, tell_what_holds_up};
 use super::output::{count, grouped, is_watched, plain, say};
-use super::progress;
-use super::subject::Found;
-use super::{Failure, Session};
+use super::subject::{Subject, say_what_holds_up};
+use super::{Failure, Session, progress};
 use crate::api::{Batch, BatchId, BatchState, Counts};
 use crate::client::Client;
 
@@ -46,29 +44,29 @@ pub struct WatchArgs {
 /// `receiptd watch`
 pub async fn run(session: &Session, args: WatchArgs) -> Result<(), Failure> {
     let client = session.client()?;
-    let found = Found::find(&client, args.id).await?;
-    wait(session, &client, found).await
+    let subject = Subject::find(&client, args.id).await?;
+    wait(session, &client, subject).await
 }
 
 /// Follows a batch or a group to its end, shows how it ended, and fails where it ended badly.
-pub(super) async fn wait(session: &Session, client: &Client, found: Found) -> Result<(), Failure> {
-    tell_what_holds_up(client, found.batches()).await;
-    let found = until_settled(client, found).await?;
-    show_found(session, client, &found).await?;
-    verdict(found.batches())
+pub(super) async fn wait(session: &Session, client: &Client, subject: Subject) -> Result<(), Failure> {
+    say_what_holds_up(client, subject.batches()).await;
+    let subject = until_settled(client, subject).await?;
+    subject.show(session, client).await?;
+    verdict(subject.batches())
 }
 
-async fn until_settled(client: &Client, mut found: Found) -> Result<Found, Failure> {
+async fn until_settled(client: &Client, mut subject: Subject) -> Result<Subject, Failure> {
     let bell = Rc::new(Notify::new());
-    let following = rt::spawn(follow(client.clone(), found.clone(), bell.clone()));
-    let settled = look_on(client, &mut found, &bell).await;
+    let following = rt::spawn(follow(client.clone(), subject.clone(), bell.clone()));
+    let settled = look_on(client, &mut subject, &bell).await;
     following.abort();
-    settled.map(|()| found)
+    settled.map(|()| subject)
 }
 
 /// Rings at every receipt, over restarts of the daemon.
-async fn follow(client: Client, found: Found, bell: Rc<Notify>) {
-    let ours: Vec<BatchId> = found.batches().iter().map(|batch| batch.id).collect();
+async fn follow(client: Client, subject: Subject, bell: Rc<Notify>) {
+    let ours: Vec<BatchId> = subject.batches().iter().map(|batch| batch.id).collect();
     let one = if let [id] = ours[..] { Some(id) } else { None };
     let mut last = None;
     loop {
@@ -92,14 +90,14 @@ async fn follow(client: Client, found: Found, bell: Rc<Notify>) {
 }
 
 /// The stream says when to look, the batch says what is true.
-async fn look_on(client: &Client, found: &mut Found, bell: &Notify) -> Result<(), Failure> {
+async fn look_on(client: &Client, subject: &mut Subject, bell: &Notify) -> Result<(), Failure> {
     let settled = |counts: Counts| counts.total.saturating_sub(counts.pending());
-    let bar = progress::waiting(found.counts().total, settled(found.counts()));
+    let bar = progress::waiting(subject.counts().total, settled(subject.counts()));
     let (mut unconfirmed_since, mut silent_since): (Option<Instant>, Option<Instant>) = (None, None);
     let mut told = String::new();
     loop {
-        let line = state_line(found);
-        let counts = found.counts();
+        let line = state_line(subject);
+        let counts = subject.counts();
         bar.set_length(counts.total);
         bar.set_position(settled(counts));
         bar.set_message(line.clone());
@@ -107,20 +105,20 @@ async fn look_on(client: &Client, found: &mut Found, bell: &Notify) -> Result<()
             say(&line);
         }
         told = line;
-        match waiting_for(found.batches()) {
+        match waiting_for(subject.batches()) {
             WaitingFor::Nothing => break,
             WaitingFor::Clearing if unconfirmed_since.get_or_insert_with(Instant::now).elapsed() > UNCONFIRMED_PATIENCE => break,
             WaitingFor::Clearing => {}
             WaitingFor::Receipts => unconfirmed_since = None,
         }
-        let handed_over = found.batches().iter().all(|batch| batch.state.is_settled() || batch.state == BatchState::Submitted);
+        let handed_over = subject.batches().iter().all(|batch| batch.state.is_settled() || batch.state == BatchState::Submitted);
         let pause = if handed_over && silent_since.is_none() { LONG_PAUSE } else { PAUSE };
         tokio::select! {
             () = bell.notified() => tokio::time::sleep(BREATH).await,
             () = tokio::time::sleep(pause) => {}
         }
-        match found.again(client).await {
-            Ok(now) => (*found, silent_since) = (now, None),
+        match subject.again(client).await {
+            Ok(now) => (*subject, silent_since) = (now, None),
             Err(error) if error.may_pass() && silent_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {}
             Err(error) => return Err(error.into()),
         }
@@ -148,11 +146,11 @@ fn waiting_for(batches: &[Batch]) -> WaitingFor {
     }
 }
 
-fn state_line(found: &Found) -> String {
-    let counts = found.counts();
-    let state = match found {
-        Found::Batch(batch) => batch.state.to_string(),
-        Found::Group(group) => {
+fn state_line(subject: &Subject) -> String {
+    let counts = subject.counts();
+    let state = match subject {
+        Subject::Batch(batch) => batch.state.to_string(),
+        Subject::Group(group) => {
             let settled = group.batches.iter().filter(|batch| batch.state.is_settled()).count();
             format!("{settled} of {} settled", count(group.batches.len() as u64, "batch", "batches"))
         }

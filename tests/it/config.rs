@@ -554,9 +554,9 @@ fn nothing_shows_the_key() {
     let key = entry(&loaded, "provider.key");
     assert_eq!(key.shown(), "[hidden]");
     assert_eq!(key.origin.to_string(), "RECEIPTD_PROVIDER__KEY");
-    let json = cli::config::render_json(&loaded.entries).expect("JSON");
+    let json = serde_json::to_string_pretty(&loaded.entries).expect("JSON");
     for shown in
-        [format!("{:?}", setting.sources), format!("{loaded:#?}"), format!("{daemon:?}"), cli::config::render(&loaded.entries), json]
+        [format!("{:?}", setting.sources), format!("{loaded:#?}"), format!("{daemon:?}"), cli::tables::config(&loaded.entries), json]
     {
         assert!(!shown.contains("s3cr3t"), "{shown}");
     }
@@ -576,7 +576,7 @@ fn a_refused_address_does_not_show_what_may_be_a_key() {
 #[test]
 fn the_table_shows_each_key_with_value_and_origin() {
     let setting = Setting::new().env("RECEIPTD_PROVIDER__RATE", "50");
-    let table = cli::config::render(&setting.load().entries);
+    let table = cli::tables::config(&setting.load().entries);
     let words = |key: &str| -> Vec<&str> {
         let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         lines.find(|words| words.first() == Some(&key)).expect(key)
@@ -592,7 +592,7 @@ fn the_table_shows_each_key_with_value_and_origin() {
 #[test]
 fn the_json_has_numbers_and_switches_as_such() {
     let setting = Setting::new().env("RECEIPTD_PROVIDER__RATE", "50");
-    let json = cli::config::render_json(&setting.load().entries).expect("JSON");
+    let json = serde_json::to_string_pretty(&setting.load().entries).expect("JSON");
     let entries: Vec<serde_json::Value> = serde_json::from_str(&json).expect("an array");
     let of = |key: &str| entries.iter().find(|entry| entry["key"] == key).expect(key);
     assert_eq!(of("provider.rate")["value"], 50);

@@ -1,0 +1,56 @@
+//! What `doctor` found: one line a check, and below it how to fix what is wrong.
+
+use serde::Serialize;
+
+use crate::cli::output::plain;
+
+/// What one look found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// What was looked at.
+    pub(super) check: &'static str,
+    /// Nothing is wrong with it.
+    pub(super) ok: bool,
+    /// What was found.
+    pub(super) detail: String,
+    /// How to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mend: Option<String>,
+}
+
+impl Finding {
+    /// All is well.
+    pub(super) fn good(check: &'static str, detail: impl Into<String>) -> Self {
+        Self { check, ok: true, detail: detail.into(), mend: None }
+    }
+
+    /// Something is wrong, and this is how to mend it.
+    pub(super) fn bad(check: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, ok: false, detail: detail.into(), mend: Some(mend.into()) }
+    }
+}
+
+/// The findings as people read them.
+pub(super) fn rendered(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let mark = if finding.ok { '✓' } else { '✗' };
+        let detail = plain(&finding.detail).replace('\n', "\n    ");
+        text.push_str(&format!("{mark} {}: {detail}\n", finding.check));
+        if let Some(mend) = &finding.mend {
+            text.push_str(&format!("    → {}\n", plain(mend)));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mend_stands_below_what_is_wrong() {
+        let findings = [Finding::good("daemon", "it answers"), Finding::bad("clock", "9s apart", "NTP")];
+        assert_eq!(rendered(&findings), "✓ daemon: it answers\n✗ clock: 9s apart\n    → NTP\n");
+    }
+}

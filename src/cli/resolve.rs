@@ -1,0 +1,97 @@
+//! `resolve`: unconfirmed batches, decided by a person.
+
+use clap::{Args, ValueEnum};
+
+use super::confirm::confirm;
+use super::output::count;
+use super::subject::Subject;
+use super::{Failure, Session};
+use crate::api::{Batch, BatchId, BatchState, MAX_LIMIT, Resolution};
+use crate::client::{BatchFilter, Client, ClientError, all_pages};
+
+/// Examples of `receiptd resolve`.
+pub const EXAMPLES: &str = "Examples:
+  receiptd resolve ID --as accepted      the provider has it: receipts are awaited
+  receiptd resolve ID --as resubmit      the provider does not have it: it goes out again
+  receiptd resolve ID --as abandoned     give it up
+  receiptd resolve --held --as resubmit  all that were held since the database may be an older copy";
+
+/// `receiptd resolve`
+#[derive(Debug, Args)]
+pub struct ResolveArgs {
+    /// The unconfirmed batch, or a group: then all of it that is unconfirmed
+    #[arg(value_name = "ID", required_unless_present = "held")]
+    id: Option<BatchId>,
+    /// All batches that were held at a start, since the database may be an older copy
+    #[arg(long, conflicts_with = "id")]
+    held: bool,
+    /// What is the case
+    #[arg(long = "as", value_enum)]
+    resolution: Decision,
+    /// Do not ask before `--as resubmit`
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What a person decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Decision {
+    /// The provider has it
+    Accepted,
+    /// The provider does not have it: hand it over again
+    Resubmit,
+    /// Give it up
+    Abandoned,
+}
+
+impl From<Decision> for Resolution {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Accepted => Self::Accepted,
+            Decision::Resubmit => Self::Resubmit,
+            Decision::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
+/// `receiptd resolve`
+pub async fn run(session: &Session, args: ResolveArgs) -> Result<(), Failure> {
+    let client = session.client()?;
+    let batches = match args.id {
+        Some(id) => match Subject::find(&client, id).await? {
+            Subject::Batch(batch) => vec![*batch],
+            Subject::Group(group) => unconfirmed(group.batches),
+        },
+        None => {
+            let held = |batch: &Batch| batch.last_error.as_ref().is_some_and(|error| error.kind == "held");
+            all_unconfirmed(&client).await?.into_iter().filter(held).collect()
+        }
+    };
+    if args.resolution == Decision::Resubmit && !batches.is_empty() {
+        let numbers = count(batches.iter().map(|batch| batch.counts.total).sum(), "number", "numbers");
+        let these = if batches.len() == 1 { "this batch".to_owned() } else { format!("these {} batches", batches.len()) };
+        confirm(&format!("If the provider has {these} after all, {numbers} will get the message twice. Hand over again?"), args.yes)?;
+    }
+    // One after the other: cut off in the middle, the same command goes on with the rest.
+    let mut resolved = Vec::with_capacity(batches.len());
+    for batch in batches {
+        resolved.push(client.resolve(batch.id, args.resolution.into()).await?);
+    }
+    match (&*resolved, args.id) {
+        ([batch], Some(id)) if batch.id == id => session.output.show(batch, || format!("batch {} is {}", batch.id, batch.state)),
+        ([], _) => session.output.show(&resolved, || "nothing to decide: no batch there is unconfirmed".to_owned()),
+        _ => session.output.show(&resolved, || {
+            resolved.iter().map(|batch| format!("batch {} is {}", batch.id, batch.state)).collect::<Vec<_>>().join("\n")
+        }),
+    }
+}
+
+fn unconfirmed(mut batches: Vec<Batch>) -> Vec<Batch> {
+    batches.retain(|batch| batch.state == BatchState::Unconfirmed);
+    batches
+}
+
+async fn all_unconfirmed(client: &Client) -> Result<Vec<Batch>, ClientError> {
+    let filter = BatchFilter { state: Some(BatchState::Unconfirmed), limit: Some(MAX_LIMIT), ..BatchFilter::default() };
+    all_pages(async |cursor| client.batches(&BatchFilter { cursor, ..filter.clone() }).await).await
+}

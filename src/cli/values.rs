@@ -1,0 +1,36 @@
+//! Values that several commands take: how their words are read.
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::api::{BatchId, MAX_LIMIT};
+use crate::domain::{BatchState, Channel, DestinationState};
+
+/// A command about one batch or group.
+#[derive(Debug, Args)]
+pub struct IdArgs {
+    /// Its id
+    #[arg(value_name = "ID")]
+    pub id: BatchId,
+}
+
+/// Reads the state of a batch.
+pub(super) fn batch_state() -> impl TypedValueParser<Value = BatchState> {
+    PossibleValuesParser::new(BatchState::ALL.map(BatchState::as_str)).try_map(|word| word.parse().map_err(|()| "no such state"))
+}
+
+/// Reads the state of a destination.
+pub(super) fn destination_state() -> impl TypedValueParser<Value = DestinationState> {
+    PossibleValuesParser::new(DestinationState::ALL.map(DestinationState::as_str))
+        .try_map(|word| word.parse().map_err(|()| "no such state"))
+}
+
+/// Reads a channel.
+pub(super) fn channel() -> impl TypedValueParser<Value = Channel> {
+    PossibleValuesParser::new(["sms", "rcs"]).try_map(|word| word.parse().map_err(|()| "no such channel"))
+}
+
+/// Reads how many items of a list are shown.
+pub(super) fn limit() -> impl TypedValueParser<Value = u32> {
+    clap::value_parser!(u32).range(1..=i64::from(MAX_LIMIT))
+}
