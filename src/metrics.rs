@@ -73,11 +73,35 @@ impl Ending {
     }
 }
 
+/// Why a connection to the public listener failed, besides requests that were answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// It carried no HTTP, for instance a TLS handshake or a port scan.
+    Malformed,
+    /// The head of a request was too large.
+    TooLarge,
+    /// The head of a request did not come in time.
+    Timeout,
+    /// The client closed it, or the network failed.
+    Lost,
+    /// Anything else.
+    Other,
+}
+
+const FAILED: [(Failed, &str); 5] = [
+    (Failed::Malformed, "malformed"),
+    (Failed::TooLarge, "too_large"),
+    (Failed::Timeout, "timeout"),
+    (Failed::Lost, "lost"),
+    (Failed::Other, "other"),
+];
+
 /// Counts while the daemon runs; shared by all who count.
 #[derive(Debug)]
 pub struct Metrics {
     receipts: [[AtomicU64; OUTCOMES.len()]; SOURCES.len()],
     callbacks: [AtomicU64; STATUSES.len() + 1],
+    failed_connections: [AtomicU64; FAILED.len()],
     acknowledged: Histogram,
     commits: Histogram,
     commit_rows: Histogram,
@@ -94,6 +118,7 @@ impl Default for Metrics {
         Self {
             receipts: Default::default(),
             callbacks: Default::default(),
+            failed_connections: Default::default(),
             acknowledged: Histogram::new(&SECONDS),
             commits: Histogram::new(&SECONDS),
             commit_rows: Histogram::new(&ROWS),
@@ -133,6 +158,13 @@ impl Metrics {
         self.callbacks[place].fetch_add(1, Ordering::Relaxed);
         if (200..300).contains(&status) {
             self.acknowledged.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A connection to the public listener failed.
+    pub fn failed_connection(&self, why: Failed) {
+        if let Some(place) = FAILED.iter().position(|(known, _)| *known == why) {
+            self.failed_connections[place].fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -254,6 +286,11 @@ impl Collector for Scrape {
         let statuses = STATUSES.iter().map(u16::to_string).chain(["other".to_owned()]);
         for (status, number) in statuses.zip(&metrics.callbacks) {
             counter(&mut family, &[("status", status.as_str())], load(number))?;
+        }
+        let help = "Connections to the public listener that failed before or between requests, by reason";
+        let mut family = encoder.encode_descriptor("receiptd_failed_connections", help, None, MetricType::Counter)?;
+        for ((_, reason), number) in FAILED.iter().zip(&metrics.failed_connections) {
+            counter(&mut family, &[("reason", *reason)], load(number))?;
         }
         for (name, help, histogram) in [
             (

@@ -190,7 +190,8 @@ impl Bound {
         let missed = Arc::new(AtomicU64::new(0));
 
         let (probed_callbacks, probed_secrets, probed) = (callbacks.clone(), secrets.clone(), probes.clone());
-        let public_connections = Connections::new(config.config.callback.max_connections, Clock::system());
+        let public_connections =
+            Connections::new(config.config.callback.max_connections, Clock::system()).counted_by(store.metrics().clone());
         let public_state = Data::new(PublicState {
             store: store.clone(),
             prefix: config.public_url.prefix().to_owned(),

@@ -1,6 +1,7 @@
 //! The program's log: for people or for collectors, and without anything that must not show.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 
 use env_logger::Builder;
 use log::{Level, Metadata, Record};
@@ -17,6 +18,12 @@ impl Discreet {
     fn may_pass(metadata: &Metadata<'_>) -> bool {
         metadata.level() <= Level::Warn || metadata.target() == "receiptd" || metadata.target().starts_with("receiptd::")
     }
+
+    /// Whether actix-http reports a connection that failed, which it does at `error` for each byte of garbage that a
+    /// stranger sends. The listener itself logs these at `debug` and counts them.
+    fn is_a_failed_connection(record: &Record<'_>) -> bool {
+        record.target() == "actix_http::h1::dispatcher" && record.args().to_string().starts_with("stream error: ")
+    }
 }
 
 impl log::Log for Discreet {
@@ -25,7 +32,7 @@ impl log::Log for Discreet {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if Self::may_pass(record.metadata()) {
+        if Self::may_pass(record.metadata()) && !Self::is_a_failed_connection(record) {
             self.0.log(record);
         }
     }
@@ -35,20 +42,60 @@ impl log::Log for Discreet {
     }
 }
 
+/// How a line is written.
+#[derive(Clone, Copy)]
+struct Layout {
+    json: bool,
+    /// Standard error is the systemd journal: it notes the time itself, and reads the priority from the line.
+    journal: bool,
+}
+
+impl Layout {
+    fn of(settings: &Log) -> Self {
+        Self { json: settings.format == LogFormat::Json, journal: is_the_journal(std::io::stderr(), std::env::var("JOURNAL_STREAM").ok()) }
+    }
+
+    fn write(self, out: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> std::io::Result<()> {
+        let level = record.level();
+        let text = match (self.json, self.journal) {
+            (true, _) => as_json(Clock::system().now(), record).to_string(),
+            (false, true) => record.args().to_string(),
+            (false, false) => {
+                let (at, style) = (Clock::system().now(), out.default_level_style(level));
+                return writeln!(out, "{at} {style}{level:5}{style:#} {}", record.args());
+            }
+        };
+        if !self.journal {
+            return writeln!(out, "{text}");
+        }
+        // Each line is an entry of its own in the journal.
+        text.lines().try_for_each(|line| writeln!(out, "<{}>{line}", priority(level)))
+    }
+}
+
+/// The priority that the journal gives a line that begins with it: sd-daemon(3).
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+/// Whether an output is the socket of the journal that `JOURNAL_STREAM` names as `device:inode`. The variable alone is
+/// not enough: a program started by a service inherits it, whatever its own output is.
+fn is_the_journal(output: impl AsFd, stream: Option<String>) -> bool {
+    let Some((device, inode)) = stream.as_deref().and_then(|stream| stream.split_once(':')) else { return false };
+    rustix::fs::fstat(output).is_ok_and(|file| device.parse() == Ok(file.st_dev) && inode.parse() == Ok(file.st_ino))
+}
+
 /// Starts logging to standard error. A second call changes nothing.
 pub fn start(settings: &Log) {
     let mut builder = Builder::new();
     builder.parse_filters(&settings.filter());
-    let json = settings.format == LogFormat::Json;
-    builder.format(move |out, record| {
-        let at = Clock::system().now();
-        if json {
-            writeln!(out, "{}", as_json(at, record))
-        } else {
-            let style = out.default_level_style(record.level());
-            writeln!(out, "{at} {style}{:5}{style:#} {}", record.level(), record.args())
-        }
-    });
+    let layout = Layout::of(settings);
+    builder.format(move |out, record| layout.write(out, record));
     let logger = builder.build();
     let level = logger.filter();
     if log::set_boxed_logger(Box::new(Discreet(logger))).is_ok() {
@@ -88,6 +135,28 @@ mod tests {
         assert_eq!(line(&format!("batch {id}: rejected: why")), expected);
         for message in ["stopping", "batch x: y", &format!("batch {id}")] {
             assert!(line(message)["message"] == message && line(message).get("batch").is_none(), "{message}");
+        }
+    }
+
+    #[test]
+    fn garbage_on_a_connection_is_not_an_error_of_ours_and_other_errors_stay() {
+        let dropped = |target: &str, message: &str| {
+            let mut record = Record::builder();
+            let record = record.level(Level::Error).target(target);
+            Discreet::is_a_failed_connection(&record.args(format_args!("{message}")).build())
+        };
+        assert!(dropped("actix_http::h1::dispatcher", "stream error: request parse error: invalid Header provided"));
+        assert!(!dropped("actix_http::h1::dispatcher", "Response payload stream error: Os"));
+        assert!(!dropped("actix_server::accept", "stream error: too many open files"));
+    }
+
+    #[test]
+    fn an_output_is_the_journal_only_where_device_and_inode_are_its_own() {
+        let file = tempfile::tempfile().expect("a file");
+        let of = rustix::fs::fstat(&file).expect("known");
+        assert!(is_the_journal(&file, Some(format!("{}:{}", of.st_dev, of.st_ino))));
+        for other in [None, Some(String::new()), Some("8:x".into()), Some(format!("{}:{}", of.st_dev, of.st_ino + 1))] {
+            assert!(!is_the_journal(&file, other.clone()), "{other:?}");
         }
     }
 

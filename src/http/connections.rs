@@ -6,10 +6,12 @@
 //! that was idle longest goes.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use actix_http::error::{DispatchError, ParseError};
 use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
@@ -17,13 +19,14 @@ use socket2::{SockRef, Socket};
 
 use crate::clock::Clock;
 use crate::lock::lock;
+use crate::metrics::{Failed, Metrics};
 
 /// A kept-alive connection without a finished request for so long is cut; one that takes an answer is not idle.
 pub const IDLE: Duration = Duration::from_secs(60);
 
 /// The open connections of a listener.
 #[derive(Clone)]
-pub struct Connections(Arc<Registry>);
+pub struct Connections(Arc<Registry>, Option<Arc<Metrics>>);
 
 struct Registry {
     most: usize,
@@ -59,7 +62,33 @@ pub struct Busy(Arc<Connection>, Arc<Registry>);
 impl Connections {
     /// For a listener that holds `most` connections.
     pub fn new(most: usize, clock: Clock) -> Self {
-        Self(Arc::new(Registry { most, clock, open: Mutex::default(), next: AtomicU64::new(0), last_answers: AtomicBool::new(false) }))
+        Self(
+            Arc::new(Registry { most, clock, open: Mutex::default(), next: AtomicU64::new(0), last_answers: AtomicBool::new(false) }),
+            None,
+        )
+    }
+
+    /// Counts in `metrics` the connections that fail.
+    #[must_use]
+    pub fn counted_by(self, metrics: Arc<Metrics>) -> Self {
+        Self(self.0, Some(metrics))
+    }
+
+    /// Notes that a connection failed. At `debug`: any stranger can send garbage to a public port.
+    pub fn failed(&self, error: &DispatchError) {
+        log::debug!("a connection failed: {error}");
+        if let Some(metrics) = &self.1 {
+            metrics.failed_connection(match error {
+                DispatchError::Parse(ParseError::TooLarge) => Failed::TooLarge,
+                DispatchError::Io(error) if error.kind() == io::ErrorKind::InvalidData => Failed::TooLarge, // listener::FirstHead
+                DispatchError::Parse(ParseError::Timeout) | DispatchError::SlowRequestTimeout | DispatchError::DisconnectTimeout => {
+                    Failed::Timeout
+                }
+                DispatchError::Parse(ParseError::Io(_)) | DispatchError::Io(_) => Failed::Lost,
+                DispatchError::Parse(_) => Failed::Malformed,
+                _ => Failed::Other,
+            });
+        }
     }
 
     /// Notes a new connection.

@@ -43,7 +43,7 @@ where
     B: MessageBody + 'static,
 {
     let service = move || {
-        let (connections, ending) = (connections.clone(), connections.clone());
+        let (connections, ending, failing) = (connections.clone(), connections.clone(), connections.clone());
         let app = app().into_factory().map(move |mut response: ServiceResponse<B>| {
             if ending.are_ending() {
                 response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
@@ -64,7 +64,10 @@ where
             let peer = stream.peer_addr().ok();
             std::future::ready(Ok((Sipping { stream, read: 0, head: FirstHead::default(), taking: OnceLock::new() }, peer)))
         })
-        .and_then(http)
+        .and_then(http.map_err(move |error| {
+            failing.failed(&error);
+            error
+        }))
     };
     let builder = Server::build().workers(workers).worker_max_blocking_threads(BLOCKING).max_concurrent_connections(20_000); // ours decide
     Ok(builder.shutdown_timeout(patience.as_secs()).disable_signals().listen("receiptd", listener, service)?.run())

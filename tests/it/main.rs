@@ -17,6 +17,7 @@ mod forgetting;
 mod histories;
 mod keeping;
 mod layers;
+mod logs;
 mod metrics;
 mod openapi;
 mod pacing;

@@ -6,9 +6,10 @@ use std::path::Path;
 use crate::support::{Daemon, KEY, request, spawn};
 
 /// Contract §7.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "receiptd_receipts_total",
     "receiptd_callbacks_total",
+    "receiptd_failed_connections_total",
     "receiptd_acknowledge_duration_seconds",
     "receiptd_commit_duration_seconds",
     "receiptd_commit_rows",
