@@ -4,10 +4,10 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, named_params};
 
 use super::answers::{Cancel, Resolved};
-use super::db::Store;
 use super::error::StoreError;
 use super::failure::JobError;
 use super::filters::BatchFilter;
+use super::handle::Store;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, find_batch};
 use super::writer::Writing;
 use crate::domain::{Batch, BatchId, BatchState, Identifier, Resolution, Timestamp};

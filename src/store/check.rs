@@ -4,9 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::db::Store;
 use super::error::{OpenError, StoreError};
-use super::place::take_lock;
+use super::handle::Store;
+use super::lock::take_lock;
 
 /// Each query finds rows that must not be; it returns the text that says so.
 const INVARIANTS: &[&str] = &[

@@ -83,7 +83,7 @@ impl Checkpointer {
                 // Opened anew each time: what a failing disk left in a connection does not outlive it.
                 // Each pass leaves what was committed meanwhile, which is less each time.
                 let passes = |conn: Connection| (0..PASSES).try_for_each(|_| checkpoint(&conn, "passive").map(drop));
-                if let Err(error) = super::db::open_for_writing(&path).and_then(passes) {
+                if let Err(error) = super::handle::open_for_writing(&path).and_then(passes) {
                     log::debug!("the WAL was not moved: {error}");
                 }
                 done.store(true, Ordering::Release);

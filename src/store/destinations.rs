@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, Row, named_params};
 
-use super::db::Store;
 use super::error::StoreError;
 use super::filters::DestinationFilter;
+use super::handle::Store;
 use super::receipt_log::{LOG_COLUMNS, LOG_TABLES, log_entry};
-use super::receipts::said_of;
+use super::record::said_of;
 use super::rows::{StoredIdentifier, display_number, find_batch, key, time_or_none};
 use crate::api;
 use crate::domain::{Batch, BatchId, BatchState, DestinationState, Msisdn, ReceiptCode, Said};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rusqlite::named_params;
 
-use super::db::{Store, blocking};
 use super::error::StoreError;
+use super::handle::{Store, blocking};
 use super::identity::beside;
 use crate::metrics::{Gauges, Metrics};
 

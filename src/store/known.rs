@@ -6,10 +6,10 @@ use rusqlite::{OptionalExtension, named_params};
 
 use super::answers::Enqueued;
 use super::batches::reread;
-use super::db::Store;
 use super::error::StoreError;
 use super::failure::JobError;
-use super::receipts::stand_in;
+use super::handle::Store;
+use super::record::stand_in;
 use super::rows::key;
 use super::writer::Writing;
 use crate::domain::{BatchId, Msisdn, NewBatch};

@@ -6,13 +6,13 @@
 use rusqlite::{Connection, named_params};
 
 use super::answers::Forget;
-use super::db::{Store, blocking};
 use super::destinations::{history, one};
 use super::error::StoreError;
 use super::failure::JobError;
-use super::receipts::stand_in;
+use super::forget;
+use super::handle::{Store, blocking};
+use super::record::stand_in;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, key};
-use super::traces;
 use super::writer::Writing;
 use crate::api::{self, NumberInBatch, NumberReport};
 use crate::domain::{BatchState, Msisdn, Timestamp};
@@ -43,7 +43,7 @@ impl Store {
         if matches!(outcome, Forget::Done(_)) {
             let path = self.shared.path.clone();
             blocking(move || {
-                let moved = super::db::open_for_writing(&path).and_then(|conn| super::checkpoint::checkpoint(&conn, "truncate"))?;
+                let moved = super::handle::open_for_writing(&path).and_then(|conn| super::checkpoint::checkpoint(&conn, "truncate"))?;
                 if !moved {
                     log::warn!("a reader keeps the WAL: a forgotten number leaves it with the next checkpoint");
                 }
@@ -146,7 +146,7 @@ fn forget(w: &mut Writing<'_>, number: Msisdn, mentioned: usize) -> Result<Forge
             .query_map(named_params! {":batch": batch, ":number": stored}, |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         for receipt in &receipts {
-            traces::make_nameless(w, *receipt, number, place)?;
+            forget::make_nameless(w, *receipt, number, place)?;
         }
         done.receipts += receipts.len() as u64;
         w.conn

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rusqlite::{Connection, named_params};
 
 use super::answers::{Claimed, Settlement};
-use super::db::{Store, blocking};
 use super::error::StoreError;
-use super::recognise::json;
+use super::handle::{Store, blocking};
+use super::lineage::json;
 use super::rows::find_batch;
 use super::writer::Writing;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::db::Store;
 use super::error::StoreError;
 use super::failure::JobError;
-use super::receipts::{Incoming, Recorded, record};
+use super::handle::Store;
+use super::record::{Incoming, Recorded, record};
 use super::rows::uuid;
 use super::settings::QuarantineBounds;
 use super::writer::Writing;

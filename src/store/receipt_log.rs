@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::db::Store;
 use super::error::StoreError;
 use super::filters::ReceiptFilter;
+use super::handle::Store;
 use super::rows::{StoredIdentifier, display_number, outcome_of, source_of};
 use crate::api;
 use crate::domain::{ReceiptCode, Timestamp};

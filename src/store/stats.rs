@@ -2,8 +2,8 @@
 
 use rusqlite::named_params;
 
-use super::db::Store;
 use super::error::StoreError;
+use super::handle::Store;
 use super::rows::{Stored, count};
 use crate::api::Stats;
 use crate::domain::{BatchState, Counts};

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::checkpoint::Checkpointer;
-use super::counting::Tallying;
+use super::counters::Tallying;
 use super::error::StoreError;
 use super::failure::{JobError, is_storage_failure};
+use super::file_watch::Watched;
 use super::identity::Identity;
 use super::queue::{Job, Queue, Taken};
-use super::receipts::{Infos, Usual};
-use super::watched::Watched;
+use super::record::{Infos, Usual};
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 
@@ -210,7 +210,7 @@ impl Writer {
         for job in jobs {
             job.run(&mut writing).map_err(Failure::from_job)?;
         }
-        super::counting::flush(&mut writing).map_err(Failure::storage)?;
+        super::counters::flush(&mut writing).map_err(Failure::storage)?;
         drop(writing);
         transaction.commit().map_err(|error| match error.sqlite_error_code() {
             // These say for certain that nothing was committed.
@@ -227,7 +227,7 @@ impl Writer {
         if self.watched.fault().is_some() {
             return; // another file: receipts must not go into that one
         }
-        match super::db::open_for_writing(&self.path).and_then(|conn| Ok((recollect(&conn)?, conn))) {
+        match super::handle::open_for_writing(&self.path).and_then(|conn| Ok((recollect(&conn)?, conn))) {
             Ok((memory, conn)) => {
                 self.memory = memory;
                 self.conn = conn;
@@ -242,7 +242,7 @@ impl Writing<'_> {
     /// Brings the batches' rows in step with what was recorded, and forgets what was known of them. Whoever reads
     /// or changes batch rows inside a transaction calls this first.
     pub fn flush(&mut self) -> rusqlite::Result<()> {
-        super::counting::flush(self)?;
+        super::counters::flush(self)?;
         self.memory.tallying.forget();
         Ok(())
     }

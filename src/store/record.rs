@@ -8,14 +8,14 @@ use std::ops::Range;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
-use super::counting::{Tally, is_tallied};
-use super::db::Store;
+use super::counters::{Tally, is_tallied};
 use super::error::StoreError;
 use super::failure::JobError;
+use super::forget::nameless;
+use super::handle::Store;
 use super::quarantine;
 use super::rows::{AsIdentifier, key, outcome_number, source_number};
 use super::settings::QuarantineBounds;
-use super::traces::nameless;
 use super::writer::Writing;
 use crate::domain::{BatchId, Identifier, Msisdn, Outcome, Receipt, ReceiptCode, Said, Source, Timestamp};
 use crate::lock::lock;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, named_params};
 
-use super::db::Store;
 use super::error::{BackupError, StoreError};
+use super::handle::Store;
 use super::identity::{Identity, beside};
 use super::known::remember;
-use super::place::take_lock;
+use super::lock::take_lock;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
 use crate::lock::lock;

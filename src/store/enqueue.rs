@@ -7,9 +7,9 @@ use rusqlite::{Connection, named_params};
 
 use super::answers::Enqueued;
 use super::batches::reread;
-use super::db::Store;
 use super::error::StoreError;
 use super::failure::JobError;
+use super::handle::Store;
 use super::known::known;
 use super::rows::key;
 use super::writer::Writing;

@@ -4,9 +4,9 @@ use rusqlite::{Row, named_params};
 
 use super::answers::{Awaiting, PollAnswer};
 use super::batches::move_to;
-use super::db::Store;
 use super::error::StoreError;
-use super::receipts::stand_in;
+use super::handle::Store;
+use super::record::stand_in;
 use super::rows::{find_batch, key};
 use crate::domain::{Batch, BatchId, BatchState, Msisdn, Timestamp};
 

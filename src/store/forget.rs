@@ -3,11 +3,11 @@
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, named_params};
 
-use super::db::Store;
 use super::error::StoreError;
 use super::failure::JobError;
-use super::receipts::{has_destination, stand_in};
-use super::recognise::json;
+use super::handle::Store;
+use super::lineage::json;
+use super::record::{has_destination, stand_in};
 use super::rows::{AsIdentifier, StoredIdentifier, key};
 use super::writer::Writing;
 use crate::domain::mention::{body_without, is_in, without};
