@@ -15,13 +15,16 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::connection::{LOCK_PATIENCE, open_for_writing};
+use super::schema::PAGE;
+
 /// WAL size, in pages, from which the bulk is moved: 20 MiB.
-const BULK_PAGES: i32 = (20 << 20) / super::schema::PAGE;
+const BULK_PAGES: i32 = (20 << 20) / PAGE;
 /// WAL size from which the writer itself moves everything: 36 MiB.
-const LIMIT_PAGES: i32 = (36 << 20) / super::schema::PAGE;
+const LIMIT_PAGES: i32 = (36 << 20) / PAGE;
 
 /// After a move that readers kept from finishing, it is tried again when the WAL has grown by 4 MiB.
-const STEP_PAGES: i32 = (4 << 20) / super::schema::PAGE;
+const STEP_PAGES: i32 = (4 << 20) / PAGE;
 /// How long the writer waits for those who read: an export reads a page in some milliseconds.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// The same above that size.
@@ -67,7 +70,7 @@ pub(super) fn checkpoint(conn: &Connection, mode: &str) -> rusqlite::Result<bool
 /// One that waits no longer than this for others.
 fn with_patience(conn: &Connection, patience: Duration, mode: &str) -> rusqlite::Result<bool> {
     let moved = conn.busy_timeout(patience).and_then(|()| checkpoint(conn, mode));
-    conn.busy_timeout(super::writer::lock_patience())?;
+    conn.busy_timeout(LOCK_PATIENCE)?;
     moved
 }
 
@@ -83,7 +86,7 @@ impl Checkpointer {
                 // Opened anew each time: what a failing disk left in a connection does not outlive it.
                 // Each pass leaves what was committed meanwhile, which is less each time.
                 let passes = |conn: Connection| (0..PASSES).try_for_each(|_| checkpoint(&conn, "passive").map(drop));
-                if let Err(error) = super::handle::open_for_writing(&path).and_then(passes) {
+                if let Err(error) = open_for_writing(&path).and_then(passes) {
                     log::debug!("the WAL was not moved: {error}");
                 }
                 done.store(true, Ordering::Release);

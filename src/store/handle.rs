@@ -3,15 +3,13 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, OpenFlags, named_params};
-use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
+use rusqlite::{Connection, named_params};
 use tokio::sync::Semaphore;
 
 use super::answers::AtOpening;
-use super::checkpoint::{Checkpointer, watch_wal};
+use super::checkpoint::Checkpointer;
+use super::connection::{Readers, open_for_writing, open_or_create, readers};
 use super::enqueue::{ARRIVING_AT_A_TIME, forget_interrupted};
 use super::error::{OpenError, StoreError};
 use super::failure::JobError;
@@ -29,12 +27,8 @@ use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
 use crate::lock::lock;
 
-/// Connections for reading.
-const READERS: u32 = 8;
 /// Readers that may wait for a connection; more are told to come back.
 const READERS_WAITING: usize = 256;
-/// How long a reader waits for a connection.
-const READER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The store. Clones share it.
 #[derive(Clone)]
@@ -50,7 +44,7 @@ pub(super) struct Shared {
     watched: Arc<Watched>,
     pub quarantine: QuarantineBounds,
     pub clock: Clock,
-    readers: r2d2::Pool<SqliteConnectionManager>,
+    readers: Readers,
     turns: Semaphore,
     /// Batches that are being handed over.
     pub held: Arc<Held>,
@@ -89,12 +83,7 @@ impl Store {
         let conn = open_for_writing(&path)?;
         let watched = Arc::new(Watched::new(&path).map_err(|source| OpenError::File { path: path.clone(), source })?);
         let writer = Writer::new(&path, conn, clock.clone(), queue.clone(), identity.clone(), checkpointer, watched.clone())?;
-        let readers = r2d2::Pool::builder()
-            .max_size(READERS)
-            .min_idle(Some(1))
-            .connection_timeout(READER_PATIENCE)
-            .thread_pool(Arc::new(housekeeping()))
-            .build(readers_of(&path))?;
+        let readers = readers(&path)?;
         let thread = writer::spawn(writer).map_err(|source| OpenError::File { path: path.clone(), source })?;
         let shared = Shared {
             queue,
@@ -254,57 +243,4 @@ impl Store {
 
 pub(super) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(run).await.unwrap_or(Err(StoreError::Closing))
-}
-
-fn open_or_create(path: &Path) -> Result<Connection, OpenError> {
-    let conn = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    // Before anything is set: that would write into a file that may not be ours.
-    schema::examine(&conn, path)?;
-    // Of a new file. A receipt changes a few bytes of a page that no other receipt of its commit changes: the smaller
-    // the pages, the less is written for it.
-    conn.pragma_update(None, "page_size", schema::PAGE)?;
-    Ok(for_writing(conn)?)
-}
-
-/// A connection that writes. The file must be there.
-pub(super) fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
-    for_writing(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
-}
-
-fn for_writing(conn: Connection) -> rusqlite::Result<Connection> {
-    conn.busy_timeout(writer::lock_patience())?;
-    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    conn.pragma_update(None, "synchronous", "full")?;
-    // The checkpoints are ours: see `checkpoint`.
-    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-    conn.pragma_update(None, "cache_size", -16_384)?;
-    conn.pragma_update(None, "temp_store", "memory")?;
-    // What is erased leaves no trace in free space either.
-    conn.pragma_update(None, "secure_delete", true)?;
-    conn.set_prepared_statement_cache_capacity(64);
-    watch_wal(&conn);
-    Ok(conn)
-}
-
-/// One thread opens and closes the readers, and ends with the store. By itself r2d2 has three, which stay for half a
-/// minute after it: where stores come and go, as in tests, there were thousands of them.
-fn housekeeping() -> ScheduledThreadPool {
-    ScheduledThreadPool::builder()
-        .num_threads(1)
-        .thread_name_pattern("readers")
-        .on_drop_behavior(OnPoolDropBehavior::DiscardPendingScheduled)
-        .build()
-}
-
-fn readers_of(path: &Path) -> SqliteConnectionManager {
-    SqliteConnectionManager::file(path).with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).with_init(|conn| {
-        conn.busy_timeout(Duration::from_secs(2))?;
-        conn.pragma_update(None, "query_only", true)?;
-        conn.pragma_update(None, "temp_store", "memory")?;
-        conn.set_prepared_statement_cache_capacity(32);
-        Ok(())
-    })
 }

@@ -9,6 +9,7 @@ mod batches;
 mod check;
 mod checkpoint;
 mod codes;
+mod connection;
 mod counters;
 mod destinations;
 mod enqueue;

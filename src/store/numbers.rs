@@ -6,6 +6,8 @@
 use rusqlite::{Connection, named_params};
 
 use super::answers::Forget;
+use super::checkpoint::checkpoint;
+use super::connection::open_for_writing;
 use super::destinations::{history, one};
 use super::error::StoreError;
 use super::failure::JobError;
@@ -43,7 +45,7 @@ impl Store {
         if matches!(outcome, Forget::Done(_)) {
             let path = self.shared.path.clone();
             blocking(move || {
-                let moved = super::handle::open_for_writing(&path).and_then(|conn| super::checkpoint::checkpoint(&conn, "truncate"))?;
+                let moved = open_for_writing(&path).and_then(|conn| checkpoint(&conn, "truncate"))?;
                 if !moved {
                     log::warn!("a reader keeps the WAL: a forgotten number leaves it with the next checkpoint");
                 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::checkpoint::Checkpointer;
+use super::checkpoint::{Checkpointer, checkpoint, watch_wal};
+use super::connection::open_for_writing;
 use super::counters::Tallying;
 use super::error::StoreError;
 use super::failure::{JobError, is_storage_failure};
@@ -18,8 +19,6 @@ use super::record::{Infos, Usual};
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 
-/// How long another process may hold the write lock before those who wait are told to come back.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// After so long without work the writer tidies up.
 const QUIET: Duration = Duration::from_secs(2);
 /// Where somebody kept it from doing so, it tries again at growing intervals up to this.
@@ -77,6 +76,7 @@ impl Writer {
         watched: Arc<Watched>,
     ) -> rusqlite::Result<Self> {
         let memory = recollect(&conn)?;
+        watch_wal(&conn);
         watched.wal_is_open();
         queue.newest_receipt.send_replace(memory.next_receipt - 1);
         Ok(Self { path: path.to_owned(), conn, watched, clock, memory, queue, identity, checkpointer, was_faulty: false })
@@ -97,7 +97,7 @@ impl Writer {
             }
         }
         // A last checkpoint leaves one file instead of three. If it fails, the next start makes up for it.
-        if let Err(error) = super::checkpoint::checkpoint(&self.conn, "truncate") {
+        if let Err(error) = checkpoint(&self.conn, "truncate") {
             log::debug!("no checkpoint at the end: {error}");
         }
     }
@@ -167,7 +167,7 @@ impl Writer {
     /// handle that is still open. After that nothing but a new start helps; where it cannot be moved, nothing is taken,
     /// and it is tried again.
     fn save_wal(&self) {
-        match super::checkpoint::checkpoint(&self.conn, "full") {
+        match checkpoint(&self.conn, "full") {
             Ok(true) => {
                 if !self.queue.wal_saved.send_replace(true) {
                     log::error!("the WAL was taken away; what was acknowledged is saved in the database");
@@ -227,8 +227,9 @@ impl Writer {
         if self.watched.fault().is_some() {
             return; // another file: receipts must not go into that one
         }
-        match super::handle::open_for_writing(&self.path).and_then(|conn| Ok((recollect(&conn)?, conn))) {
+        match open_for_writing(&self.path).and_then(|conn| Ok((recollect(&conn)?, conn))) {
             Ok((memory, conn)) => {
+                watch_wal(&conn);
                 self.memory = memory;
                 self.conn = conn;
                 self.watched.wal_is_open();
@@ -276,11 +277,6 @@ fn recollect(conn: &Connection) -> rusqlite::Result<Memory> {
         conn.query_row("select max(pruned_receipt, coalesce((select max(id) from receipt), 0)) from instance", [], |row| row.get(0))?;
     let any_forgotten = conn.query_row("select exists (select 1 from forgotten)", [], |row| row.get(0))?;
     Ok(Memory { next_receipt: last.unwrap_or(0) + 1, any_forgotten, ..Memory::default() })
-}
-
-/// How long SQLite waits for a lock of another process.
-pub(super) const fn lock_patience() -> Duration {
-    LOCK_PATIENCE
 }
 
 /// Starts the thread. A panic in it ends the process: a receiver that cannot record must not stay up.
