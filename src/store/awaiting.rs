@@ -5,8 +5,8 @@ use rusqlite::{Row, named_params};
 use super::answers::{Awaiting, PollAnswer};
 use super::batches::move_to;
 use super::error::StoreError;
+use super::forgotten::stand_in;
 use super::handle::Store;
-use super::record::stand_in;
 use super::rows::{find_batch, key};
 use crate::domain::{Batch, BatchId, BatchState, Msisdn, Timestamp};
 
@@ -22,7 +22,7 @@ impl Store {
                 "select exists (select 1 from batch b join destination d on d.batch = b.id where b.uuid = :uuid and d.number = :number)",
             )?;
             for number in numbers {
-                let stand_in = stand_in(conn, &store.shared.identity, number)?;
+                let stand_in = stand_in(conn, &store.identity(), number)?;
                 for number in [Some(key(number)), stand_in].into_iter().flatten() {
                     if search.query_row(named_params! {":uuid": id.to_string(), ":number": number}, |row| row.get(0))? {
                         return Ok(true);
@@ -49,10 +49,10 @@ impl Store {
     /// When it cannot be written; asking again does no harm.
     pub async fn asked(&self, id: BatchId, what: PollAnswer, sent_before: Option<Timestamp>) -> Result<Option<Batch>, StoreError> {
         self.write(1, move |w| {
-            w.flush()?;
-            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
+            let tx = w.flush()?;
+            let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
             let answered = what != PollAnswer::Nothing;
-            w.conn
+            tx.conn
                 .prepare_cached(
                     "update batch set
                          asks = case when asked_at >= coalesce((select last_receipt_at from batch_count where batch = :id), 0) then asks + 1 else 1 end,
@@ -60,24 +60,24 @@ impl Store {
                          answered_at = case when :answered then :now else answered_at end
                      where id = :id",
                 )?
-                .execute(named_params! {":now": w.now.as_millis(), ":answered": answered, ":id": key})?;
+                .execute(named_params! {":now": tx.now.as_millis(), ":answered": answered, ":id": key})?;
             // A person may have put it back into the outbox meanwhile: it has been there, and must not go out again.
             let may_be_there = batch.state == BatchState::Unconfirmed || (batch.state == BatchState::Queued && batch.attempts > 0);
             if what == PollAnswer::Found && may_be_there {
                 let settled = batch.counts.delivered + batch.counts.failed;
                 let state =
                     if batch.dry_run { BatchState::Validated } else { BatchState::Submitted.completed(batch.counts.total, settled) };
-                move_to(w, key, state)?;
-                w.conn
+                move_to(&tx, key, state)?;
+                tx.conn
                     .prepare_cached("update batch set provider_id = coalesce(provider_id, uuid) where id = :id")?
                     .execute(named_params! {":id": key})?;
             } else if answered && batch.state == BatchState::Submitted && !batch.dry_run {
                 let sent = batch.submitted_at.max(batch.send_at).unwrap_or(batch.created_at);
                 if sent_before.is_some_and(|before| sent < before) {
-                    move_to(w, key, BatchState::Complete)?;
+                    move_to(&tx, key, BatchState::Complete)?;
                 }
             }
-            Ok(find_batch(w.conn, id, w.now)?.map(|(_, batch)| batch))
+            Ok(find_batch(tx.conn, id, tx.now)?.map(|(_, batch)| batch))
         })
         .await
     }

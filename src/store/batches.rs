@@ -9,7 +9,7 @@ use super::failure::JobError;
 use super::filters::BatchFilter;
 use super::handle::Store;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, find_batch};
-use super::writer::Writing;
+use super::tx::Tx;
 use crate::domain::{Batch, BatchId, BatchState, Identifier, Resolution, Timestamp};
 
 impl Store {
@@ -61,12 +61,12 @@ impl Store {
     /// When it cannot be written.
     pub async fn cancel(&self, id: BatchId) -> Result<Cancel, StoreError> {
         self.write(1, move |w| {
-            w.flush()?;
-            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(Cancel::Unknown) };
+            let tx = w.flush()?;
+            let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(Cancel::Unknown) };
             match batch.state {
                 BatchState::Queued => {
-                    move_to(w, key, BatchState::Cancelled)?;
-                    Ok(Cancel::Done(reread(w, id)?))
+                    move_to(&tx, key, BatchState::Cancelled)?;
+                    Ok(Cancel::Done(reread(&tx, id)?))
                 }
                 BatchState::Scheduled => Ok(Cancel::AtProvider(Identifier::from(&*batch.provider_id.unwrap_or_else(|| id.to_string())))),
                 state => Ok(Cancel::TooLate(state)),
@@ -81,12 +81,12 @@ impl Store {
     /// When it cannot be written.
     pub async fn cancelled_at_provider(&self, id: BatchId) -> Result<Option<Batch>, StoreError> {
         self.write(1, move |w| {
-            w.flush()?;
-            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
+            let tx = w.flush()?;
+            let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
             if matches!(batch.state, BatchState::Scheduled | BatchState::Submitted) {
-                move_to(w, key, BatchState::Cancelled)?;
+                move_to(&tx, key, BatchState::Cancelled)?;
             }
-            Ok(Some(reread(w, id)?))
+            Ok(Some(reread(&tx, id)?))
         })
         .await
     }
@@ -97,8 +97,8 @@ impl Store {
     /// When it cannot be written.
     pub async fn resolve(&self, id: BatchId, resolution: Resolution) -> Result<Resolved, StoreError> {
         self.write(1, move |w| {
-            w.flush()?;
-            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(Resolved::Unknown) };
+            let tx = w.flush()?;
+            let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(Resolved::Unknown) };
             if batch.state != BatchState::Unconfirmed {
                 return Ok(Resolved::NotUnconfirmed(batch.state));
             }
@@ -109,31 +109,30 @@ impl Store {
                 Resolution::Resubmit => BatchState::Queued,
                 Resolution::Abandoned => BatchState::Cancelled,
             };
-            move_to(w, key, state)?;
-            w.memory.outbox_changed = true;
-            Ok(Resolved::Done(reread(w, id)?))
+            move_to(&tx, key, state)?;
+            *w.outbox_changed = true;
+            Ok(Resolved::Done(reread(&tx, id)?))
         })
         .await
     }
 }
 
 /// Moves a batch to a state, with the times that go with it.
-pub(super) fn move_to(w: &Writing<'_>, key: i64, state: BatchState) -> rusqlite::Result<()> {
-    w.conn
+pub(super) fn move_to(tx: &Tx<'_>, key: i64, state: BatchState) -> rusqlite::Result<()> {
+    tx.conn
         .prepare_cached(
             "update batch set state = :state,
                  submitted_at = case when :state in ('submitted', 'complete') then coalesce(submitted_at, :now) else submitted_at end,
                  completed_at = case when :settled then coalesce(completed_at, :now) end
              where id = :id",
         )?
-        .execute(named_params! {":state": state.as_str(), ":settled": state.is_settled(), ":now": w.now.as_millis(), ":id": key})?;
+        .execute(named_params! {":state": state.as_str(), ":settled": state.is_settled(), ":now": tx.now.as_millis(), ":id": key})?;
     Ok(())
 }
 
 /// The batch as it is now, within the transaction.
-pub(super) fn reread(w: &mut Writing<'_>, id: BatchId) -> Result<Batch, JobError> {
-    w.flush()?;
-    Ok(find_batch(w.conn, id, w.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.1)
+pub(super) fn reread(tx: &Tx<'_>, id: BatchId) -> Result<Batch, JobError> {
+    Ok(find_batch(tx.conn, id, tx.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.1)
 }
 
 fn page(

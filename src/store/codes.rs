@@ -27,13 +27,13 @@ impl Store {
     /// When it cannot be written.
     pub async fn set_codes(&self, codes: Vec<Code>) -> Result<(), StoreError> {
         self.write(codes.len().max(1), move |w| {
-            w.conn.execute("delete from code", [])?;
-            let mut insert = w.conn.prepare_cached(
+            w.tx.conn.execute("delete from code", [])?;
+            let mut insert = w.tx.conn.prepare_cached(
                 "insert or replace into code (code_key, code, description, fetched_at) values (:key, :code, :description, :now)",
             )?;
             for code in &codes {
                 insert.execute(named_params! {
-                    ":key": code.code.key(), ":code": code.code.as_str(), ":description": code.description, ":now": w.now.as_millis(),
+                    ":key": code.code.key(), ":code": code.code.as_str(), ":description": code.description, ":now": w.tx.now.as_millis(),
                 })?;
             }
             Ok(())

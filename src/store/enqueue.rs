@@ -1,19 +1,21 @@
 //! Taking batches in: all of a batch or nothing of it, and receipts wait for no more than a slice of one.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::answers::Enqueued;
 use super::batches::reread;
 use super::error::StoreError;
 use super::failure::JobError;
+use super::forgotten::stand_in;
 use super::handle::Store;
-use super::known::known;
 use super::rows::key;
-use super::writer::Writing;
-use crate::domain::{NewBatch, Timestamp};
+use super::transaction::Writing;
+use super::tx::Tx;
+use crate::domain::{BatchId, Msisdn, NewBatch, Timestamp};
 
 /// Destinations that are written in one transaction: a millisecond or two.
 const SLICE: usize = 4_096;
@@ -60,7 +62,19 @@ impl Store {
         }
         let fingerprint = new.fingerprint();
         // After all that was handed in before: whoever lost the answer to it asks again at once.
-        self.write(1, move |w| known(w, &new, &fingerprint)).await
+        self.write(1, move |w| taken_before(&w.flush()?, &new, &fingerprint)).await
+    }
+
+    /// Whether a batch was accepted once, and has been pruned.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn is_pruned(&self, id: BatchId) -> Result<bool, StoreError> {
+        self.read(move |conn| {
+            conn.prepare_cached("select exists (select 1 from pruned where uuid = :uuid)")?
+                .query_row(named_params! {":uuid": id.to_string()}, |row| row.get(0))
+        })
+        .await
     }
 
     async fn enqueue_in_slices(&self, arrival: &Arc<Arrival>) -> Result<Enqueued, StoreError> {
@@ -69,20 +83,20 @@ impl Store {
             let arrival = arrival.clone();
             match self.write(SLICE / 64, move |w| arrival.begin(w)).await? {
                 Ok(batch) => batch,
-                Err(known) => return Ok(known),
+                Err(before) => return Ok(before),
             }
         };
         let outcome = self.write_rest(arrival, batch).await;
         if !matches!(outcome, Ok(Enqueued::New(_)))
-            && let Err(error) = self.forget_arriving(batch).await
+            && let Err(error) = self.delete_arriving(batch).await
         {
             log::warn!("what had arrived of a batch that was not taken is deleted at the next start: {error}");
         }
         outcome
     }
 
-    async fn forget_arriving(&self, batch: i64) -> Result<(), StoreError> {
-        while self.write(SLICE / 64, move |w| Ok(forget_slice(w.conn, batch)?)).await? {}
+    async fn delete_arriving(&self, batch: i64) -> Result<(), StoreError> {
+        while self.write(SLICE / 64, move |w| Ok(delete_slice(w.tx.conn, batch)?)).await? {}
         Ok(())
     }
 
@@ -99,7 +113,7 @@ impl Store {
             if slice.end == total {
                 return self.write(0, move |w| arrival.finish(w, Some(batch), slice.clone())).await;
             }
-            self.write(0, move |w| Ok(arrival.insert_destinations(w.conn, batch, slice.clone())?)).await?;
+            self.write(0, move |w| Ok(arrival.insert_destinations(w.tx.conn, batch, slice.clone())?)).await?;
         }
     }
 }
@@ -107,32 +121,34 @@ impl Store {
 impl Arrival {
     /// Writes the first slice; the key of the batch, or what is known of it already.
     fn begin(&self, w: &mut Writing<'_>) -> Result<Result<i64, Enqueued>, JobError> {
-        if let Some(known) = known(w, &self.new, &self.fingerprint)? {
-            return Ok(Err(known));
+        let tx = w.flush()?;
+        if let Some(before) = taken_before(&tx, &self.new, &self.fingerprint)? {
+            return Ok(Err(before));
         }
-        let batch = next_key(w.conn)?;
-        w.conn.prepare_cached("insert into arriving (batch) values (:batch)")?.execute(named_params! {":batch": batch})?;
-        self.insert_destinations(w.conn, batch, 0..SLICE)?;
+        let batch = next_key(tx.conn)?;
+        tx.conn.prepare_cached("insert into arriving (batch) values (:batch)")?.execute(named_params! {":batch": batch})?;
+        self.insert_destinations(tx.conn, batch, 0..SLICE)?;
         Ok(Ok(batch))
     }
 
     /// Writes the last slice and the batch itself. `begun`: the key that its other slices were written with.
     fn finish(&self, w: &mut Writing<'_>, begun: Option<i64>, slice: Range<usize>) -> Result<Enqueued, JobError> {
+        let tx = w.flush()?;
         // The same may have come in meanwhile by another way.
-        if let Some(known) = known(w, &self.new, &self.fingerprint)? {
-            return Ok(known);
+        if let Some(before) = taken_before(&tx, &self.new, &self.fingerprint)? {
+            return Ok(before);
         }
         let batch = match begun {
             Some(batch) => batch,
-            None => next_key(w.conn)?,
+            None => next_key(tx.conn)?,
         };
-        self.insert_batch(w.conn, batch, w.now)?;
-        self.insert_destinations(w.conn, batch, slice)?;
+        self.insert_batch(tx.conn, batch, tx.now)?;
+        self.insert_destinations(tx.conn, batch, slice)?;
         if begun.is_some() {
-            w.conn.prepare_cached("delete from arriving where batch = :batch")?.execute(named_params! {":batch": batch})?;
+            tx.conn.prepare_cached("delete from arriving where batch = :batch")?.execute(named_params! {":batch": batch})?;
         }
-        w.memory.outbox_changed = true;
-        Ok(Enqueued::New(reread(w, self.new.id)?))
+        *w.outbox_changed = true;
+        Ok(Enqueued::New(reread(&tx, self.new.id)?))
     }
 
     fn insert_batch(&self, conn: &Connection, batch: i64, now: Timestamp) -> rusqlite::Result<()> {
@@ -167,6 +183,47 @@ impl Arrival {
     }
 }
 
+/// What an id belongs to, and whether that has this content. `None`: nobody ever had it.
+fn taken_before(tx: &Tx<'_>, new: &NewBatch, fingerprint: &[u8; 32]) -> Result<Option<Enqueued>, JobError> {
+    let uuid = new.id.to_string();
+    let found: Option<(i64, Vec<u8>)> = tx
+        .conn
+        .prepare_cached("select id, content from batch where uuid = :uuid")?
+        .query_row(named_params! {":uuid": uuid}, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if let Some((batch, content)) = found {
+        // Erased with a forgotten number: then its rows tell to whom it went.
+        let same = if content.is_empty() { is_for(tx, batch, &new.destinations)? } else { content == fingerprint };
+        return Ok(Some(if same { Enqueued::Same(reread(tx, new.id)?) } else { Enqueued::Different }));
+    }
+    let content: Option<Vec<u8>> = tx
+        .conn
+        .prepare_cached("select content from pruned where uuid = :uuid")?
+        .query_row(named_params! {":uuid": uuid}, |row| row.get(0))
+        .optional()?;
+    Ok(content.map(|content| {
+        let same = content.is_empty() || content == tx.identity().content_hash(fingerprint);
+        if same { Enqueued::Pruned } else { Enqueued::Different }
+    }))
+}
+
+/// Whether a batch is for these numbers and no others, forgotten ones included.
+fn is_for(tx: &Tx<'_>, batch: i64, numbers: &[Msisdn]) -> rusqlite::Result<bool> {
+    let stored: HashSet<i64> = tx
+        .conn
+        .prepare_cached("select number from destination where batch = :batch")?
+        .query_map(named_params! {":batch": batch}, |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for number in numbers {
+        let is_there = stored.contains(&key(*number))
+            || stand_in(tx.conn, &tx.identity(), *number)?.is_some_and(|stand_in| stored.contains(&stand_in));
+        if !is_there {
+            return Ok(false);
+        }
+    }
+    Ok(stored.len() == numbers.len())
+}
+
 /// The key of the next batch: none that any batch ever had, or that one on its way in will have.
 fn next_key(conn: &Connection) -> rusqlite::Result<i64> {
     conn.prepare_cached(
@@ -176,7 +233,7 @@ fn next_key(conn: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// Deletes a slice of a batch that did not come to its end; with the last, its key. Nothing, when it did. Whether there is more.
-fn forget_slice(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
+fn delete_slice(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     let these = named_params! {":batch": batch, ":some": SLICE as i64};
     let is_arriving = "exists (select 1 from arriving where batch = :batch)";
     let deleted = conn
@@ -192,7 +249,7 @@ fn forget_slice(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
 }
 
 /// Deletes what was on its way in when the last run ended. Whoever sent it has had no answer.
-pub(super) fn forget_interrupted(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn delete_unfinished(conn: &Connection) -> rusqlite::Result<()> {
     let transaction = conn.unchecked_transaction()?;
     transaction.execute("delete from destination where batch in (select batch from arriving)", [])?;
     transaction.execute("delete from arriving", [])?;

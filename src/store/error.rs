@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-
 /// Why the store did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {

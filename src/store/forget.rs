@@ -1,17 +1,22 @@
-//! The traces that a forgotten number would leave in texts: in what the provider said, and in receipts of others.
+//! Forgetting a number: in its rows, and in the texts of others that mention it.
 
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, named_params};
 
+use super::answers::Forget;
+use super::checkpoint::checkpoint;
+use super::connection::open_for_writing;
 use super::error::StoreError;
 use super::failure::JobError;
-use super::handle::Store;
+use super::forgotten::{identifier_without, stand_in};
+use super::handle::{Store, blocking};
 use super::lineage::json;
-use super::record::{has_destination, stand_in};
 use super::rows::{AsIdentifier, StoredIdentifier, key};
-use super::writer::Writing;
-use crate::domain::mention::{body_without, is_in, without};
-use crate::domain::{BatchId, Identifier, LastError, Msisdn, Receipt, ReceiptCode};
+use super::transaction::Writing;
+use super::tx::Tx;
+use crate::api;
+use crate::domain::mention::{body_without, without};
+use crate::domain::{BatchState, LastError, Msisdn, ReceiptCode};
 
 /// Rows that are looked at in one read.
 const AT_A_TIME: usize = 1_000;
@@ -32,7 +37,7 @@ impl Texts {
     const ALL: [Self; 5] = [Self::Bodies, Self::Codes, Self::Descriptions, Self::Errors, Self::Quarantine];
 
     /// Table, key and column.
-    fn place(self) -> [&'static str; 3] {
+    fn column(self) -> [&'static str; 3] {
         match self {
             Self::Bodies => ["receipt_body", "receipt", "body"],
             Self::Codes => ["receipt_info", "id", "code"],
@@ -63,7 +68,7 @@ impl Texts {
 
     /// The next rows that mention a number, and the last that was looked at; `None` past the end.
     fn mentions(self, conn: &Connection, number: Msisdn, after: i64) -> rusqlite::Result<Option<(i64, Vec<i64>)>> {
-        let [table, key, column] = self.place();
+        let [table, key, column] = self.column();
         let mut statement =
             conn.prepare_cached(&format!("select {key}, {column} from {table} where {key} > :after order by {key} limit :some"))?;
         let mut rows = statement.query(named_params! {":after": after, ":some": AT_A_TIME as i64})?;
@@ -80,39 +85,65 @@ impl Texts {
 
     /// Takes the number out of some rows, as they are by now. Returns of how many.
     fn blank(self, w: &mut Writing<'_>, number: Msisdn, rows: &[i64]) -> rusqlite::Result<usize> {
-        let [table, key, column] = self.place();
+        let [table, key, column] = self.column();
         let mut blanked = 0;
         for id in rows {
-            let left = w
-                .conn
-                .prepare_cached(&format!("select {column} from {table} where {key} = :id"))?
-                .query_row(named_params! {":id": id}, |row| Ok(self.without(row.get_ref(0)?, number)));
+            let left =
+                w.tx.conn
+                    .prepare_cached(&format!("select {column} from {table} where {key} = :id"))?
+                    .query_row(named_params! {":id": id}, |row| Ok(self.without(row.get_ref(0)?, number)));
             let left = match left {
                 Ok(Some(left)) => left,
                 Ok(None) | Err(rusqlite::Error::QueryReturnedNoRows) => continue, // pruned meanwhile, for instance
                 Err(error) => return Err(error),
             };
             if let (Self::Codes, Value::Text(code)) = (self, &left) {
-                w.conn
+                w.tx.conn
                     .prepare_cached("update receipt_info set code_key = :key where id = :id")?
                     .execute(named_params! {":key": ReceiptCode::new(code.as_str()).key(), ":id": id})?;
             }
-            blanked += w
-                .conn
-                .prepare_cached(&format!("update {table} set {column} = :left where {key} = :id"))?
-                .execute(named_params! {":left": left, ":id": id})?;
+            blanked +=
+                w.tx.conn
+                    .prepare_cached(&format!("update {table} set {column} = :left where {key} = :id"))?
+                    .execute(named_params! {":left": left, ":id": id})?;
         }
         if blanked > 0 {
-            w.memory.infos.forget();
+            w.recorder.infos.forget();
         }
         Ok(blanked)
     }
 }
 
 impl Store {
+    /// Erases a number: its rows stay and are counted, and nobody can tell any more whose they were. Also from
+    /// the WAL, before this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn forget(&self, number: Msisdn) -> Result<Forget, StoreError> {
+        if let Some(waiting) = self.read(move |conn| Ok(waiting(&batches_of(conn, key(number))?))).await? {
+            return Ok(waiting);
+        }
+        // Before the number itself: were this interrupted, somebody who repeats it would find the number still known.
+        let mentioned = self.blank_mentions(number).await?;
+        let outcome = self.write(1_000, move |w| forget(w, number, mentioned)).await?;
+        if matches!(outcome, Forget::Done(_)) {
+            let path = self.shared.path.clone();
+            blocking(move || {
+                let moved = open_for_writing(&path).and_then(|conn| checkpoint(&conn, "truncate"))?;
+                if !moved {
+                    log::warn!("a reader keeps the WAL: a forgotten number leaves it with the next checkpoint");
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(outcome)
+    }
+
     /// Blanks a number wherever a text mentions it: found by reading, a page at a time, and blanked in small transactions,
     /// so that receipts wait for neither. Returns in how many rows.
-    pub(super) async fn blank_mentions(&self, number: Msisdn) -> Result<usize, StoreError> {
+    async fn blank_mentions(&self, number: Msisdn) -> Result<usize, StoreError> {
         let mut blanked = 0;
         for texts in Texts::ALL {
             let mut after = 0;
@@ -128,58 +159,91 @@ impl Store {
     }
 }
 
+/// The batches that a number is in, by key, uuid and state.
+fn batches_of(conn: &Connection, stored: i64) -> rusqlite::Result<Vec<(i64, String, String)>> {
+    conn.prepare_cached(
+        "select b.id, b.uuid, b.state from batch b
+         where exists (select 1 from destination where batch = b.id and number = :number)
+             or exists (select 1 from receipt where again = 1 and batch = b.id and number = :number)",
+    )?
+    .query_map(named_params! {":number": stored}, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    .collect()
+}
+
+/// The batch that has yet to go out to it.
+fn waiting(batches: &[(i64, String, String)]) -> Option<Forget> {
+    let waiting = [BatchState::Queued.as_str(), BatchState::Submitting.as_str()];
+    let (_, uuid, _) = batches.iter().find(|(_, _, state)| waiting.contains(&state.as_str()))?;
+    Some(uuid.parse().map_or(Forget::Unknown, Forget::StillQueued))
+}
+
+fn forget(w: &mut Writing<'_>, number: Msisdn, mentioned: usize) -> Result<Forget, JobError> {
+    let tx = w.flush()?;
+    let stored = key(number);
+    let batches = batches_of(tx.conn, stored)?;
+    if let Some(waiting) = waiting(&batches) {
+        return Ok(waiting);
+    }
+    if batches.is_empty() && mentioned == 0 {
+        return Ok(Forget::Unknown);
+    }
+    let instead = stand_in_for(&tx, number)?;
+    let mut done = api::Forgotten { batches: batches.len() as u64, receipts: 0 };
+    for (batch, ..) in batches {
+        let receipts: Vec<i64> = tx
+            .conn
+            .prepare_cached(
+                "select first_receipt from destination where batch = :batch and number = :number and first_receipt is not null
+                 union all select id from receipt where again = 1 and batch = :batch and number = :number",
+            )?
+            .query_map(named_params! {":batch": batch, ":number": stored}, |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for receipt in &receipts {
+            give_to_stand_in(w, *receipt, number, instead)?;
+        }
+        done.receipts += receipts.len() as u64;
+        tx.conn
+            .prepare_cached("update destination set number = :stand_in where batch = :batch and number = :number")?
+            .execute(named_params! {":stand_in": instead, ":batch": batch, ":number": stored})?;
+        // From the hash of a short list and the rest of its content, a number could be found by trying them all.
+        tx.conn.prepare_cached("update batch set content = x'' where id = :batch")?.execute(named_params! {":batch": batch})?;
+    }
+    w.recorder.any_forgotten = true;
+    w.recorder.infos.forget();
+    Ok(Forget::Done(done))
+}
+
+/// What stands in the place of a number from now on: below zero, and no other's.
+fn stand_in_for(tx: &Tx<'_>, number: Msisdn) -> rusqlite::Result<i64> {
+    if let Some(known) = stand_in(tx.conn, &tx.identity(), number)? {
+        return Ok(known);
+    }
+    let new: i64 = tx.conn.query_row("select coalesce(min(stand_in), 0) - 1 from forgotten", [], |row| row.get(0))?;
+    tx.conn.execute(
+        "insert into forgotten (number_hash, stand_in) values (:hash, :stand_in)",
+        named_params! {":hash": tx.identity().number_hash(number), ":stand_in": new},
+    )?;
+    Ok(new)
+}
+
 /// Gives a receipt of a forgotten number to its stand-in, and takes the number out of all that it says.
-pub(super) fn make_nameless(w: &mut Writing<'_>, receipt: i64, number: Msisdn, stand_in: i64) -> Result<(), JobError> {
-    let (message, batch, info): (Option<StoredIdentifier>, Option<Value>, Option<i64>) = w
-        .conn
-        .prepare_cached("select message_id, batchuuid, info from receipt where id = :id")?
-        .query_row(named_params! {":id": receipt}, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+fn give_to_stand_in(w: &mut Writing<'_>, receipt: i64, number: Msisdn, instead: i64) -> Result<(), JobError> {
+    let (message, batch, info): (Option<StoredIdentifier>, Option<Value>, Option<i64>) =
+        w.tx.conn
+            .prepare_cached("select message_id, batchuuid, info from receipt where id = :id")?
+            .query_row(named_params! {":id": receipt}, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let message = message.map(|id| identifier_without(id.0, number));
     let batch = batch.map(|id| match id {
         Value::Text(text) => Value::Text(without(&text, number).unwrap_or(text)),
         other => other, // our own, or a uuid
     });
-    w.conn
-        .prepare_cached("update receipt set number = :place, message_id = :message, batchuuid = :batch where id = :id")?
-        .execute(named_params! {":place": stand_in, ":message": message.as_ref().map(AsIdentifier), ":batch": batch, ":id": receipt})?;
-    w.conn.prepare_cached("delete from receipt_body where receipt = :id")?.execute(named_params! {":id": receipt})?;
+    w.tx.conn
+        .prepare_cached("update receipt set number = :stand_in, message_id = :message, batchuuid = :batch where id = :id")?
+        .execute(named_params! {":stand_in": instead, ":message": message.as_ref().map(AsIdentifier), ":batch": batch, ":id": receipt})?;
+    w.tx.conn.prepare_cached("delete from receipt_body where receipt = :id")?.execute(named_params! {":id": receipt})?;
     // It may have come since the texts were looked through.
     for texts in [Texts::Codes, Texts::Descriptions] {
         texts.blank(w, number, info.as_slice())?;
     }
     Ok(())
-}
-
-/// A receipt of a forgotten number that comes later, without what would bring the number back; `None` where nothing would.
-/// Blanked as those before it, it is still the same where it says the same.
-pub(super) fn nameless(w: &mut Writing<'_>, batch: BatchId, receipt: &Receipt) -> rusqlite::Result<Option<Receipt>> {
-    let number = receipt.destination;
-    let said = [receipt.code.as_ref().map(ReceiptCode::as_str), receipt.description.as_deref()];
-    let names = [text_of(receipt.message_id.as_ref()), text_of(receipt.batchuuid.as_ref())];
-    if !is_in(said.into_iter().chain(names).flatten(), number) {
-        return Ok(None);
-    }
-    let Some(tally) = w.memory.tallying.of(batch) else { return Ok(None) };
-    // A batch that came after it was forgotten has the number itself.
-    if has_destination(w.conn, tally.batch, key(number))? || stand_in(w.conn, w.identity, number)?.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(Receipt {
-        code: receipt.code.as_ref().map(|code| without(code.as_str(), number).map_or(code.clone(), ReceiptCode::new)),
-        description: receipt.description.as_ref().map(|said| without(said, number).unwrap_or(said.clone())),
-        message_id: receipt.message_id.clone().map(|id| identifier_without(id, number)),
-        batchuuid: receipt.batchuuid.clone().map(|id| identifier_without(id, number)),
-        ..receipt.clone()
-    }))
-}
-
-fn text_of(id: Option<&Identifier>) -> Option<&str> {
-    if let Some(Identifier::Text(text)) = id { Some(text) } else { None }
-}
-
-fn identifier_without(id: Identifier, number: Msisdn) -> Identifier {
-    match id {
-        Identifier::Text(text) => Identifier::Text(without(&text, number).unwrap_or(text)),
-        uuid => uuid,
-    }
 }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::answers::AtOpening;
 use super::checkpoint::Checkpointer;
 use super::connection::{Readers, open_for_writing, open_or_create, readers};
-use super::enqueue::{ARRIVING_AT_A_TIME, forget_interrupted};
+use super::enqueue::{ARRIVING_AT_A_TIME, delete_unfinished};
 use super::error::{OpenError, StoreError};
 use super::failure::JobError;
 use super::file_watch::Watched;
@@ -21,7 +21,8 @@ use super::outbox::Held;
 use super::prune::finish_pruning;
 use super::queue::Queue;
 use super::settings::{QuarantineBounds, StoreSettings};
-use super::writer::{Writer, Writing};
+use super::transaction::{Sqlite, Writing};
+use super::writer::Writer;
 use super::{schema, writer};
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
@@ -37,7 +38,7 @@ pub struct Store {
 }
 
 pub(super) struct Shared {
-    pub queue: Arc<Queue>,
+    pub queue: Arc<Queue<Sqlite>>,
     pub identity: Arc<Mutex<Identity>>,
     pub identity_path: PathBuf,
     pub path: PathBuf,
@@ -71,7 +72,7 @@ impl Store {
         let mut conn = open_or_create(&path)?;
         let created = schema::migrate(&mut conn, &path)?;
         finish_pruning(&conn)?;
-        forget_interrupted(&conn)?;
+        delete_unfinished(&conn)?;
         let identity_path = beside(&path, ".identity");
         let mut found = AtOpening { created, ..AtOpening::default() };
         let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found)?;
@@ -160,8 +161,8 @@ impl Store {
         self.shared.queue.trouble()?;
         // SQLite writes nothing where nothing changes: so a row comes and goes, and its page is written all the same.
         let probe = self.write(1, |w| {
-            w.conn.execute("insert into pruned (uuid, pruned_at) values ('probe', 0)", [])?;
-            w.conn.execute("delete from pruned where uuid = 'probe'", [])?;
+            w.tx.conn.execute("insert into pruned (uuid, pruned_at) values ('probe', 0)", [])?;
+            w.tx.conn.execute("delete from pruned where uuid = 'probe'", [])?;
             Ok(())
         });
         match probe.await {
@@ -206,8 +207,8 @@ impl Store {
     /// When it cannot be written.
     pub async fn set_paused(&self, paused: bool) -> Result<(), StoreError> {
         self.write(1, move |w| {
-            w.conn.execute("update instance set paused = :paused", named_params! {":paused": paused})?;
-            w.memory.outbox_changed = true;
+            w.tx.conn.execute("update instance set paused = :paused", named_params! {":paused": paused})?;
+            *w.outbox_changed = true;
             Ok(())
         })
         .await

@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::handle::{Store, blocking};
 use super::lineage::json;
 use super::rows::find_batch;
-use super::writer::Writing;
+use super::tx::Tx;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
 use crate::lock::lock;
 
@@ -33,23 +33,23 @@ impl Store {
         let held = self.shared.held.clone();
         let claimed = self
             .write(1, move |w| {
-                w.flush()?;
-                release(w.conn, &held)?;
+                let tx = w.flush()?;
+                release(tx.conn, &held)?;
                 // Asked here and not before: a batch that came after a pause must wait for its end.
-                if w.conn.prepare_cached("select paused from instance")?.query_row([], |row| row.get(0))? {
+                if tx.conn.prepare_cached("select paused from instance")?.query_row([], |row| row.get(0))? {
                     return Ok(None);
                 }
                 loop {
-                    let Some(id) = next_queued(w.conn, &held)? else { return Ok(None) };
-                    let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
-                    if let Some(error) = check(&batch).or(for_nobody(w, key)?) {
-                        settle_row(w.conn, key, BatchState::Rejected, None, Some(&error), w.now.as_millis())?;
+                    let Some(id) = next_queued(tx.conn, &held)? else { return Ok(None) };
+                    let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
+                    if let Some(error) = check(&batch).or(for_nobody(&tx, key)?) {
+                        settle_row(tx.conn, key, BatchState::Rejected, None, Some(&error), tx.now.as_millis())?;
                         continue;
                     }
-                    w.conn
+                    tx.conn
                         .prepare_cached("update batch set state = 'submitting', attempts = attempts + 1 where id = :id")?
                         .execute(named_params! {":id": key})?;
-                    let submissions: i64 = w
+                    let submissions: i64 = tx
                         .conn
                         .prepare_cached("update instance set submissions = submissions + 1 returning submissions")?
                         .query_row([], |row| row.get(0))?;
@@ -115,7 +115,7 @@ impl Store {
     /// When it cannot be written.
     pub async fn note(&self, id: BatchId, error: LastError) -> Result<(), StoreError> {
         self.write(1, move |w| {
-            w.conn
+            w.tx.conn
                 .prepare_cached("update batch set last_error = :error where uuid = :uuid")?
                 .execute(named_params! {":error": json(&error), ":uuid": id.to_string()})?;
             Ok(())
@@ -155,13 +155,14 @@ impl Store {
     /// Returns the key of the batch.
     async fn settle_now(&self, id: BatchId, settlement: Settlement) -> Result<Option<i64>, StoreError> {
         self.write(1, move |w| {
-            w.flush()?;
-            let Some((key, batch)) = find_batch(w.conn, id, w.now)? else { return Ok(None) };
+            let tx = w.flush()?;
+            let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
             if batch.state != BatchState::Submitting {
                 return Ok(Some(key));
             }
             let any_receipt: bool =
-                w.conn.query_row("select receipts > 0 from batch_count where batch = :id", named_params! {":id": key}, |row| row.get(0))?;
+                tx.conn
+                    .query_row("select receipts > 0 from batch_count where batch = :id", named_params! {":id": key}, |row| row.get(0))?;
             let (state, name, error) = match &settlement {
                 Settlement::Accepted(name) if batch.dry_run => (BatchState::Validated, Some(name), None),
                 Settlement::Accepted(name) => (BatchState::Submitted, Some(name), None),
@@ -171,7 +172,7 @@ impl Store {
             };
             let is_final = batch.counts.delivered + batch.counts.failed;
             let state = if any_receipt { state.after_receipts(batch.counts.total, is_final) } else { state };
-            settle_row(w.conn, key, state, name, error, w.now.as_millis())?;
+            settle_row(tx.conn, key, state, name, error, tx.now.as_millis())?;
             Ok(Some(key))
         })
         .await
@@ -254,12 +255,12 @@ fn release(conn: &Connection, held: &Held) -> rusqlite::Result<()> {
 }
 
 /// Why a batch whose numbers were all forgotten, while nobody knew whether it had gone out, is not handed over.
-fn for_nobody(w: &Writing<'_>, key: i64) -> rusqlite::Result<Option<LastError>> {
-    let anybody: bool = w
+fn for_nobody(tx: &Tx<'_>, key: i64) -> rusqlite::Result<Option<LastError>> {
+    let anybody: bool = tx
         .conn
         .prepare_cached("select exists (select 1 from destination where batch = :batch and number > 0)")?
         .query_row(named_params! {":batch": key}, |row| row.get(0))?;
-    let error = || LastError { at: w.now, kind: "no_destinations".into(), status: None, detail: "all its numbers were forgotten".into() };
+    let error = || LastError { at: tx.now, kind: "no_destinations".into(), status: None, detail: "all its numbers were forgotten".into() };
     Ok((!anybody).then(error))
 }
 

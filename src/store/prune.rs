@@ -1,41 +1,17 @@
 //! How long things are kept: pruning, and copies.
 
-use std::fs::OpenOptions;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, named_params};
-
-use super::error::{BackupError, StoreError};
+use super::error::StoreError;
 use super::handle::Store;
-use super::identity::{Identity, beside};
-use super::known::remember;
-use super::lock::take_lock;
+use super::tx::Tx;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
-use crate::lock::lock;
 
 /// Destinations, or bodies, that go in one transaction: some milliseconds.
 const AT_A_TIME: usize = 500;
 
 impl Store {
-    /// Copies the database and its identity to `to` and `to.identity`, both mode 0600, while receipts come in. The
-    /// copy is whole, of one moment, and marked as one: whoever starts on it submits nothing again.
-    ///
-    /// # Errors
-    /// See [`BackupError`].
-    pub async fn backup(&self, to: PathBuf) -> Result<(), BackupError> {
-        let store = self.clone();
-        let work = move || {
-            // One after the other: a second one to the same file would write into what the first has half written.
-            let _turn = lock(&store.shared.copying);
-            let identity = store.identity().clone();
-            copy(store.path(), &identity, &to)
-        };
-        tokio::task::spawn_blocking(work).await.unwrap_or(Err(BackupError::Closing))
-    }
-
     /// Deletes what was settled before a time, or says what that would be: batches with their destinations and
     /// receipts, a few rows a transaction, so that receipts are not held up. Their ids stay known.
     ///
@@ -70,19 +46,14 @@ impl Store {
     async fn prune_batch(&self, batch: i64, before: i64) -> Result<bool, StoreError> {
         let is_due = self
             .write(1, move |w| {
-                w.flush()?;
-                Ok(remember(w, batch, before)? || is_begun(w.conn, batch)?)
+                let tx = w.flush()?;
+                Ok(remember(&tx, batch, before)? || is_begun(tx.conn, batch)?)
             })
             .await?;
         if !is_due {
             return Ok(false);
         }
-        let step = || {
-            self.write(AT_A_TIME, move |w| {
-                w.flush()?;
-                Ok(delete_some(w.conn, batch)?)
-            })
-        };
+        let step = || self.write(AT_A_TIME, move |w| Ok(delete_some(w.flush()?.conn, batch)?));
         while step().await? {}
         Ok(true)
     }
@@ -103,8 +74,7 @@ impl Store {
         let count = old.len();
         for batch in old {
             self.write(1, move |w| {
-                w.flush()?;
-                w.conn.execute(
+                w.flush()?.conn.execute(
                     "update batch set message = null where id = :batch and completed_at is not null",
                     named_params! {":batch": batch},
                 )?;
@@ -128,7 +98,7 @@ impl Store {
             let Some(last) = bodies.last() else { return Ok(count) };
             after = *last;
             self.write(bodies.len(), move |w| {
-                let mut erase = w.conn.prepare_cached("delete from receipt_body where receipt = :receipt")?;
+                let mut erase = w.tx.conn.prepare_cached("delete from receipt_body where receipt = :receipt")?;
                 for receipt in &bodies {
                     erase.execute(named_params! {":receipt": receipt})?;
                 }
@@ -137,6 +107,27 @@ impl Store {
             .await?;
         }
     }
+}
+
+/// Remembers a batch that is about to be pruned. False where it is remembered already, or is not due: a person decided
+/// otherwise meanwhile, or another prune was here.
+fn remember(tx: &Tx<'_>, batch: i64, settled_before: i64) -> rusqlite::Result<bool> {
+    let due: Option<Vec<u8>> = tx
+        .conn
+        .prepare_cached("select content from batch where id = :batch and completed_at < :before")?
+        .query_row(named_params! {":batch": batch, ":before": settled_before}, |row| row.get(0))
+        .optional()?;
+    let Some(content) = due else { return Ok(false) };
+    // From a bare hash of a short list a number could be found by trying them all, and forgetting it finds no row of it any more.
+    let content = if content.is_empty() { content } else { tx.identity().content_hash(&content).to_vec() };
+    let remembered = tx
+        .conn
+        .prepare_cached(
+            "insert into pruned (uuid, pruned_at, group_uuid, content) select uuid, :now, group_uuid, :content from batch where id = :batch
+             on conflict (uuid) do nothing",
+        )?
+        .execute(named_params! {":batch": batch, ":now": tx.now.as_millis(), ":content": content})?;
+    Ok(remembered == 1)
 }
 
 /// Deletes what a prune had begun with when the last run ended.
@@ -223,68 +214,4 @@ fn delete_strangers(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     }
     count_less(conn, batch, [0, 0, 0, 0, strangers.len() as i64])?;
     Ok(!strangers.is_empty())
-}
-
-/// The same for a database that no daemon has open.
-///
-/// # Errors
-/// When a daemon has it open, and see [`BackupError`].
-pub fn backup_file(database: &Path, to: &Path) -> Result<(), BackupError> {
-    let file = |source| BackupError::File { path: database.to_owned(), source };
-    let from = database.canonicalize().map_err(file)?;
-    let _lock = take_lock(&from)?;
-    let path = beside(&from, ".identity");
-    let identity = Identity::load(&path).and_then(|identity| {
-        identity.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "is missing: a copy without it would lead no callback home"))
-    });
-    copy(&from, &identity.map_err(|source| BackupError::File { path, source })?, to)
-}
-
-fn copy(from: &Path, identity: &Identity, to: &Path) -> Result<(), BackupError> {
-    let identity_path = beside(to, ".identity");
-    for path in [to, &identity_path] {
-        if path.symlink_metadata().is_ok() {
-            return Err(BackupError::Exists(path.to_owned()));
-        }
-    }
-    let mut made = Vec::new();
-    let outcome = make_copy(from, identity, [to, &identity_path], &mut made);
-    if outcome.is_err() {
-        for path in made {
-            let _ = std::fs::remove_file(path); // somebody may have taken it away
-        }
-    }
-    outcome
-}
-
-/// `made` are the files that this run made: they go where it fails, and nothing else does.
-fn make_copy(from: &Path, identity: &Identity, [to, identity_path]: [&Path; 2], made: &mut Vec<PathBuf>) -> Result<(), BackupError> {
-    let file = |path: &Path| {
-        let path = path.to_owned();
-        |source| BackupError::File { path, source }
-    };
-    let partial = beside(to, ".partial");
-    // SQLite would make it for all to read.
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial).map_err(file(&partial))?;
-    made.push(partial.clone());
-    write_copy(from, &partial)?;
-    identity.save(identity_path).map_err(file(identity_path))?;
-    made.push(identity_path.to_owned());
-    std::fs::rename(&partial, to).map_err(file(to))?;
-    made.push(to.to_owned());
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(file(folder))
-}
-
-fn write_copy(from: &Path, partial: &Path) -> Result<(), BackupError> {
-    let file = |source| BackupError::File { path: partial.to_owned(), source };
-    {
-        let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        source.execute("vacuum into ?1", [partial.to_string_lossy()])?;
-    }
-    {
-        let copy = Connection::open_with_flags(partial, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        copy.execute("update instance set is_copy = 1", [])?;
-    }
-    OpenOptions::new().write(true).open(partial).and_then(|copy| copy.sync_all()).map_err(file)
 }

@@ -3,39 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::error::StoreError;
-use super::failure::JobError;
 use super::handle::Store;
-use super::record::{Incoming, Recorded, record};
+use super::record::{Incoming, Recorded};
 use super::rows::uuid;
 use super::settings::QuarantineBounds;
-use super::writer::Writing;
 use crate::api;
-use crate::domain::{BatchId, Source, Timestamp};
-
-/// Keeps a body. At the bound the oldest that is done with goes first; where all are waiting, it is refused.
-pub(super) fn keep(w: &mut Writing<'_>, bounds: QuarantineBounds, batch: BatchId, reason: &str, body: &[u8]) -> Result<i64, JobError> {
-    loop {
-        let (items, bytes): (u64, u64) = w
-            .conn
-            .prepare_cached("select sum(items), sum(bytes) from quarantine_tally")?
-            .query_row([], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())))?;
-        if items < bounds.max_count && bytes + body.len() as u64 <= bounds.max_bytes {
-            break;
-        }
-        let gone = w
-            .conn
-            .prepare_cached("delete from quarantine where id = (select min(id) from quarantine where state <> 'waiting')")?
-            .execute([])?;
-        if gone == 0 {
-            return Err(JobError::Refused(StoreError::QuarantineFull));
-        }
-    }
-    Ok(w.conn
-        .prepare_cached("insert into quarantine (batch, received_at, reason, body) values (:batch, :now, :reason, :body) returning id")?
-        .query_row(named_params! {":batch": batch.to_string(), ":now": w.now.as_millis(), ":reason": reason, ":body": body}, |row| {
-            row.get(0)
-        })?)
-}
+use crate::domain::{Source, Timestamp};
 
 impl Store {
     /// Whether what waits leaves no room: callbacks that are not understood are answered `503` then.
@@ -83,9 +56,9 @@ impl Store {
     /// When it cannot be written.
     pub async fn drop_quarantined(&self, id: i64) -> Result<bool, StoreError> {
         self.write(1, move |w| {
-            let dropped = w
-                .conn
-                .execute("update quarantine set state = 'dropped' where id = :id and state = 'waiting'", named_params! {":id": id})?;
+            let dropped =
+                w.tx.conn
+                    .execute("update quarantine set state = 'dropped' where id = :id and state = 'waiting'", named_params! {":id": id})?;
             Ok(dropped == 1)
         })
         .await
@@ -100,8 +73,8 @@ impl Store {
         let bounds = QuarantineBounds { max_count: 0, max_bytes: 0 }; // what is in the quarantine is not quarantined anew
         let outcome = self
             .write(incoming.items.len().max(1), move |w| {
-                let recorded = record(w, &incoming, bounds)?;
-                w.conn.execute("update quarantine set state = 'replayed' where id = :id", named_params! {":id": id})?;
+                let recorded = w.record(&incoming, bounds)?;
+                w.tx.conn.execute("update quarantine set state = 'replayed' where id = :id", named_params! {":id": id})?;
                 Ok(recorded)
             })
             .await;

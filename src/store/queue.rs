@@ -6,17 +6,23 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::error::StoreError;
-use super::failure::JobError;
-use super::writer::Writing;
 use crate::lock::lock;
 use crate::metrics::Metrics;
 
 /// Rows that may wait for the writer: about a fifth of a second of its work. More is refused at once,
 /// so that whoever waits, waits for a bounded time.
 const QUEUE_ROWS: usize = 8_192;
+/// An engine's transactions.
+pub(super) trait Transactions {
+    /// One of them, with what the jobs in it need.
+    type One<'c>;
+    /// Why a job inside it gave up.
+    type Error;
+}
+
 /// A piece of work. It may be run more than once: after a failed commit each is run again alone.
-pub(super) trait Job: Send {
-    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError>;
+pub(super) trait Job<X: Transactions>: Send {
+    fn run(&mut self, transaction: &mut X::One<'_>) -> Result<(), X::Error>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
@@ -26,10 +32,15 @@ struct Work<T, F> {
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T: Send, F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send> Job for Work<T, F> {
-    fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError> {
+impl<X, T, F> Job<X> for Work<T, F>
+where
+    X: Transactions,
+    T: Send,
+    F: FnMut(&mut X::One<'_>) -> Result<T, X::Error> + Send,
+{
+    fn run(&mut self, transaction: &mut X::One<'_>) -> Result<(), X::Error> {
         self.done = None; // what came of it the last time was undone
-        self.done = Some((self.run)(writing)?);
+        self.done = Some((self.run)(transaction)?);
         Ok(())
     }
 
@@ -40,9 +51,8 @@ impl<T: Send, F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send> Job for 
     }
 }
 
-#[derive(Default)]
-struct Waiting {
-    jobs: Vec<Box<dyn Job>>,
+struct Waiting<X> {
+    jobs: Vec<Box<dyn Job<X>>>,
     rows: usize,
     closing: bool,
     /// The writer has nothing to do. Only then is it woken: that is a system call, and it is often awake.
@@ -50,8 +60,8 @@ struct Waiting {
 }
 
 /// The way to the writer, shared by all who write.
-pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
+pub(super) struct Queue<X> {
+    waiting: Mutex<Waiting<X>>,
     arrived: Condvar,
     /// Why the last commit failed; `None` when it did not.
     trouble: Mutex<Option<String>>,
@@ -65,10 +75,10 @@ pub(super) struct Queue {
     pub metrics: Arc<Metrics>,
 }
 
-impl Queue {
+impl<X: Transactions + 'static> Queue<X> {
     pub fn new() -> Self {
         Self {
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Waiting { jobs: Vec::new(), rows: 0, closing: false, asleep: false }),
             arrived: Condvar::new(),
             trouble: Mutex::default(),
             outbox: Notify::new(),
@@ -82,7 +92,7 @@ impl Queue {
     pub async fn write<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send + 'static,
+        F: FnMut(&mut X::One<'_>) -> Result<T, X::Error> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         {
@@ -131,7 +141,7 @@ impl Queue {
     }
 
     /// Waits for work, for ever or for so long.
-    pub fn take(&self, patience: Option<Duration>) -> Taken {
+    pub fn take(&self, patience: Option<Duration>) -> Taken<X> {
         let mut waiting = lock(&self.waiting);
         loop {
             if !waiting.jobs.is_empty() {
@@ -154,9 +164,9 @@ impl Queue {
     }
 }
 
-pub(super) enum Taken {
+pub(super) enum Taken<X> {
     /// With the number of their rows.
-    Jobs(Vec<Box<dyn Job>>, usize),
+    Jobs(Vec<Box<dyn Job<X>>>, usize),
     /// Nothing came for a while.
     Nothing,
     Closed,

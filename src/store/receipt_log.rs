@@ -1,10 +1,11 @@
-//! Reading the log of receipts.
+//! The log of receipts: adding to it, and reading it.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::error::StoreError;
 use super::filters::ReceiptFilter;
 use super::handle::Store;
+use super::record::{Incoming, Recorded};
 use super::rows::{StoredIdentifier, display_number, outcome_of, source_of};
 use crate::api;
 use crate::domain::{ReceiptCode, Timestamp};
@@ -13,6 +14,18 @@ use crate::domain::{ReceiptCode, Timestamp};
 const LOG_ROWS_PER_PAGE: i64 = 20_000;
 
 impl Store {
+    /// Records what came. When this returns, it is durable.
+    ///
+    /// # Errors
+    /// Nothing of it was recorded, or (`CommitUnknown`) perhaps all of it; repeating it does no harm.
+    pub async fn record(&self, incoming: Incoming) -> Result<Recorded, StoreError> {
+        let bounds = self.shared.quarantine;
+        let source = incoming.source;
+        let recorded = self.write(incoming.items.len().max(1), move |w| w.record(&incoming, bounds)).await?;
+        recorded.outcomes.iter().for_each(|outcome| self.metrics().receipt(source, *outcome));
+        Ok(recorded)
+    }
+
     /// The log after an id, oldest first: a page, and the id to go on from (`None` at the end). With a filter
     /// the page may be short, or empty, and still not be the last.
     ///

@@ -8,17 +8,14 @@ use std::ops::Range;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
-use super::counters::{Tally, is_tallied};
-use super::error::StoreError;
+use super::counters::{Counters, Tally};
 use super::failure::JobError;
-use super::forget::nameless;
-use super::handle::Store;
-use super::quarantine;
+use super::forgotten::{has_destination, stand_in, without_number};
 use super::rows::{AsIdentifier, key, outcome_number, source_number};
+use super::set_aside::set_aside;
 use super::settings::QuarantineBounds;
-use super::writer::Writing;
-use crate::domain::{BatchId, Identifier, Msisdn, Outcome, Receipt, ReceiptCode, Said, Source, Timestamp};
-use crate::lock::lock;
+use super::tx::Tx;
+use crate::domain::{BatchId, Identifier, Outcome, Receipt, ReceiptCode, Said, Source};
 
 /// Distinct receipts that one destination takes; more are quarantined.
 const RECEIPTS_PER_DESTINATION: i64 = 1_000;
@@ -77,6 +74,32 @@ impl Infos {
     /// Rows that are kept at hand, for a provider that describes each receipt in words of its own.
     const MOST: usize = 4_096;
 
+    /// The row that holds code and description: nearly always one of a few that are known already.
+    fn of(&mut self, conn: &Connection, receipt: &Receipt) -> rusqlite::Result<Option<i64>> {
+        if receipt.code.is_none() && receipt.description.is_none() {
+            return Ok(None);
+        }
+        let (code, description) = (receipt.code.as_ref().map(ReceiptCode::as_str), receipt.description.as_deref());
+        if let Some(id) = self.find(code, description) {
+            return Ok(Some(id));
+        }
+        let found = conn
+            .prepare_cached("select id from receipt_info where code is :code and description is :description")?
+            .query_row(named_params! {":code": code, ":description": description}, |row| row.get(0))
+            .optional()?;
+        let id = match found {
+            Some(id) => id,
+            None => conn
+                .prepare_cached("insert into receipt_info (code, code_key, description) values (:code, :key, :description) returning id")?
+                .query_row(
+                    named_params! {":code": code, ":key": receipt.code.as_ref().map(ReceiptCode::key), ":description": description},
+                    |row| row.get(0),
+                )?,
+        };
+        self.found(id);
+        Ok(Some(id))
+    }
+
     fn find(&mut self, code: Option<&str>, description: Option<&str>) -> Option<i64> {
         self.content.clear();
         for part in [code, description] {
@@ -130,117 +153,127 @@ impl<'c> Usual<'c> {
 
 fn prepared<'s, 'c>(
     conn: &'c Connection,
-    place: &'s mut Option<CachedStatement<'c>>,
+    statement: &'s mut Option<CachedStatement<'c>>,
     sql: &str,
 ) -> rusqlite::Result<&'s mut CachedStatement<'c>> {
-    Ok(match place {
+    Ok(match statement {
         Some(statement) => statement,
-        None => place.insert(conn.prepare_cached(sql)?),
+        None => statement.insert(conn.prepare_cached(sql)?),
     })
 }
 
-impl Store {
-    /// Records what came. When this returns, it is durable.
-    ///
-    /// # Errors
-    /// Nothing of it was recorded, or (`CommitUnknown`) perhaps all of it; repeating it does no harm.
-    pub async fn record(&self, incoming: Incoming) -> Result<Recorded, StoreError> {
-        let bounds = self.shared.quarantine;
-        let source = incoming.source;
-        let recorded = self.write(incoming.items.len().max(1), move |w| record(w, &incoming, bounds)).await?;
-        recorded.outcomes.iter().for_each(|outcome| self.metrics().receipt(source, *outcome));
-        Ok(recorded)
-    }
+/// What the writer remembers from one transaction to the next, to record without reading.
+#[derive(Default)]
+pub(super) struct Recorder {
+    /// The counters of batches that got receipts of late.
+    pub counters: Counters,
+    /// `receipt_info` rows by content.
+    pub infos: Infos,
+    /// The id of the next receipt.
+    pub next_receipt: i64,
+    /// Whether any number was ever forgotten.
+    pub any_forgotten: bool,
 }
 
-pub(super) fn record(w: &mut Writing<'_>, incoming: &Incoming, bounds: QuarantineBounds) -> Result<Recorded, JobError> {
-    let mut done = Recorded::default();
-    if !is_tallied(w, incoming.batch)? {
-        if is_pruned(w.conn, incoming.batch)? {
+impl Recorder {
+    /// What it has to know at the start.
+    pub fn new(conn: &Connection) -> rusqlite::Result<Self> {
+        let last: Option<i64> =
+            conn.query_row("select max(pruned_receipt, coalesce((select max(id) from receipt), 0)) from instance", [], |row| row.get(0))?;
+        let any_forgotten = conn.query_row("select exists (select 1 from forgotten)", [], |row| row.get(0))?;
+        Ok(Self { next_receipt: last.unwrap_or(0) + 1, any_forgotten, ..Self::default() })
+    }
+
+    /// What is left of it when a transaction did not happen.
+    #[must_use]
+    pub fn undone(&self) -> Self {
+        Self { next_receipt: self.next_receipt, any_forgotten: self.any_forgotten, ..Self::default() }
+    }
+
+    /// Records what came, item by item; what cannot be recorded is set aside.
+    pub fn record(
+        &mut self,
+        tx: &Tx<'_>,
+        usual: &mut Usual<'_>,
+        incoming: &Incoming,
+        bounds: QuarantineBounds,
+    ) -> Result<Recorded, JobError> {
+        let mut done = Recorded::default();
+        if self.counters.load(tx, incoming.batch)?.is_none() {
+            if !is_pruned(tx.conn, incoming.batch)? {
+                done.quarantined.push(set_aside(tx, bounds, incoming.batch, "there is no such batch in this database", &incoming.body)?);
+            }
             return Ok(done);
         }
-        let id = quarantine::keep(w, bounds, incoming.batch, "there is no such batch in this database", &incoming.body)?;
-        done.quarantined.push(id);
-        return Ok(done);
-    }
-    for item in &incoming.items {
-        match item {
-            Item::Understood(receipt) => match record_one(w, incoming.batch, incoming.source, receipt)? {
-                One::New(outcome) => {
-                    done.recorded += 1;
-                    done.outcomes.push(outcome);
+        for item in &incoming.items {
+            match item {
+                Item::Understood(receipt) => match self.record_one(tx, usual, incoming, receipt)? {
+                    Verdict::New(outcome) => {
+                        done.recorded += 1;
+                        done.outcomes.push(outcome);
+                    }
+                    Verdict::Duplicate => done.duplicates += 1,
+                    Verdict::Excess(reason) => {
+                        let body = receipt.body.clone().unwrap_or_else(|| receipt.to_callback());
+                        done.quarantined.push(set_aside(tx, bounds, incoming.batch, reason, body.as_bytes())?);
+                    }
+                },
+                Item::NotUnderstood { reason, at } => {
+                    let body = incoming.body.get(at.clone()).unwrap_or(&incoming.body);
+                    done.quarantined.push(set_aside(tx, bounds, incoming.batch, reason, body)?);
                 }
-                One::Duplicate => done.duplicates += 1,
-                One::Excess(reason) => {
-                    let body = receipt.body.clone().unwrap_or_else(|| receipt.to_callback());
-                    done.quarantined.push(quarantine::keep(w, bounds, incoming.batch, reason, body.as_bytes())?);
-                }
-            },
-            Item::NotUnderstood { reason, at } => {
-                let body = incoming.body.get(at.clone()).unwrap_or(&incoming.body);
-                done.quarantined.push(quarantine::keep(w, bounds, incoming.batch, reason, body)?);
             }
         }
+        Ok(done)
     }
-    Ok(done)
+
+    fn record_one(&mut self, tx: &Tx<'_>, usual: &mut Usual<'_>, incoming: &Incoming, receipt: &Receipt) -> Result<Verdict, JobError> {
+        let Some(tally) = self.counters.load(tx, incoming.batch)? else { return Ok(Verdict::Duplicate) }; // it was there just now
+        let blanked = if self.any_forgotten { without_number(tx, tally.batch, receipt)? } else { None };
+        let receipt = blanked.as_ref().unwrap_or(receipt);
+        let info = self.infos.of(tx.conn, receipt)?;
+        let entry = LogEntry { id: self.next_receipt, uuid: incoming.batch, source: incoming.source, info, receipt, tally };
+
+        // The usual case first: nothing was said of this destination so far.
+        let mut number = key(receipt.destination);
+        let says = said_number(Said::Nothing.after(receipt.delivered));
+        let verdict = if usual.first()?.execute((says, entry.id, entry.tally.batch, number))? == 1 {
+            entry.tally.now.delivered += i64::from(receipt.delivered);
+            entry.tally.now.failed += i64::from(!receipt.delivered);
+            entry.append(tx, usual, number, false, Outcome::Applied)?
+        } else {
+            // A batch that came after a number was forgotten has the number itself.
+            if self.any_forgotten && !has_destination(tx.conn, entry.tally.batch, number)? {
+                number = stand_in(tx.conn, &tx.identity(), receipt.destination)?.unwrap_or(number);
+            }
+            entry.not_the_first(tx, usual, number)?
+        };
+        self.next_receipt += i64::from(matches!(verdict, Verdict::New(_)));
+        Ok(verdict)
+    }
 }
 
-enum One {
+enum Verdict {
     New(Outcome),
     Duplicate,
     /// More than a provider in its senses sends; why.
     Excess(&'static str),
 }
 
-fn record_one(w: &mut Writing<'_>, id: BatchId, source: Source, receipt: &Receipt) -> Result<One, JobError> {
-    let nameless = if w.memory.any_forgotten { nameless(w, id, receipt)? } else { None };
-    let receipt = nameless.as_ref().unwrap_or(receipt);
-    let info = info_of(w, receipt)?;
-    let log_id = w.memory.next_receipt;
-    let Some(tally) = w.memory.tallying.of(id) else {
-        return Err(JobError::Refused(StoreError::Broken("a batch was not tallied".into())));
-    };
-    let new = New { id: log_id, uuid: id, now: w.now, source, info, receipt, tally };
-
-    // The usual case first: nothing was said of this destination so far.
-    let says = said_number(Said::Nothing.after(receipt.delivered));
-    let first = w.usual.first()?.execute((says, log_id, new.tally.batch, key(receipt.destination)))?;
-    let one = if first == 1 {
-        if receipt.delivered {
-            new.tally.now.delivered += 1;
-        } else {
-            new.tally.now.failed += 1;
-        }
-        new.append(&mut w.usual, key(receipt.destination), false, Outcome::Applied)?
-    } else {
-        let mut number = key(receipt.destination);
-        // A batch that came after a number was forgotten has the number itself.
-        if w.memory.any_forgotten && !has_destination(w.conn, new.tally.batch, number)? {
-            number = stand_in(w.conn, w.identity, receipt.destination)?.unwrap_or(number);
-        }
-        new.not_the_first(&mut w.usual, number)?
-    };
-    if matches!(one, One::New(_)) {
-        w.memory.next_receipt += 1;
-    }
-    Ok(one)
-}
-
 /// A receipt on its way into the log.
-struct New<'a> {
+struct LogEntry<'a> {
     id: i64,
     uuid: BatchId,
-    now: Timestamp,
     source: Source,
     info: Option<i64>,
     receipt: &'a Receipt,
     tally: &'a mut Tally,
 }
 
-impl New<'_> {
+impl LogEntry<'_> {
     /// The destination has receipts already, or was forgotten, or is not one of the batch's.
-    fn not_the_first(self, usual: &mut Usual<'_>, number: i64) -> Result<One, JobError> {
-        let conn = usual.conn;
+    fn not_the_first(self, tx: &Tx<'_>, usual: &mut Usual<'_>, number: i64) -> Result<Verdict, JobError> {
+        let conn = tx.conn;
         let known: Option<(i64, Option<i64>)> = conn
             .prepare_cached("select said, first_receipt from destination where batch = :batch and number = :number")?
             .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| Ok((row.get(0)?, row.get(1)?)))
@@ -249,21 +282,21 @@ impl New<'_> {
         let said = known.map_or(Said::Nothing, |(said, _)| said_of(said));
         let next = said.after(self.receipt.delivered);
         if self.is_known(conn, number, first_receipt)? || (self.source == Source::Poll && next == said) {
-            return Ok(One::Duplicate);
+            return Ok(Verdict::Duplicate);
         }
         let others: i64 = conn
             .prepare_cached("select count(*) from receipt where again = 1 and batch = :batch and number = :number")?
             .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| row.get(0))?;
         if others + i64::from(first_receipt.is_some()) >= RECEIPTS_PER_DESTINATION {
-            return Ok(One::Excess("the destination has 1,000 distinct receipts already"));
+            return Ok(Verdict::Excess("the destination has 1,000 distinct receipts already"));
         }
         if known.is_none() {
             // Of made-up numbers there is no end: whoever knows a callback URL must not fill the disk with them.
             let counted = self.tally.now;
             if counted.receipts - counted.delivered - counted.failed >= UNEXPECTED_PER_BATCH + self.tally.total {
-                return Ok(One::Excess("the batch has 10,000 receipts for numbers that it does not have already"));
+                return Ok(Verdict::Excess("the batch has 10,000 receipts for numbers that it does not have already"));
             }
-            return self.append(usual, number, true, Outcome::UnexpectedDestination);
+            return self.append(tx, usual, number, true, Outcome::UnexpectedDestination);
         }
         let is_first = first_receipt.is_none(); // of a number that was forgotten since
         if next != said {
@@ -274,7 +307,7 @@ impl New<'_> {
             .execute(named_params! {":says": said_number(next), ":receipt": self.id, ":batch": self.tally.batch, ":number": number})?;
             self.tally.now.delivered += i64::from(next == Said::Delivered);
             self.tally.now.failed += i64::from(next == Said::Failed) - i64::from(said == Said::Failed);
-            return self.append(usual, number, !is_first, Outcome::Applied);
+            return self.append(tx, usual, number, !is_first, Outcome::Applied);
         }
         if said == Said::Delivered && !self.receipt.delivered {
             let before: bool = conn
@@ -283,9 +316,9 @@ impl New<'_> {
                 )?
                 .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| row.get(0))?;
             self.tally.now.conflict += i64::from(!before);
-            return self.append(usual, number, true, Outcome::Conflict);
+            return self.append(tx, usual, number, true, Outcome::Conflict);
         }
-        self.append(usual, number, true, Outcome::Repeated)
+        self.append(tx, usual, number, true, Outcome::Repeated)
     }
 
     /// Whether the same was recorded before: `delivered`, code (as a number) and message id.
@@ -309,8 +342,8 @@ impl New<'_> {
         )
     }
 
-    fn append(self, usual: &mut Usual<'_>, number: i64, again: bool, outcome: Outcome) -> Result<One, JobError> {
-        let Self { id, uuid, now, source, info, receipt, tally } = self;
+    fn append(self, tx: &Tx<'_>, usual: &mut Usual<'_>, number: i64, again: bool, outcome: Outcome) -> Result<Verdict, JobError> {
+        let Self { id, uuid, source, info, receipt, tally } = self;
         let named = receipt.batchuuid.as_ref().map(AsIdentifier);
         let batchuuid: Option<&dyn rusqlite::ToSql> = match &named {
             Some(AsIdentifier(Identifier::Uuid(named))) if named == uuid.as_uuid() => Some(&1i64),
@@ -321,7 +354,7 @@ impl New<'_> {
             id,
             tally.batch,
             number,
-            now.as_millis(),
+            tx.now.as_millis(),
             again,
             receipt.delivered,
             source_number(source),
@@ -331,8 +364,7 @@ impl New<'_> {
             batchuuid,
         ))?;
         if let Some(body) = receipt.body.as_deref().filter(|_| number >= 0) {
-            usual
-                .conn
+            tx.conn
                 .prepare_cached("insert into receipt_body (receipt, body) values (:id, :body)")?
                 .execute(named_params! {":id": id, ":body": body})?;
         }
@@ -344,58 +376,13 @@ impl New<'_> {
         if let (false, None, Some(identifier)) = (tally.is_named, &tally.learned, &receipt.batchuuid) {
             tally.learned = Some(identifier.to_string());
         }
-        Ok(One::New(outcome))
+        Ok(Verdict::New(outcome))
     }
 }
 
 fn is_pruned(conn: &Connection, id: BatchId) -> rusqlite::Result<bool> {
     conn.prepare_cached("select exists (select 1 from pruned where uuid = :uuid)")?
         .query_row(named_params! {":uuid": id.to_string()}, |row| row.get(0))
-}
-
-/// The row that holds code and description: nearly always one of a few that are known already.
-fn info_of(w: &mut Writing<'_>, receipt: &Receipt) -> rusqlite::Result<Option<i64>> {
-    if receipt.code.is_none() && receipt.description.is_none() {
-        return Ok(None);
-    }
-    let (code, description) = (receipt.code.as_ref().map(ReceiptCode::as_str), receipt.description.as_deref());
-    if let Some(id) = w.memory.infos.find(code, description) {
-        return Ok(Some(id));
-    }
-    let found = w
-        .conn
-        .prepare_cached("select id from receipt_info where code is :code and description is :description")?
-        .query_row(named_params! {":code": code, ":description": description}, |row| row.get(0))
-        .optional()?;
-    let id = match found {
-        Some(id) => id,
-        None => w
-            .conn
-            .prepare_cached("insert into receipt_info (code, code_key, description) values (:code, :key, :description) returning id")?
-            .query_row(
-                named_params! {":code": code, ":key": receipt.code.as_ref().map(ReceiptCode::key), ":description": description},
-                |row| row.get(0),
-            )?,
-    };
-    w.memory.infos.found(id);
-    Ok(Some(id))
-}
-
-pub(super) fn has_destination(conn: &Connection, batch: i64, number: i64) -> rusqlite::Result<bool> {
-    conn.prepare_cached("select exists (select 1 from destination where batch = :batch and number = :number)")?
-        .query_row(named_params! {":batch": batch, ":number": number}, |row| row.get(0))
-}
-
-/// What stands in the place of a forgotten number.
-pub(super) fn stand_in(
-    conn: &Connection,
-    identity: &std::sync::Mutex<super::identity::Identity>,
-    number: Msisdn,
-) -> rusqlite::Result<Option<i64>> {
-    let hash = lock(identity).number_hash(number);
-    conn.prepare_cached("select stand_in from forgotten where number_hash = :hash")?
-        .query_row(named_params! {":hash": hash}, |row| row.get(0))
-        .optional()
 }
 
 fn said_number(said: Said) -> i64 {

@@ -9,47 +9,20 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::checkpoint::{Checkpointer, checkpoint, watch_wal};
 use super::connection::open_for_writing;
-use super::counters::Tallying;
 use super::error::StoreError;
 use super::failure::{JobError, is_storage_failure};
 use super::file_watch::Watched;
 use super::identity::Identity;
 use super::queue::{Job, Queue, Taken};
-use super::record::{Infos, Usual};
+use super::record::Recorder;
+use super::transaction::{Sqlite, Writing};
+use super::tx::Tx;
 use crate::clock::Clock;
-use crate::domain::Timestamp;
 
 /// After so long without work the writer tidies up.
 const QUIET: Duration = Duration::from_secs(2);
 /// Where somebody kept it from doing so, it tries again at growing intervals up to this.
 const LONGEST_QUIET: Duration = Duration::from_secs(60);
-
-/// What happens inside one transaction.
-pub(super) struct Writing<'c> {
-    pub conn: &'c Connection,
-    /// Its statements for the usual receipt.
-    pub usual: Usual<'c>,
-    /// One time for all of the transaction.
-    pub now: Timestamp,
-    /// What the writer remembers; forgotten when a transaction fails.
-    pub memory: &'c mut Memory,
-    pub identity: &'c Mutex<Identity>,
-}
-
-/// What the writer remembers between statements, and between transactions.
-#[derive(Default)]
-pub(super) struct Memory {
-    /// The counters of batches that got receipts of late.
-    pub tallying: Tallying,
-    /// `receipt_info` rows by content.
-    pub infos: Infos,
-    /// The id of the next receipt.
-    pub next_receipt: i64,
-    /// Whether any number was ever forgotten.
-    pub any_forgotten: bool,
-    /// Something new is in the outbox.
-    pub outbox_changed: bool,
-}
 
 /// The thread's own things.
 pub(super) struct Writer {
@@ -57,8 +30,10 @@ pub(super) struct Writer {
     conn: Connection,
     watched: Arc<Watched>,
     clock: Clock,
-    memory: Memory,
-    queue: Arc<Queue>,
+    recorder: Recorder,
+    /// Something new is in the outbox.
+    outbox_changed: bool,
+    queue: Arc<Queue<Sqlite>>,
     identity: Arc<Mutex<Identity>>,
     checkpointer: Checkpointer,
     /// Something was wrong with the file when it was looked at last.
@@ -70,16 +45,27 @@ impl Writer {
         path: &Path,
         conn: Connection,
         clock: Clock,
-        queue: Arc<Queue>,
+        queue: Arc<Queue<Sqlite>>,
         identity: Arc<Mutex<Identity>>,
         checkpointer: Checkpointer,
         watched: Arc<Watched>,
     ) -> rusqlite::Result<Self> {
-        let memory = recollect(&conn)?;
+        let recorder = Recorder::new(&conn)?;
         watch_wal(&conn);
         watched.wal_is_open();
-        queue.newest_receipt.send_replace(memory.next_receipt - 1);
-        Ok(Self { path: path.to_owned(), conn, watched, clock, memory, queue, identity, checkpointer, was_faulty: false })
+        queue.newest_receipt.send_replace(recorder.next_receipt - 1);
+        Ok(Self {
+            path: path.to_owned(),
+            conn,
+            watched,
+            clock,
+            recorder,
+            outbox_changed: false,
+            queue,
+            identity,
+            checkpointer,
+            was_faulty: false,
+        })
     }
 
     /// Works until the queue is closed and empty.
@@ -112,7 +98,7 @@ impl Writer {
     }
 
     /// One transaction for all; if one of them spoils it, each again on its own.
-    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>, rows: usize) {
+    fn commit(&mut self, mut jobs: Vec<Box<dyn Job<Sqlite>>>, rows: usize) {
         let started = Instant::now();
         let outcome = self.attempt(&mut jobs);
         match outcome {
@@ -131,7 +117,7 @@ impl Writer {
     }
 
     /// `changed`: something was written. SQLite writes nothing where nothing changes, and that shows nothing of the disk.
-    fn answer(&mut self, jobs: Vec<Box<dyn Job>>, outcome: &Result<(), StoreError>, changed: bool) {
+    fn answer(&mut self, jobs: Vec<Box<dyn Job<Sqlite>>>, outcome: &Result<(), StoreError>, changed: bool) {
         let trouble = match outcome {
             Ok(()) if changed => None,
             Ok(()) => self.queue.trouble(),
@@ -141,10 +127,10 @@ impl Writer {
         };
         self.queue.note(trouble);
         if outcome.is_ok() {
-            if std::mem::take(&mut self.memory.outbox_changed) {
+            if std::mem::take(&mut self.outbox_changed) {
                 self.queue.outbox.notify_waiters();
             }
-            let newest = self.memory.next_receipt - 1;
+            let newest = self.recorder.next_receipt - 1;
             self.queue.newest_receipt.send_if_modified(|shown| std::mem::replace(shown, newest) != newest);
         }
         for job in jobs {
@@ -179,7 +165,7 @@ impl Writer {
     }
 
     /// Whether anything changed.
-    fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job<Sqlite>>]) -> Result<bool, Failure> {
         // While a fault lasts, nothing more is written that would then be called a failure.
         if self.was_faulty
             && let Some(why) = self.fault()
@@ -189,7 +175,8 @@ impl Writer {
         let changes = self.conn.total_changes();
         if let Err(failure) = self.in_transaction(jobs) {
             // What was remembered belongs to a transaction that did not happen.
-            self.memory = Memory { next_receipt: self.memory.next_receipt, any_forgotten: self.memory.any_forgotten, ..Memory::default() };
+            self.recorder = self.recorder.undone();
+            self.outbox_changed = false;
             if matches!(failure, Failure::OfTheStorage(StoreError::Broken(_) | StoreError::CommitUnknown)) {
                 self.reopen();
             }
@@ -202,16 +189,16 @@ impl Writer {
         }
     }
 
-    fn in_transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    fn in_transaction(&mut self, jobs: &mut [Box<dyn Job<Sqlite>>]) -> Result<(), Failure> {
         let now = self.clock.now();
         let transaction = rusqlite::Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate).map_err(Failure::storage)?;
-        let usual = Usual::new(&transaction);
-        let mut writing = Writing { conn: &transaction, usual, now, memory: &mut self.memory, identity: &self.identity };
+        let tx = Tx::new(&transaction, now, &self.identity);
+        let mut writing = Writing::new(tx, &mut self.recorder, &mut self.outbox_changed);
         for job in jobs {
             job.run(&mut writing).map_err(Failure::from_job)?;
         }
-        super::counters::flush(&mut writing).map_err(Failure::storage)?;
         drop(writing);
+        self.recorder.counters.flush(&tx).map_err(Failure::storage)?;
         transaction.commit().map_err(|error| match error.sqlite_error_code() {
             // These say for certain that nothing was committed.
             Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ReadOnly) => Failure::storage(error),
@@ -227,25 +214,15 @@ impl Writer {
         if self.watched.fault().is_some() {
             return; // another file: receipts must not go into that one
         }
-        match open_for_writing(&self.path).and_then(|conn| Ok((recollect(&conn)?, conn))) {
-            Ok((memory, conn)) => {
+        match open_for_writing(&self.path).and_then(|conn| Ok((Recorder::new(&conn)?, conn))) {
+            Ok((recorder, conn)) => {
                 watch_wal(&conn);
-                self.memory = memory;
+                self.recorder = recorder;
                 self.conn = conn;
                 self.watched.wal_is_open();
             }
             Err(error) => log::debug!("the database cannot be reopened yet: {error}"),
         }
-    }
-}
-
-impl Writing<'_> {
-    /// Brings the batches' rows in step with what was recorded, and forgets what was known of them. Whoever reads
-    /// or changes batch rows inside a transaction calls this first.
-    pub fn flush(&mut self) -> rusqlite::Result<()> {
-        super::counters::flush(self)?;
-        self.memory.tallying.forget();
-        Ok(())
     }
 }
 
@@ -269,14 +246,6 @@ impl Failure {
             JobError::Refused(error) => Self::OfAJob(error),
         }
     }
-}
-
-/// What the writer has to know at the start.
-fn recollect(conn: &Connection) -> rusqlite::Result<Memory> {
-    let last: Option<i64> =
-        conn.query_row("select max(pruned_receipt, coalesce((select max(id) from receipt), 0)) from instance", [], |row| row.get(0))?;
-    let any_forgotten = conn.query_row("select exists (select 1 from forgotten)", [], |row| row.get(0))?;
-    Ok(Memory { next_receipt: last.unwrap_or(0) + 1, any_forgotten, ..Memory::default() })
 }
 
 /// Starts the thread. A panic in it ends the process: a receiver that cannot record must not stay up.

@@ -1,0 +1,43 @@
+//! What the jobs of one transaction share.
+
+use super::failure::JobError;
+use super::queue::Transactions;
+use super::record::{Incoming, Recorded, Recorder, Usual};
+use super::settings::QuarantineBounds;
+use super::tx::Tx;
+
+/// What happens inside one transaction.
+pub(super) struct Writing<'c> {
+    pub tx: Tx<'c>,
+    pub recorder: &'c mut Recorder,
+    /// Something new is in the outbox.
+    pub outbox_changed: &'c mut bool,
+    usual: Usual<'c>,
+}
+
+impl<'c> Writing<'c> {
+    pub fn new(tx: Tx<'c>, recorder: &'c mut Recorder, outbox_changed: &'c mut bool) -> Self {
+        Self { tx, recorder, outbox_changed, usual: Usual::new(tx.conn) }
+    }
+
+    /// Brings the batches' rows in step with what was recorded, and forgets what was known of them. Whoever reads
+    /// or changes batch rows inside a transaction calls this first.
+    pub fn flush(&mut self) -> rusqlite::Result<Tx<'c>> {
+        self.recorder.counters.flush(&self.tx)?;
+        self.recorder.counters.forget();
+        Ok(self.tx)
+    }
+
+    /// Records what came; what cannot be recorded goes into the quarantine.
+    pub fn record(&mut self, incoming: &Incoming, bounds: QuarantineBounds) -> Result<Recorded, JobError> {
+        self.recorder.record(&self.tx, &mut self.usual, incoming, bounds)
+    }
+}
+
+/// SQLite's transactions, for the queue.
+pub(super) enum Sqlite {}
+
+impl Transactions for Sqlite {
+    type One<'c> = Writing<'c>;
+    type Error = JobError;
+}

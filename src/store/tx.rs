@@ -1,0 +1,29 @@
+//! One transaction of the writer.
+
+use std::sync::{Mutex, MutexGuard};
+
+use rusqlite::Connection;
+
+use super::identity::Identity;
+use crate::domain::Timestamp;
+use crate::lock::lock;
+
+/// What every statement of a transaction needs.
+#[derive(Clone, Copy)]
+pub(super) struct Tx<'c> {
+    pub conn: &'c Connection,
+    /// One time for all of the transaction.
+    pub now: Timestamp,
+    identity: &'c Mutex<Identity>,
+}
+
+impl<'c> Tx<'c> {
+    pub fn new(conn: &'c Connection, now: Timestamp, identity: &'c Mutex<Identity>) -> Self {
+        Self { conn, now, identity }
+    }
+
+    /// The keys of what stands for numbers and contents.
+    pub fn identity(&self) -> MutexGuard<'c, Identity> {
+        lock(self.identity)
+    }
+}
