@@ -1,4 +1,4 @@
-//! Opening a database: one daemon a file, the right file, and nothing in it that could be sent twice.
+//! The handle that everybody shares: a queue to the writer, and connections to read from.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,29 +7,18 @@ use std::sync::{Arc, Mutex};
 use rusqlite::{Connection, named_params};
 use tokio::sync::Semaphore;
 
-use super::answers::AtOpening;
-use super::checkpoint::Checkpointer;
-use super::connection::{Readers, open_for_writing, open_or_create, readers};
-use super::enqueue::{ARRIVING_AT_A_TIME, delete_unfinished};
-use super::error::{OpenError, StoreError};
+use super::claims::Claims;
+use super::connection::Readers;
+use super::error::StoreError;
 use super::failure::JobError;
-use super::file_watch::Watched;
-use super::identity::{Identity, beside};
-use super::lineage::recognise;
-use super::lock::{real_path, take_lock};
-use super::outbox::Held;
-use super::prune::finish_pruning;
+use super::file_watch::FileWatch;
+use super::identity::Identity;
 use super::queue::Queue;
-use super::settings::{QuarantineBounds, StoreSettings};
+use super::settings::QuarantineBounds;
 use super::transaction::{Sqlite, Writing};
-use super::writer::Writer;
-use super::{schema, writer};
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
 use crate::lock::lock;
-
-/// Readers that may wait for a connection; more are told to come back.
-const READERS_WAITING: usize = 256;
 
 /// The store. Clones share it.
 #[derive(Clone)]
@@ -42,70 +31,26 @@ pub(super) struct Shared {
     pub identity: Arc<Mutex<Identity>>,
     pub identity_path: PathBuf,
     pub path: PathBuf,
-    watched: Arc<Watched>,
+    pub file_watch: Arc<FileWatch>,
     pub quarantine: QuarantineBounds,
     pub clock: Clock,
-    readers: Readers,
-    turns: Semaphore,
+    pub readers: Readers,
+    /// Of those that may wait for a connection to read from.
+    pub turns: Semaphore,
     /// Batches that are being handed over.
-    pub held: Arc<Held>,
+    pub claims: Arc<Claims>,
     /// Large batches that may still come in at this moment.
     pub arriving: Arc<Semaphore>,
     /// Whose slice is written.
     pub slice: tokio::sync::Mutex<()>,
     /// One copy is written at a time.
     pub copying: Mutex<()>,
-    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    pub thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Held until the store is closed: one daemon a database.
-    lock: File,
+    pub lock: File,
 }
 
 impl Store {
-    /// Opens the database, makes it where there is none, and starts the writer. Whatever might be submitted
-    /// a second time is held: see [`AtOpening`].
-    ///
-    /// # Errors
-    /// See [`OpenError`]; nothing was changed.
-    pub fn open(settings: &StoreSettings, clock: &Clock) -> Result<(Self, AtOpening), OpenError> {
-        let path = real_path(&settings.path).map_err(|source| OpenError::File { path: settings.path.clone(), source })?;
-        let lock = take_lock(&path)?;
-        let mut conn = open_or_create(&path)?;
-        let created = schema::migrate(&mut conn, &path)?;
-        finish_pruning(&conn)?;
-        delete_unfinished(&conn)?;
-        let identity_path = beside(&path, ".identity");
-        let mut found = AtOpening { created, ..AtOpening::default() };
-        let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found)?;
-
-        let queue = Arc::new(Queue::new());
-        let identity = Arc::new(Mutex::new(identity));
-        let checkpointer = Checkpointer::start(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
-        drop(conn);
-        let conn = open_for_writing(&path)?;
-        let watched = Arc::new(Watched::new(&path).map_err(|source| OpenError::File { path: path.clone(), source })?);
-        let writer = Writer::new(&path, conn, clock.clone(), queue.clone(), identity.clone(), checkpointer, watched.clone())?;
-        let readers = readers(&path)?;
-        let thread = writer::spawn(writer).map_err(|source| OpenError::File { path: path.clone(), source })?;
-        let shared = Shared {
-            queue,
-            identity,
-            identity_path,
-            path,
-            watched,
-            quarantine: settings.quarantine,
-            clock: clock.clone(),
-            readers,
-            turns: Semaphore::new(READERS_WAITING),
-            held: Arc::default(),
-            arriving: Arc::new(Semaphore::new(ARRIVING_AT_A_TIME)),
-            slice: tokio::sync::Mutex::default(),
-            copying: Mutex::default(),
-            thread: Mutex::new(Some(thread)),
-            lock,
-        };
-        Ok((Self { shared: Arc::new(shared) }, found))
-    }
-
     /// Takes nothing more, writes what waits, and ends the writer. Blocks until that is done.
     pub fn close(&self) {
         self.shared.queue.close();
@@ -152,8 +97,8 @@ impl Store {
     /// Why receipts cannot be recorded at the moment; `None` when they can. Where the last commit failed, a
     /// new one is tried, so that a daemon nobody writes to notices that the fault is gone.
     pub async fn fault(&self) -> Option<String> {
-        let watched = self.shared.watched.clone();
-        if let Ok(Some(fault)) = blocking(move || Ok(watched.fault())).await {
+        let files = self.shared.file_watch.clone();
+        if let Ok(Some(fault)) = blocking(move || Ok(files.fault())).await {
             // The writer looks too: what can be saved, it saves.
             let _ = self.write(1, |_| Ok(())).await;
             return Some(fault);
@@ -173,9 +118,7 @@ impl Store {
 
     /// Completes when nothing can be recorded any more before a new start, and nothing would be lost by one.
     pub async fn ended(&self) {
-        if self.shared.queue.wal_saved.subscribe().wait_for(|saved| *saved).await.is_err() {
-            std::future::pending().await
-        }
+        self.shared.file_watch.ended().await;
     }
 
     /// Rows that wait for the writer.

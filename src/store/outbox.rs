@@ -1,18 +1,17 @@
 //! The outbox: batches on their way to the provider. Each step is durable before the next is taken.
 
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rusqlite::{Connection, named_params};
 
 use super::answers::{Claimed, Settlement};
+use super::claims::{Claim, Claims};
 use super::error::StoreError;
 use super::handle::{Store, blocking};
 use super::lineage::json;
 use super::rows::find_batch;
 use super::tx::Tx;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
-use crate::lock::lock;
 
 /// Between two attempts to write down what is known.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
@@ -30,17 +29,17 @@ impl Store {
     where
         F: Fn(&Batch) -> Option<LastError> + Send + 'static,
     {
-        let held = self.shared.held.clone();
+        let claims = self.shared.claims.clone();
         let claimed = self
             .write(1, move |w| {
                 let tx = w.flush()?;
-                release(tx.conn, &held)?;
+                release(tx.conn, &claims)?;
                 // Asked here and not before: a batch that came after a pause must wait for its end.
                 if tx.conn.prepare_cached("select paused from instance")?.query_row([], |row| row.get(0))? {
                     return Ok(None);
                 }
                 loop {
-                    let Some(id) = next_queued(tx.conn, &held)? else { return Ok(None) };
+                    let Some(id) = next_queued(tx.conn, &claims)? else { return Ok(None) };
                     let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
                     if let Some(error) = check(&batch).or(for_nobody(&tx, key)?) {
                         settle_row(tx.conn, key, BatchState::Rejected, None, Some(&error), tx.now.as_millis())?;
@@ -53,12 +52,12 @@ impl Store {
                         .conn
                         .prepare_cached("update instance set submissions = submissions + 1 returning submissions")?
                         .query_row([], |row| row.get(0))?;
-                    return Ok(Some((Hold::on(&held, key), batch, submissions)));
+                    return Ok(Some((Claim::on(&claims, key), batch, submissions)));
                 }
             })
             .await?;
-        let Some((hold, batch, submissions)) = claimed else { return Ok(None) };
-        let Some(key) = hold.keep() else { return Ok(None) };
+        let Some((claim, batch, submissions)) = claimed else { return Ok(None) };
+        let Some(key) = claim.arrived() else { return Ok(None) };
         match self.prepare(key, &batch, submissions).await {
             Ok(claimed) => Ok(Some(claimed)),
             Err(error) => {
@@ -136,7 +135,7 @@ impl Store {
             match self.settle_now(id, settlement.clone()).await {
                 Ok(key) => {
                     // Only now: what is submitting and nobody holds goes out again.
-                    key.into_iter().for_each(|key| self.shared.held.let_go(key));
+                    key.into_iter().for_each(|key| self.shared.claims.let_go(key));
                     // It may be queued again, and was passed over meanwhile.
                     self.shared.queue.outbox.notify_waiters();
                     return Ok(());
@@ -179,60 +178,13 @@ impl Store {
     }
 }
 
-/// The batches that are marked as submitting, and whose claimers know it: once for each claim.
-///
-/// A commit may fail and have happened all the same, as when the file turned out to be read-only after it. Then a batch is
-/// marked, nobody knows, and nothing of it will ever leave: it goes back into the outbox. All of this happens in the
-/// writer's thread, one after the other.
-#[derive(Default)]
-pub(super) struct Held(Mutex<Vec<i64>>);
-
-impl Held {
-    fn keys(&self) -> MutexGuard<'_, Vec<i64>> {
-        lock(&self.0)
-    }
-
-    fn let_go(&self, key: i64) {
-        let mut keys = self.keys();
-        if let Some(place) = keys.iter().position(|held| *held == key) {
-            keys.swap_remove(place);
-        }
-    }
-}
-
-/// One claim, on its way from the writer to whoever hands the batch over. Where it does not arrive, it ends.
-struct Hold {
-    held: Arc<Held>,
-    key: Option<i64>,
-}
-
-impl Hold {
-    fn on(held: &Arc<Held>, key: i64) -> Self {
-        held.keys().push(key);
-        Self { held: held.clone(), key: Some(key) }
-    }
-
-    /// It has arrived: from here on only settling ends it.
-    fn keep(mut self) -> Option<i64> {
-        self.key.take()
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.held.let_go(key);
-        }
-    }
-}
-
 /// The batch whose turn it is. One that somebody holds is not settled yet, whatever its row says: the commit that queued it
 /// again may have been called a failure, and is about to be repeated. Whoever took it meanwhile would have it taken away.
-fn next_queued(conn: &Connection, held: &Held) -> rusqlite::Result<Option<BatchId>> {
+fn next_queued(conn: &Connection, claims: &Claims) -> rusqlite::Result<Option<BatchId>> {
     let mut statement = conn.prepare_cached("select id, uuid from batch where state = 'queued' order by id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        if !held.keys().contains(&row.get(0)?) {
+        if !claims.holds(row.get(0)?) {
             return Ok(row.get::<_, String>(1)?.parse().ok());
         }
     }
@@ -240,13 +192,13 @@ fn next_queued(conn: &Connection, held: &Held) -> rusqlite::Result<Option<BatchI
 }
 
 /// Puts back into the outbox what is marked as submitting and held by nobody.
-fn release(conn: &Connection, held: &Held) -> rusqlite::Result<()> {
+fn release(conn: &Connection, claims: &Claims) -> rusqlite::Result<()> {
     let marked: Vec<i64> = conn
         .prepare_cached("select id from batch where state = 'submitting'")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for key in marked {
-        if !held.keys().contains(&key) {
+        if !claims.holds(key) {
             conn.prepare_cached("update batch set state = 'queued', attempts = attempts - 1 where id = :id")?
                 .execute(named_params! {":id": key})?;
         }

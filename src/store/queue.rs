@@ -69,8 +69,6 @@ pub(super) struct Queue<X> {
     pub outbox: Notify,
     /// The newest receipt that is committed.
     pub newest_receipt: watch::Sender<i64>,
-    /// The WAL was taken away, and what stood in it is in the database now: nothing but a new start helps.
-    pub wal_saved: watch::Sender<bool>,
     /// Where all who share the store count.
     pub metrics: Arc<Metrics>,
 }
@@ -83,7 +81,6 @@ impl<X: Transactions + 'static> Queue<X> {
             trouble: Mutex::default(),
             outbox: Notify::new(),
             newest_receipt: watch::Sender::new(0),
-            wal_saved: watch::Sender::new(false),
             metrics: Arc::default(),
         }
     }

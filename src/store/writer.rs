@@ -11,7 +11,7 @@ use super::checkpoint::{Checkpointer, checkpoint, watch_wal};
 use super::connection::open_for_writing;
 use super::error::StoreError;
 use super::failure::{JobError, is_storage_failure};
-use super::file_watch::Watched;
+use super::file_watch::FileWatch;
 use super::identity::Identity;
 use super::queue::{Job, Queue, Taken};
 use super::record::Recorder;
@@ -28,7 +28,7 @@ const LONGEST_QUIET: Duration = Duration::from_secs(60);
 pub(super) struct Writer {
     path: PathBuf,
     conn: Connection,
-    watched: Arc<Watched>,
+    file_watch: Arc<FileWatch>,
     clock: Clock,
     recorder: Recorder,
     /// Something new is in the outbox.
@@ -36,8 +36,6 @@ pub(super) struct Writer {
     queue: Arc<Queue<Sqlite>>,
     identity: Arc<Mutex<Identity>>,
     checkpointer: Checkpointer,
-    /// Something was wrong with the file when it was looked at last.
-    was_faulty: bool,
 }
 
 impl Writer {
@@ -48,24 +46,13 @@ impl Writer {
         queue: Arc<Queue<Sqlite>>,
         identity: Arc<Mutex<Identity>>,
         checkpointer: Checkpointer,
-        watched: Arc<Watched>,
+        file_watch: Arc<FileWatch>,
     ) -> rusqlite::Result<Self> {
         let recorder = Recorder::new(&conn)?;
         watch_wal(&conn);
-        watched.wal_is_open();
+        file_watch.wal_is_open();
         queue.newest_receipt.send_replace(recorder.next_receipt - 1);
-        Ok(Self {
-            path: path.to_owned(),
-            conn,
-            watched,
-            clock,
-            recorder,
-            outbox_changed: false,
-            queue,
-            identity,
-            checkpointer,
-            was_faulty: false,
-        })
+        Ok(Self { path: path.to_owned(), conn, file_watch, clock, recorder, outbox_changed: false, queue, identity, checkpointer })
     }
 
     /// Works until the queue is closed and empty.
@@ -139,37 +126,10 @@ impl Writer {
         self.checkpointer.after_commit(&self.conn);
     }
 
-    /// What is wrong with the file, as far as it can be seen from outside.
-    fn fault(&mut self) -> Option<String> {
-        let fault = self.watched.fault();
-        self.was_faulty = fault.is_some();
-        if self.was_faulty && self.watched.wal_alone_is_gone() {
-            self.save_wal();
-        }
-        fault
-    }
-
-    /// What was acknowledged stands in a WAL that the next start would not read: it is moved into the database through the
-    /// handle that is still open. After that nothing but a new start helps; where it cannot be moved, nothing is taken,
-    /// and it is tried again.
-    fn save_wal(&self) {
-        match checkpoint(&self.conn, "full") {
-            Ok(true) => {
-                if !self.queue.wal_saved.send_replace(true) {
-                    log::error!("the WAL was taken away; what was acknowledged is saved in the database");
-                }
-            }
-            Ok(false) => log::error!("the WAL was taken away, and somebody who reads keeps it from being saved; do not stop receiptd yet"),
-            Err(error) => log::error!("the WAL was taken away, and cannot be saved yet; do not stop receiptd: {error}"),
-        }
-    }
-
     /// Whether anything changed.
     fn attempt(&mut self, jobs: &mut [Box<dyn Job<Sqlite>>]) -> Result<bool, Failure> {
         // While a fault lasts, nothing more is written that would then be called a failure.
-        if self.was_faulty
-            && let Some(why) = self.fault()
-        {
+        if let Some(why) = self.file_watch.lasting_fault(&self.conn) {
             return Err(Failure::OfTheStorage(StoreError::Broken(why)));
         }
         let changes = self.conn.total_changes();
@@ -183,7 +143,7 @@ impl Writer {
             return Err(failure);
         }
         // The file we hold open may not be the file any more: then the commit went nowhere.
-        match self.fault() {
+        match self.file_watch.fault_of_writer(&self.conn) {
             None => Ok(self.conn.total_changes() != changes),
             Some(why) => Err(Failure::OfTheStorage(StoreError::Broken(why))),
         }
@@ -211,7 +171,7 @@ impl Writer {
 
     /// After an error of the disk, what the connection believes of the file is not to be trusted.
     fn reopen(&mut self) {
-        if self.watched.fault().is_some() {
+        if self.file_watch.fault().is_some() {
             return; // another file: receipts must not go into that one
         }
         match open_for_writing(&self.path).and_then(|conn| Ok((Recorder::new(&conn)?, conn))) {
@@ -219,7 +179,7 @@ impl Writer {
                 watch_wal(&conn);
                 self.recorder = recorder;
                 self.conn = conn;
-                self.watched.wal_is_open();
+                self.file_watch.wal_is_open();
             }
             Err(error) => log::debug!("the database cannot be reopened yet: {error}"),
         }

@@ -1,0 +1,72 @@
+//! Opening a database: one daemon a file, the right file, and nothing in it that could be sent twice.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Semaphore;
+
+use super::answers::AtOpening;
+use super::checkpoint::Checkpointer;
+use super::connection::{open_for_writing, open_or_create, readers};
+use super::enqueue::{ARRIVING_AT_A_TIME, delete_unfinished};
+use super::error::OpenError;
+use super::file_watch::FileWatch;
+use super::handle::{Shared, Store};
+use super::identity::beside;
+use super::lineage::recognise;
+use super::lock::{real_path, take_lock};
+use super::prune::finish_pruning;
+use super::queue::Queue;
+use super::schema::migrate;
+use super::settings::StoreSettings;
+use super::writer::{Writer, spawn};
+use crate::clock::Clock;
+
+/// Readers that may wait for a connection; more are told to come back.
+const READERS_WAITING: usize = 256;
+
+impl Store {
+    /// Opens the database, makes it where there is none, and starts the writer. Whatever might be submitted
+    /// a second time is held: see [`AtOpening`].
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing was changed.
+    pub fn open(settings: &StoreSettings, clock: &Clock) -> Result<(Self, AtOpening), OpenError> {
+        let path = real_path(&settings.path).map_err(|source| OpenError::File { path: settings.path.clone(), source })?;
+        let lock = take_lock(&path)?;
+        let mut conn = open_or_create(&path)?;
+        let created = migrate(&mut conn, &path)?;
+        finish_pruning(&conn)?;
+        delete_unfinished(&conn)?;
+        let identity_path = beside(&path, ".identity");
+        let mut found = AtOpening { created, ..AtOpening::default() };
+        let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found)?;
+
+        let queue = Arc::new(Queue::new());
+        let identity = Arc::new(Mutex::new(identity));
+        let checkpointer = Checkpointer::start(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+        drop(conn);
+        let conn = open_for_writing(&path)?;
+        let file_watch = Arc::new(FileWatch::new(&path).map_err(|source| OpenError::File { path: path.clone(), source })?);
+        let writer = Writer::new(&path, conn, clock.clone(), queue.clone(), identity.clone(), checkpointer, file_watch.clone())?;
+        let readers = readers(&path)?;
+        let thread = spawn(writer).map_err(|source| OpenError::File { path: path.clone(), source })?;
+        let shared = Shared {
+            queue,
+            identity,
+            identity_path,
+            path,
+            file_watch,
+            quarantine: settings.quarantine,
+            clock: clock.clone(),
+            readers,
+            turns: Semaphore::new(READERS_WAITING),
+            claims: Arc::default(),
+            arriving: Arc::new(Semaphore::new(ARRIVING_AT_A_TIME)),
+            slice: tokio::sync::Mutex::default(),
+            copying: Mutex::default(),
+            thread: Mutex::new(Some(thread)),
+            lock,
+        };
+        Ok((Self { shared: Arc::new(shared) }, found))
+    }
+}
