@@ -1,5 +1,6 @@
 //! Both listeners: requests in, use cases called, answers out.
 
+mod accept;
 mod access;
 mod batches;
 mod body;

@@ -1,9 +1,9 @@
 //! The log of receipts, and what codes mean.
 
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::accept;
 use super::error::ApiError;
 use super::page;
 use super::query::Parameters;
@@ -12,8 +12,7 @@ use crate::store::ReceiptFilter;
 
 /// `GET /v1/receipts`: a page, or a live stream for those who ask for one.
 pub(super) async fn list(request: HttpRequest, state: Data<ApiState>) -> Result<HttpResponse, ApiError> {
-    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accept.to_ascii_lowercase().contains("text/event-stream") {
+    if accept::prefers_stream(request.headers()) {
         return super::stream::stream(&request, state).await;
     }
     let mut query = Parameters::of(&request)?;

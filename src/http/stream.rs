@@ -48,10 +48,14 @@ pub(super) async fn stream(request: &HttpRequest, state: Data<ApiState>) -> Resu
     let _ = query.limit(); // a stream has no pages
     query.finish()?;
     let pages = state.feed.pages.subscribe();
-    let resumed = match request.headers().get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.trim().parse::<i64>().ok())) {
-        Some(Some(id)) if id >= 0 => Some(id),
-        Some(_) => return Err(ApiError::field("Last-Event-ID", "is not the id of an event of this stream: leave it out to begin now")),
-        None => None,
+    let resumed = match request.headers().get("last-event-id").map(|id| id.to_str().map(str::trim)) {
+        None | Some(Ok("")) => None,
+        Some(id) => Some(
+            id.ok()
+                .and_then(|id| id.parse::<i64>().ok())
+                .filter(|id| *id >= 0)
+                .ok_or_else(|| ApiError::field("Last-Event-ID", "is not the id of an event of this stream: leave it out to begin now"))?,
+        ),
     };
     let last = resumed.or(after).unwrap_or_else(|| *state.store.newest_receipt().borrow());
     let stopping = state.feed.stopping.clone();

@@ -1,0 +1,77 @@
+//! `Accept`: whether a client wants a stream of events or JSON.
+
+use actix_web::http::header::{self, HeaderMap};
+
+const STREAM: &str = "text/event-stream";
+/// What covers JSON, the least exact first.
+const JSON: [&str; 3] = ["*/*", "application/*", "application/json"];
+
+/// Whether a stream is asked for by its name, and JSON is not wanted more. Where both are wanted equally, a stream.
+pub(super) fn prefers_stream(headers: &HeaderMap) -> bool {
+    let (mut stream, mut json, mut named) = (0.0, 0.0, 0);
+    for range in headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default();
+        let weight = parts.find_map(weight).unwrap_or(1.0);
+        if media.eq_ignore_ascii_case(STREAM) {
+            stream = weight;
+        }
+        // Of what names JSON, the most exact counts.
+        if let Some(exactness) = JSON.iter().position(|name| media.eq_ignore_ascii_case(name))
+            && exactness >= named
+        {
+            (json, named) = (weight, exactness);
+        }
+    }
+    stream > 0.0 && stream >= json
+}
+
+/// The weight in a parameter; one that cannot be read is none, so that nobody gets an endless answer by mistake.
+fn weight(parameter: &str) -> Option<f32> {
+    let (name, value) = parameter.split_once('=')?;
+    let weight = value.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0);
+    name.trim().eq_ignore_ascii_case("q").then_some(weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_is_for_those_who_name_it_and_do_not_want_json_more() {
+        for (accept, expected) in [
+            (&["text/event-stream"][..], true),
+            (&["Text/Event-Stream; charset=utf-8"], true),
+            (&["text/event-stream, */*;q=0.1"], true),
+            (&["text/event-stream;q=0.5, */*, application/*;q=0.4"], true),
+            (&["application/json;q=0.1, */*, text/event-stream;q=0.2"], true),
+            (&["application/json;q=0.2, text/event-stream;q=0.3"], true),
+            (&["application/json, text/event-stream"], true),
+            (&["application/json;q=0.9", "text/event-stream"], true),
+            (&[], false),
+            (&["*/*"], false),
+            (&["text/*"], false),
+            (&["text/event-streams"], false),
+            (&["x-text/event-stream"], false),
+            (&["text/html;x=text/event-stream"], false),
+            (&["text/event-stream;q=0, application/json"], false),
+            (&["text/event-stream;q=0"], false),
+            (&["text/event-stream;q=0.000"], false),
+            (&["text/event-stream ; Q=0"], false),
+            (&["text/event-stream;charset=utf-8;q=0"], false),
+            (&["text/event-stream;q=many"], false),
+            (&["text/event-stream;q=0.5, */*"], false),
+            (&["application/json, text/event-stream;q=0.5, */*;q=0.1"], false),
+            (&["application/json, text/event-stream;q=0.1"], false),
+            (&["application/json", "text/event-stream;q=0.9"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in accept {
+                headers.append(header::ACCEPT, HeaderValue::from_static(line));
+            }
+            assert_eq!(prefers_stream(&headers), expected, "{accept:?}");
+        }
+    }
+}
