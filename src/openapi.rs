@@ -267,7 +267,9 @@ fn operations() -> Vec<Operation> {
                 problem(400, "The body ended before its time"),
                 problem(404, "Nothing here: the path or the token is wrong"),
                 problem(408, "The body did not come in time"),
-                problem(413, "Larger than callback.max_body"),
+                problem(411, "The request does not say how long its body is"),
+                problem(413, "Larger than callback.max_body, as it came or unpacked"),
+                problem(415, "A `Content-Encoding` other than gzip and deflate"),
                 problem(503, "It could not be recorded, nothing is acknowledged"),
             ],
             ..op("post", "/callbacks/{batch}/{token}", "callbacks", "What the provider calls, on the public listener", Vec::new())

@@ -1,12 +1,17 @@
 //! The one way in for receipts, whatever their source: posted to the callback, found by asking the
 //! provider, or replayed from the quarantine.
 
+mod packed;
 mod reading;
 mod shape;
 
+pub use self::packed::{Packing, Unpacked};
 pub use self::reading::read;
 use crate::domain::{BatchId, Receipt, Source};
 use crate::store::{Incoming, Item, Recorded, Store, StoreError};
+
+/// Bytes that an item of the quarantine may have when it is unpacked.
+const LARGEST_REPLAYED: u64 = 16 << 20;
 
 /// Records the body of an authentic callback. When this returns, it is durable.
 ///
@@ -43,7 +48,10 @@ pub enum Replayed {
 /// # Errors
 /// When the store fails.
 pub async fn replay(store: &Store, id: i64) -> Result<Replayed, StoreError> {
-    let Some((item, body)) = store.quarantined(id).await? else { return Ok(Replayed::Unknown) };
+    let Some((item, mut body)) = store.quarantined(id).await? else { return Ok(Replayed::Unknown) };
+    if let Some(Unpacked::Whole(unpacked)) = Packing::of(&body).map(|packing| packing.unpack(&body, LARGEST_REPLAYED)) {
+        body = unpacked;
+    }
     let items = read(&body);
     let why = items.iter().find_map(|item| match item {
         Item::NotUnderstood { reason, .. } => Some(reason.clone()),

@@ -207,6 +207,7 @@ impl Bound {
             public_connections.clone(),
             std::thread::available_parallelism().map_or(2, usize::from),
             patience,
+            true,
             move || App::new().app_data(public_state.clone()).configure(public_routes),
         )?;
 
@@ -218,7 +219,7 @@ impl Bound {
         let deadline = Arc::new(Deadline::new(clock.clone(), config.config.reconcile.deadline));
         let api_deadline = deadline.clone();
         let (api_store, api_clock, api_standing, api_callbacks) = (store.clone(), clock.clone(), standing.clone(), callbacks.clone());
-        let private = listener::serve(private, private_connections.clone(), 2, patience, move || {
+        let private = listener::serve(private, private_connections.clone(), 2, patience, false, move || {
             give_way();
             following.call_once(|| drop(rt::spawn(feed.clone().follow(api_store.clone()))));
             let state = ApiState {

@@ -59,7 +59,8 @@ pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data
         return public::callback(request, payload, state).await;
     }
     let (started, method) = (Instant::now(), request.method().clone());
-    let mut parts = request.path().rsplit('/').skip(1);
+    let path = request.path();
+    let mut parts = path.strip_suffix('/').unwrap_or(path).rsplit('/').skip(1);
     let batch: Option<BatchId> = parts.next().and_then(|id| id.parse().ok()).filter(|_| parts.next() == Some("callbacks"));
     let answer = public::callback(request, payload, state).await;
     let status = answer.as_ref().map_or_else(ResponseError::status_code, HttpResponse::status);

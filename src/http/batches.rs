@@ -26,7 +26,7 @@ const SMALL_BODY: u64 = 64 << 10;
 
 /// `POST /v1/batches`
 pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
-    let body = body(&request, payload, LARGEST_BODY, &state.budget).await?;
+    let body = body(&request, payload, LARGEST_BODY, &state.budget, None).await?;
     let now = state.clock.now();
     let intake = state.intake;
     let asked = actix_web::web::block(move || intake.read(&body.bytes, now))
@@ -217,7 +217,7 @@ pub(super) async fn decision<T: serde::de::DeserializeOwned>(
     state: &ApiState,
     expected: &str,
 ) -> Result<Option<T>, ApiError> {
-    let body = body(request, payload, SMALL_BODY, &state.budget).await?.bytes;
+    let body = body(request, payload, SMALL_BODY, &state.budget, None).await?.bytes;
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Payload;
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::connections::Current;
 use super::error::ApiError;
+use super::sipping::NO_LENGTH;
+use crate::receive::{Packing, Unpacked};
 use crate::store::StoreError;
 
 /// A body must have come within this time.
@@ -54,28 +57,92 @@ impl BodyBudget {
     }
 }
 
-/// The body, with at most `most` bytes.
-pub(super) async fn body(request: &HttpRequest, mut payload: Payload, most: u64, budget: &BodyBudget) -> Result<Body, ApiError> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+impl Body {
+    /// Unpacks it. What cannot be unpacked stays as it came: some say that a body is compressed when it no longer is.
+    pub fn unpack(&mut self, packing: Packing, most: u64, budget: &BodyBudget) -> Result<(), ApiError> {
+        match packing.unpack(&self.bytes, most) {
+            Unpacked::Whole(bytes) => {
+                budget.cover(&mut self.share, bytes.len())?;
+                self.bytes = bytes;
+                Ok(())
+            }
+            Unpacked::TooLarge => Err(ApiError::TooLarge(most)),
+            Unpacked::Broken => Ok(()),
+        }
+    }
+}
+
+/// How the body of a request is compressed.
+///
+/// # Errors
+/// In a way that is not read here.
+pub(super) fn packing(headers: &HeaderMap) -> Result<Option<Packing>, ApiError> {
+    let mut packing = None;
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        for coding in value.to_str().map_err(|_| ApiError::Encoding)?.split(',') {
+            let this = match coding.trim().to_ascii_lowercase().as_str() {
+                "" | "identity" => continue,
+                "gzip" | "x-gzip" => Packing::Gzip,
+                "deflate" => Packing::Deflate,
+                _ => return Err(ApiError::Encoding),
+            };
+            if packing.replace(this).is_some() {
+                return Err(ApiError::Encoding); // twice over
+            }
+        }
+    }
+    Ok(packing)
+}
+
+/// The length that a request gives for its body.
+fn declared(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Whether a request says where its body ends.
+pub(super) fn has_length(headers: &HeaderMap) -> bool {
+    match declared(headers) {
+        Some(length) => length != NO_LENGTH,
+        None => headers.contains_key(header::TRANSFER_ENCODING),
+    }
+}
+
+/// The body, with at most `most` bytes. `connection` notes each piece that comes.
+pub(super) async fn body(
+    request: &HttpRequest,
+    mut payload: Payload,
+    most: u64,
+    budget: &BodyBudget,
+    connection: Option<&Current>,
+) -> Result<Body, ApiError> {
+    let declared = declared(request.headers());
     if declared.is_some_and(|length| length > most) {
         return Err(ApiError::TooLarge(most));
     }
+    let declared = declared.and_then(|length| usize::try_from(length).ok());
     let read = async {
         let mut body = Body { bytes: Vec::new(), share: None };
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| ApiError::field("", "the body ended before its time"))?;
+        while declared != Some(body.bytes.len())
+            && let Some(chunk) = payload.next().await
+        {
+            let mut chunk = chunk.map_err(|_| ApiError::field("", "the body ended before its time"))?;
+            // With `Upgrade: websocket`, actix-web takes all that ever comes for the body.
+            chunk.truncate(declared.map_or(usize::MAX, |declared| declared - body.bytes.len()));
             let length = body.bytes.len() + chunk.len();
             if length as u64 > most {
                 return Err(ApiError::TooLarge(most));
             }
             budget.cover(&mut body.share, length)?;
-            if body.bytes.is_empty() && declared == Some(chunk.len() as u64) {
+            if body.bytes.is_empty() && declared == Some(chunk.len()) {
                 body.bytes = chunk.into(); // all of it at once, as nearly always: no copy
                 return Ok(body);
             }
+            if let Some(connection) = connection {
+                connection.note();
+            }
             if body.bytes.is_empty() {
                 // Once, instead of growing through all sizes: what is not touched of it takes no memory.
-                body.bytes.reserve_exact(declared.map_or(length, |declared| usize::try_from(declared).unwrap_or(length)));
+                body.bytes.reserve_exact(declared.unwrap_or(length));
             }
             body.bytes.extend_from_slice(&chunk);
         }
@@ -87,6 +154,29 @@ pub(super) async fn body(request: &HttpRequest, mut payload: Payload, most: u64,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_is_compressed_in_one_way_or_not_at_all() {
+        use header::HeaderValue;
+        for (lines, expected) in [
+            (&[][..], Ok(None)),
+            (&["identity"], Ok(None)),
+            (&[""], Ok(None)),
+            (&["gzip"], Ok(Some(Packing::Gzip))),
+            (&["X-GZIP"], Ok(Some(Packing::Gzip))),
+            (&["identity, Deflate "], Ok(Some(Packing::Deflate))),
+            (&["gzip, gzip"], Err(())),
+            (&["deflate", "gzip"], Err(())),
+            (&["br"], Err(())),
+            (&["gzip;q=1"], Err(())),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::CONTENT_ENCODING, HeaderValue::from_static(line));
+            }
+            assert_eq!(packing(&headers).map_err(|_| ()), expected, "{lines:?}");
+        }
+    }
 
     #[test]
     fn large_bodies_share_the_budget_and_small_ones_need_none_of_it() {

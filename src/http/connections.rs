@@ -1,9 +1,12 @@
 //! Cutting clients that are slow or idle, so that they cannot keep honest ones out.
 //!
 //! actix-web times the first head of a connection only (pitfalls.md, "actix-web"). One registry covers
-//! the rest: each connection notes when a request of it was completed and when something of an answer was
-//! taken, and a sweeper shuts those where neither happened for a while. When connections run short, the one
-//! that was idle longest goes.
+//! the rest: each connection notes when a request of it was completed, when a piece of a body came, and when the client
+//! took a piece of an answer. A sweeper shuts those where none of this happened for a while.
+//!
+//! When connections run short, the batch that holds the most of them loses the one that has been idle longest: whoever
+//! knows one callback URL cannot keep out those who report on other batches. Connections that no valid request came on
+//! yet count as one batch.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,6 +21,7 @@ use actix_web::rt::net::TcpStream;
 use socket2::{SockRef, Socket};
 
 use crate::clock::Clock;
+use crate::domain::BatchId;
 use crate::lock::lock;
 use crate::metrics::{Failed, Metrics};
 
@@ -40,10 +44,12 @@ struct Registry {
 pub struct Connection {
     /// A second handle of the socket: shutting it down wakes the one who serves it.
     socket: Socket,
-    /// Milliseconds since the start at which it was opened, a request of it was completed, or some of an answer was taken.
-    finished_at: AtomicU64,
-    /// Requests that are being answered.
+    /// Milliseconds since the start at which it was opened, or last did something.
+    active_at: AtomicU64,
+    /// Requests that are being answered. A request whose body is still awaited is none of them.
     busy: AtomicU32,
+    /// Stands for the batch that its last valid request was for; 0 where there was none yet.
+    batch: AtomicU64,
 }
 
 /// Takes the connection out of the registry when it ends.
@@ -56,8 +62,11 @@ struct Entry {
 /// Notes what is taken of an answer: an export may take its reader longer than any connection may be idle.
 pub struct Taking(Arc<Connection>, Arc<Registry>);
 
+/// The connection of a request.
+pub struct Current(Arc<Connection>, Arc<Registry>);
+
 /// While it lives, its connection is not idle.
-pub struct Busy(Arc<Connection>, Arc<Registry>);
+pub struct Busy(Current);
 
 impl Connections {
     /// For a listener that holds `most` connections.
@@ -80,7 +89,7 @@ impl Connections {
         if let Some(metrics) = &self.1 {
             metrics.failed_connection(match error {
                 DispatchError::Parse(ParseError::TooLarge) => Failed::TooLarge,
-                DispatchError::Io(error) if error.kind() == io::ErrorKind::InvalidData => Failed::TooLarge, // listener::FirstHead
+                DispatchError::Io(error) if error.kind() == io::ErrorKind::InvalidData => Failed::TooLarge, // sipping::FirstHead
                 DispatchError::Parse(ParseError::Timeout) | DispatchError::SlowRequestTimeout | DispatchError::DisconnectTimeout => {
                     Failed::Timeout
                 }
@@ -95,10 +104,15 @@ impl Connections {
     pub fn opened(&self, stream: &TcpStream, extensions: &mut Extensions) -> Option<Taking> {
         let socket = SockRef::from(stream).try_clone().ok()?;
         let registry = &self.0;
-        let connection = Arc::new(Connection { socket, finished_at: AtomicU64::new(registry.elapsed()), busy: AtomicU32::new(0) });
+        let connection = Arc::new(Connection {
+            socket,
+            active_at: AtomicU64::new(registry.elapsed()),
+            busy: AtomicU32::new(0),
+            batch: AtomicU64::new(0),
+        });
         let mut open = registry.open();
         if open.len() >= registry.most {
-            match open.values().filter(|other| other.is_idle()).min_by_key(|other| other.finished_at.load(Ordering::Relaxed)) {
+            match next_to_go(&open).and_then(|id| open.remove(&id)) {
                 Some(idle) => idle.cut(),
                 None => connection.cut(),
             }
@@ -111,18 +125,22 @@ impl Connections {
         Some(taking)
     }
 
+    /// The connection of a request.
+    pub fn of(request: &HttpRequest) -> Option<Current> {
+        let entry = request.conn_data::<Entry>()?;
+        Some(Current(entry.connection.clone(), entry.registry.clone()))
+    }
+
     /// Marks the connection of a request as busy until the value is dropped.
     pub fn busy(request: &HttpRequest) -> Option<Busy> {
-        let entry = request.conn_data::<Entry>()?;
-        entry.connection.busy.fetch_add(1, Ordering::Relaxed);
-        Some(Busy(entry.connection.clone(), entry.registry.clone()))
+        Self::of(request).map(Current::busy)
     }
 
     /// Cuts what has been idle for too long. Returns how many that were.
     pub fn sweep(&self, idle: Duration) -> usize {
         let limit = self.0.elapsed().saturating_sub(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX));
         let open = self.0.open();
-        let stale = open.values().filter(|connection| connection.is_idle() && connection.finished_at.load(Ordering::Relaxed) < limit);
+        let stale = open.values().filter(|connection| connection.is_idle() && connection.active_at.load(Ordering::Relaxed) < limit);
         stale.map(|connection| connection.cut()).count()
     }
 
@@ -162,10 +180,45 @@ impl Connection {
     }
 }
 
+/// Which connection is cut so that another finds a place. `None`: all are busy.
+fn next_to_go(open: &HashMap<u64, Arc<Connection>>) -> Option<u64> {
+    let mut held = HashMap::<u64, usize>::new();
+    for connection in open.values() {
+        *held.entry(connection.batch.load(Ordering::Relaxed)).or_default() += 1;
+    }
+    let most = held.into_iter().max_by_key(|(batch, count)| (*count, *batch == 0)).map(|(batch, _)| batch);
+    let idle = open.iter().filter(|(_, connection)| connection.is_idle());
+    let order = |(id, connection): &(&u64, &Arc<Connection>)| {
+        let is_of_most = most == Some(connection.batch.load(Ordering::Relaxed));
+        (!is_of_most, connection.active_at.load(Ordering::Relaxed), **id)
+    };
+    idle.min_by_key(order).map(|(id, _)| *id)
+}
+
+impl Current {
+    /// A valid request for a batch began on it.
+    pub fn is_for(&self, batch: BatchId) {
+        let (start, end) = batch.as_uuid().as_u64_pair();
+        self.0.batch.store((start ^ end).max(1), Ordering::Relaxed);
+        self.note();
+    }
+
+    /// Something came on it just now.
+    pub fn note(&self) {
+        self.0.active_at.store(self.1.elapsed(), Ordering::Relaxed);
+    }
+
+    /// Marks it as busy until the value is dropped.
+    pub fn busy(self) -> Busy {
+        self.0.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(self)
+    }
+}
+
 impl Taking {
     /// Something was taken just now.
     pub fn note(&self) {
-        self.0.finished_at.store(self.1.elapsed(), Ordering::Relaxed);
+        self.0.active_at.store(self.1.elapsed(), Ordering::Relaxed);
     }
 }
 
@@ -177,7 +230,7 @@ impl Drop for Entry {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.finished_at.store(self.1.elapsed(), Ordering::Relaxed);
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+        self.0.note();
+        self.0.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }

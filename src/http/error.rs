@@ -36,8 +36,12 @@ pub enum ApiError {
     Conflict(String),
     /// 409: the batch was pruned.
     Pruned(BatchId),
+    /// 411: the request does not say how long its body is.
+    NoLength,
     /// 413, with the bound.
     TooLarge(u64),
+    /// 415: a `Content-Encoding` that is not read here.
+    Encoding,
     /// 502: the provider gave no clear answer.
     Provider(String),
     /// 502, or 409 where it contradicts what is: the provider refused.
@@ -77,6 +81,18 @@ impl ApiError {
             Self::TooLarge(most) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", format!("the body may have {most} bytes"))
             }
+            Self::NoLength => (
+                StatusCode::LENGTH_REQUIRED,
+                "no-length",
+                "Length required",
+                "send `Content-Length`, or the body with `Transfer-Encoding: chunked`".into(),
+            ),
+            Self::Encoding => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "encoding",
+                "Content encoding not supported",
+                "send the body as it is, or with `Content-Encoding: gzip` or `deflate`".into(),
+            ),
             Self::Refused(status, detail) => (*status, REFUSED, "The provider refused", detail.clone()),
             Self::Provider(detail) => (StatusCode::BAD_GATEWAY, "provider", "No clear answer from the provider", detail.clone()),
             Self::Store(error, batch) => return store_problem(error, *batch),
@@ -137,7 +153,10 @@ impl ResponseError for ApiError {
             Self::Store(..) => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
             }
-            Self::TooSlow => {
+            Self::Encoding => {
+                response.insert_header((header::ACCEPT_ENCODING, "gzip, deflate"));
+            }
+            Self::TooSlow | Self::NoLength => {
                 response.force_close();
             }
             _ => {}

@@ -17,6 +17,7 @@ mod quarantine;
 mod query;
 mod receipts;
 mod routes;
+mod sipping;
 mod state;
 mod stream;
 

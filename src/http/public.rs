@@ -8,14 +8,14 @@ use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
-use super::body::{BodyBudget, body};
-use super::connections::Connections;
+use super::body::{Body, BodyBudget, body, has_length, packing};
+use super::connections::{Connections, Current};
 use super::error::ApiError;
 use crate::api::Acknowledgement;
 use crate::domain::{BatchId, CallbackSecrets};
 use crate::lock;
 use crate::probe::Probes;
-use crate::receive;
+use crate::receive::{self, Packing};
 use crate::secret::Echo;
 use crate::store::{Store, StoreError};
 
@@ -49,14 +49,22 @@ pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data
 }
 
 async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> Result<HttpResponse, ApiError> {
-    let _busy = Connections::busy(&request);
     // Decoded, where somebody thought that a `-` or a `_` had to be encoded.
     let path = request.match_info().as_str();
     let (batch, token) = authentic(path, state).ok_or_else(|| ApiError::NotFound("there is nothing here".into()))?;
     if request.method() != Method::POST {
         return Err(ApiError::Method("POST"));
     }
-    let body = match body(&request, payload, state.max_body, &state.budget).await {
+    if !has_length(request.headers()) {
+        return Err(ApiError::NoLength);
+    }
+    let packing = packing(request.headers())?;
+    // While its body is awaited a connection counts as idle: nobody keeps honest senders out by holding back what is due.
+    let connection = Connections::of(&request);
+    if let Some(connection) = &connection {
+        connection.is_for(batch);
+    }
+    let body = match unpacked(&request, payload, packing, state, connection.as_ref()).await {
         Err(error @ (ApiError::TooLarge(_) | ApiError::Store(..))) => {
             state.missed.fetch_add(1, Ordering::Relaxed);
             if matches!(error, ApiError::TooLarge(_)) {
@@ -66,6 +74,7 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
         }
         other => other?,
     };
+    let _busy = connection.map(Current::busy);
     if state.probes.arrived(batch) {
         return Ok(HttpResponse::Ok().content_type("application/json").body(format!("{{\"probe\":\"{batch}\"}}")));
     }
@@ -95,17 +104,31 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
     }
 }
 
+async fn unpacked(
+    request: &HttpRequest,
+    payload: Payload,
+    packing: Option<Packing>,
+    state: &PublicState,
+    connection: Option<&Current>,
+) -> Result<Body, ApiError> {
+    let mut body = body(request, payload, state.max_body, &state.budget, connection).await?;
+    if let Some(packing) = packing {
+        body.unpack(packing, state.max_body, &state.budget)?;
+    }
+    Ok(body)
+}
+
 fn authentic<'a>(path: &'a str, state: &PublicState) -> Option<(BatchId, &'a str)> {
     let (batch, token) = named(path, &state.prefix)?;
     lock::read(&state.secrets).verify(batch, token).then_some((batch, token))
 }
 
 /// Batch and token in a path, with the prefix of `public_url` or, where a proxy strips it, without. Without first: a short
-/// prefix is the beginning of `/callbacks` too.
+/// prefix is the beginning of `/callbacks` too. One slash more at the end is forgiven.
 fn named<'a>(path: &'a str, prefix: &str) -> Option<(BatchId, &'a str)> {
     let read = |path: &'a str| {
         let (batch, token) = path.strip_prefix("/callbacks/")?.split_once('/')?;
-        Some((batch.parse().ok()?, token))
+        Some((batch.parse().ok()?, token.strip_suffix('/').unwrap_or(token)))
     };
     read(path).or_else(|| read(path.strip_prefix(prefix)?))
 }
@@ -119,8 +142,11 @@ mod tests {
         let id = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
         for prefix in ["", "/c", "/call", "/callbacks", "/receipts", "/a/b"] {
             for path in [format!("/callbacks/{id}/token"), format!("{prefix}/callbacks/{id}/token")] {
-                let (batch, token) = named(&path, prefix).unwrap_or_else(|| unreachable!("{prefix}: {path}"));
-                assert_eq!((batch.to_string().as_str(), token), (id, "token"));
+                for path in [path.clone(), format!("{path}/")] {
+                    let (batch, token) = named(&path, prefix).unwrap_or_else(|| unreachable!("{prefix}: {path}"));
+                    assert_eq!((batch.to_string().as_str(), token), (id, "token"));
+                }
+                assert_eq!(named(&format!("{path}//"), prefix).map(|(_, token)| token), Some("token/"));
             }
             for path in ["/", "/callbacks", "/callbacks/x/y", &format!("/other/callbacks/{id}/token"), &format!("/callbacks/{id}")] {
                 assert_eq!(named(path, prefix).map(|(_, token)| token.len()), None, "{prefix}: {path}");

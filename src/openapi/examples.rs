@@ -69,7 +69,9 @@ pub(super) fn problem(status: u16, what: &str) -> Value {
         404 => "not-found",
         408 => "too-slow",
         409 => "conflict",
+        411 => "no-length",
         413 => "too-large",
+        415 => "encoding",
         502 => "provider",
         _ => "busy",
     };

@@ -12,6 +12,7 @@ mod damage;
 mod deploy;
 mod docs;
 mod doctor;
+mod field_callbacks;
 mod file;
 mod forgetting;
 mod histories;

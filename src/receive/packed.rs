@@ -1,0 +1,108 @@
+//! Bodies that came compressed.
+
+use std::io::Read;
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+/// How a body was compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// `gzip`.
+    Gzip,
+    /// `deflate`: with the frame of zlib, as it should be, or without, as some send it.
+    Deflate,
+}
+
+/// What a compressed body holds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unpacked {
+    /// The body.
+    Whole(Vec<u8>),
+    /// More bytes than it may have; no more than those were unpacked.
+    TooLarge,
+    /// It was not compressed in this way, or something of it is missing.
+    Broken,
+}
+
+impl Packing {
+    /// Unpacks a body of at most `most` bytes.
+    pub fn unpack(self, body: &[u8], most: u64) -> Unpacked {
+        match self {
+            Self::Gzip => whole(MultiGzDecoder::new(body), most),
+            Self::Deflate => match whole(ZlibDecoder::new(body), most) {
+                Unpacked::Broken => whole(DeflateDecoder::new(body), most),
+                unpacked => unpacked,
+            },
+        }
+    }
+
+    /// What a body that is no text looks like: kept by a version that could not unpack it.
+    pub(super) fn of(body: &[u8]) -> Option<Self> {
+        match body {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => Some(Self::Deflate),
+            _ => None,
+        }
+    }
+}
+
+fn whole(packed: impl Read, most: u64) -> Unpacked {
+    let mut body = Vec::new();
+    match packed.take(most.saturating_add(1)).read_to_end(&mut body) {
+        Ok(length) if length as u64 > most => Unpacked::TooLarge,
+        Ok(_) => Unpacked::Whole(body),
+        Err(_) => Unpacked::Broken,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    fn packed(text: &[u8]) -> [(Packing, Vec<u8>); 3] {
+        let (mut gzip, mut zlib, mut raw) = (
+            GzEncoder::new(Vec::new(), Compression::best()),
+            ZlibEncoder::new(Vec::new(), Compression::best()),
+            DeflateEncoder::new(Vec::new(), Compression::best()),
+        );
+        gzip.write_all(text).and(zlib.write_all(text)).and(raw.write_all(text)).expect("written");
+        let finished = "finished";
+        [
+            (Packing::Gzip, gzip.finish().expect(finished)),
+            (Packing::Deflate, zlib.finish().expect(finished)),
+            (Packing::Deflate, raw.finish().expect(finished)),
+        ]
+    }
+
+    #[test]
+    fn what_was_packed_is_unpacked_within_its_bound_and_what_is_cut_short_is_not() {
+        let text = [b'x'; 10_000];
+        for (packing, body) in packed(&text) {
+            assert_eq!(packing.unpack(&body, 10_000), Unpacked::Whole(text.to_vec()));
+            assert_eq!(packing.unpack(&body, 9_999), Unpacked::TooLarge);
+            assert_eq!(packing.unpack(&body[..body.len() - 1], 10_000), Unpacked::Broken);
+            assert_eq!(packing.unpack(b"{\"destination\"", 10_000), Unpacked::Broken);
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_unpacked_no_further_than_its_bound() {
+        for (packing, body) in packed(&vec![0; 64 << 20]) {
+            assert!(body.len() < 100_000);
+            assert_eq!(packing.unpack(&body, 256 << 10), Unpacked::TooLarge);
+        }
+    }
+
+    #[test]
+    fn what_an_older_version_kept_packed_is_known_by_its_first_bytes() {
+        let [gzip, zlib, raw] = packed(b"{}");
+        assert_eq!(Packing::of(&gzip.1), Some(Packing::Gzip));
+        assert_eq!(Packing::of(&zlib.1), Some(Packing::Deflate));
+        assert_eq!((Packing::of(&raw.1), Packing::of(b"{}"), Packing::of(b"x")), (None, None, None));
+    }
+}

@@ -1,0 +1,258 @@
+//! What real senders, proxies and libraries do to a callback on its way.
+
+use std::io::Write;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{Daemon, Options, receipt, request, spawn, spawn_with};
+
+const ONE: &str = "+447700900001";
+
+/// A connection on which requests are written by hand.
+struct Wire(TcpStream);
+
+impl Wire {
+    async fn to(url: &str) -> Self {
+        Self(TcpStream::connect(url.trim_start_matches("http://")).await.expect("connected"))
+    }
+
+    async fn write(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.expect("sent");
+    }
+
+    /// One answer: its head in small letters, and its body. `None`: the connection ended.
+    async fn answer(&mut self) -> Option<(String, String)> {
+        let mut read = Vec::new();
+        let once = async {
+            loop {
+                let text = String::from_utf8_lossy(&read).into_owned();
+                if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                    let head = head.to_ascii_lowercase();
+                    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+                    if body.len() >= length.unwrap_or(0) {
+                        return Some((head, body.to_owned()));
+                    }
+                }
+                match self.0.read_buf(&mut read).await {
+                    Ok(1..) => {}
+                    _ => return None,
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), once).await.expect("in time")
+    }
+
+    /// What comes until the other side closes.
+    async fn rest(&mut self) -> String {
+        let mut text = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), self.0.read_to_end(&mut text)).await;
+        assert!(read.is_ok(), "never closed");
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// A daemon whose provider has a batch of one number, and the path of its callback.
+async fn with_batch(options: Options) -> (Daemon, String, String) {
+    let daemon = spawn_with(options).await;
+    let id = daemon.submit(&[ONE]).await;
+    daemon.until(&id, "submitted").await;
+    let path = daemon.callback(&id).replace(&daemon.public, "");
+    (daemon, id, path)
+}
+
+/// After one request with these header lines, another one is answered on the same connection, or the first answer said
+/// that there is none to come.
+async fn lives_or_says_that_it_ends(url: &str, first: &str, body: &str, headers: &str) {
+    let mut wire = Wire::to(url).await;
+    for headers in [headers, ""] {
+        wire.write(&format!("{first}Host: x\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())).await;
+        let (head, _) = wire.answer().await.unwrap_or_else(|| unreachable!("cut without a word before {headers:?}"));
+        assert!(head.contains(" 200 "), "{headers:?}: {head}");
+        // HTTP/1.0 ends it unless it says otherwise.
+        if head.contains("connection: close") || (head.starts_with("http/1.0") && !head.contains("connection: keep-alive")) {
+            assert_eq!(wire.rest().await, "", "{headers:?}");
+            return;
+        }
+        assert!(!head.contains("upgrade"), "{headers:?}: {head}");
+    }
+}
+
+#[actix_web::test]
+async fn a_proxy_that_always_asks_to_upgrade_loses_no_receipt_on_a_connection_that_ends_without_a_word() {
+    let (daemon, _, path) = with_batch(Options::default()).await;
+    let body = receipt(ONE, true, "00").to_string();
+    let token = format!("Authorization: Bearer {}\r\n", daemon.token);
+    for version in ["HTTP/1.1", "HTTP/1.0"] {
+        for headers in [
+            "Connection: upgrade\r\n",
+            "Connection: Upgrade\r\nUpgrade: \r\n",
+            "connection: UPGRADE\r\n",
+            "Connection: keep-alive, Upgrade\r\n",
+            "Connection: keep-alive\r\nConnection: upgrade\r\n",
+            "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+            "Connection: upgrade\r\nUpgrade: websocket\r\n",
+            "Upgrade: websocket\r\n",
+            "Connection: upgrade, close\r\n",
+        ] {
+            lives_or_says_that_it_ends(&daemon.public, &format!("POST {path} {version}\r\n"), &body, headers).await;
+            for path in ["/v1/stats", "/readyz"] {
+                lives_or_says_that_it_ends(&daemon.private, &format!("GET {path} {version}\r\n{token}"), "", headers).await;
+            }
+        }
+    }
+    assert_eq!(daemon.get("/v1/stats").await.json()["receipts"], 1);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn whoever_does_not_say_how_long_a_body_is_is_told_to() {
+    let (daemon, _, path) = with_batch(Options::default()).await;
+    let body = receipt(ONE, true, "00").to_string();
+    for version in ["HTTP/1.1", "HTTP/1.0"] {
+        for headers in ["Connection: close\r\n", "Connection: keep-alive\r\n", ""] {
+            for body in [&body, ""] {
+                let mut wire = Wire::to(&daemon.public).await;
+                wire.write(&format!("POST {path} {version}\r\nHost: x\r\n{headers}\r\n{body}")).await;
+                let _ = wire.0.shutdown().await;
+                let text = wire.rest().await;
+                assert!(text.starts_with(&format!("{version} 411 ")), "{version} {headers:?}: {text}");
+                assert_eq!(text.matches("HTTP/1.").count(), 1, "what follows is no request: {text}");
+            }
+        }
+        let mut wire = Wire::to(&daemon.public).await;
+        wire.write(&format!("POST {path}x {version}\r\nHost: x\r\n\r\n{body}")).await;
+        assert!(wire.rest().await.contains(" 404 "), "the path comes first");
+    }
+    // A later request of the connection.
+    let mut wire = Wire::to(&daemon.public).await;
+    wire.write(&format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+    assert!(wire.answer().await.expect("an answer").0.contains(" 200 "));
+    wire.write(&format!("POST {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+    assert!(wire.rest().await.starts_with("HTTP/1.1 411 "));
+    // What says where it ends is read.
+    let mut wire = Wire::to(&daemon.public).await;
+    wire.write(&format!("POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len()))
+        .await;
+    assert!(wire.answer().await.expect("an answer").1.contains("\"duplicates\":1"));
+    assert_eq!(daemon.post(&path[11..47], "").await.status, 202, "nothing, and it says so");
+    // The API has requests without a body, and curl sends them without a length.
+    let mut wire = Wire::to(&daemon.private).await;
+    wire.write(&format!("POST /v1/check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", daemon.token)).await;
+    assert!(wire.answer().await.expect("an answer").0.contains(" 200 "));
+    assert_eq!(daemon.get("/v1/stats").await.json()["receipts"], 1);
+}
+
+#[actix_web::test]
+async fn a_slash_too_many_at_the_end_of_a_callback_is_forgiven_and_nothing_else_is() {
+    let (daemon, _, path) = with_batch(Options::default()).await;
+    let post = async |path: String| {
+        request("POST", &format!("{}{path}", daemon.public), &[], receipt(ONE, true, "00").to_string().into_bytes()).await.status
+    };
+    assert_eq!(post(format!("{path}/")).await, 200);
+    for wrong in [format!("{path}//"), format!("/{path}"), path.replace('-', "%252D"), format!("{path}/."), format!("{path}%2F")] {
+        assert_eq!(post(wrong.clone()).await, 404, "{wrong}");
+    }
+    assert_eq!(daemon.get("/v1/stats").await.json()["receipts"], 1);
+}
+
+#[actix_web::test]
+async fn compressed_callbacks_are_unpacked_within_the_bound_of_bodies() {
+    let (daemon, id, _) = with_batch(Options::default().set("RECEIPTD_CALLBACK__MAX_BODY", "16KiB")).await;
+    let mut code = 0x10;
+    let mut next = || {
+        code += 1;
+        receipt(ONE, false, &format!("{code:x}")).to_string().into_bytes()
+    };
+    let post = async |coding: &str, body: Vec<u8>| request("POST", &daemon.callback(&id), &[("content-encoding", coding)], body).await;
+    for (coding, pack) in
+        [("gzip", gzip as fn(&[u8]) -> _), ("x-gzip", gzip), ("GZIP", gzip), ("deflate", zlib), ("Deflate", raw), ("identity, gzip", gzip)]
+    {
+        let answer = post(coding, pack(&next())).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"recorded":1,"duplicates":0}"#), "{coding}");
+    }
+    assert_eq!(post("identity", next()).await.status, 200);
+    assert_eq!(post("gzip", next()).await.status, 200, "some proxies unpack and leave the header");
+    for coding in ["br", "zstd", "compress", "gzip, gzip", "utf-8"] {
+        let answer = post(coding, gzip(&next())).await;
+        assert_eq!((answer.status, answer.header("accept-encoding")), (415, Some("gzip, deflate")), "{coding}");
+    }
+    for (coding, bomb) in [("gzip", gzip(&[b' '; 1 << 20])), ("deflate", zlib(&[b' '; 1 << 20])), ("deflate", raw(&[b' '; 1 << 20]))] {
+        assert!(bomb.len() < 8 << 10);
+        assert_eq!(post(coding, bomb).await.status, 413);
+    }
+    // What is cut short is kept as it came.
+    let whole = gzip(&next());
+    let answer = post("gzip", whole[..whole.len() - 3].to_vec()).await;
+    assert_eq!(answer.status, 202);
+    let kept = daemon.get(&format!("/v1/quarantine/{}", answer.json()["quarantined"][0])).await.json();
+    assert_eq!(kept["bytes"], json!(whole.len() - 3));
+    assert_eq!(daemon.get("/v1/stats").await.json()["receipts"], 8);
+    daemon.assert_books_balance().await;
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(text).and_then(|()| packer.finish()).expect("packed")
+}
+
+fn zlib(text: &[u8]) -> Vec<u8> {
+    let mut packer = ZlibEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(text).and_then(|()| packer.finish()).expect("packed")
+}
+
+fn raw(text: &[u8]) -> Vec<u8> {
+    let mut packer = DeflateEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(text).and_then(|()| packer.finish()).expect("packed")
+}
+
+/// As a version kept it that could not unpack.
+#[actix_web::test]
+async fn what_is_in_the_quarantine_compressed_can_be_replayed() {
+    let (daemon, id, _) = with_batch(Options::default()).await;
+    for (pack, code) in [(gzip as fn(&[u8]) -> _, "22"), (zlib, "23")] {
+        let body = pack(receipt(ONE, false, code).to_string().as_bytes());
+        let answer = daemon.post(&id, body).await;
+        assert_eq!(answer.status, 202, "nothing says that it is compressed");
+        let replayed = daemon.api("POST", &format!("/v1/quarantine/{}/replay", answer.json()["quarantined"][0]), None).await;
+        assert_eq!((replayed.status, replayed.json()["recorded"].as_u64()), (200, Some(1)), "{replayed:?}");
+    }
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn only_who_prefers_a_stream_gets_one() {
+    let daemon = spawn().await;
+    let token = format!("Bearer {}", daemon.token);
+    let asked = async |accept: &str, last: Option<&str>| {
+        let mut wire = Wire::to(&daemon.private).await;
+        let last = last.map(|id| format!("Last-Event-ID:{id}\r\n")).unwrap_or_default();
+        wire.write(&format!("GET /v1/receipts HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nAccept: {accept}\r\n{last}\r\n")).await;
+        let (head, _) = wire.answer().await.expect("an answer");
+        let media = head.split("content-type: ").nth(1).and_then(|rest| rest.split("\r\n").next()).unwrap_or_default();
+        (head[9..12].to_owned(), media.to_owned())
+    };
+    let answer = |status: &str, media: &str| (status.to_owned(), media.to_owned());
+    for accept in ["text/event-stream", "text/event-stream;q=0.9, */*;q=0.1", "TEXT/EVENT-STREAM; charset=utf-8"] {
+        assert_eq!(asked(accept, None).await, answer("200", "text/event-stream"), "{accept}");
+    }
+    for accept in [
+        "text/event-stream;q=0, application/json",
+        "application/json, text/event-stream;q=0.1",
+        "text/event-streams",
+        "text/event-stream;q=0.0",
+        "*/*",
+    ] {
+        assert_eq!(asked(accept, None).await, answer("200", "application/json"), "{accept}");
+    }
+    for id in ["", " ", " 0"] {
+        assert_eq!(asked("text/event-stream", Some(id)).await, answer("200", "text/event-stream"), "{id:?}");
+    }
+    for id in [" undefined", " -1", " null"] {
+        assert_eq!(asked("text/event-stream", Some(id)).await, answer("400", "application/problem+json"), "{id:?}");
+    }
+}
