@@ -2,13 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::error::StoreError;
 use super::handle::Store;
 use super::record::{Incoming, Recorded};
 use super::rows::uuid;
-use super::settings::QuarantineBounds;
 use crate::api;
 use crate::domain::{Source, Timestamp};
+use crate::store::error::StoreError;
+use crate::store::settings::QuarantineBounds;
 
 impl Store {
     /// Whether what waits leaves no room: callbacks that are not understood are answered `503` then.

@@ -13,8 +13,8 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::checkpoint::checkpoint;
-use super::identity::beside;
 use crate::lock::lock;
+use crate::store::identity::beside;
 
 /// What was seen of the database file, to compare it with what is there.
 pub(super) struct FileWatch {

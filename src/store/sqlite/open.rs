@@ -4,22 +4,22 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 
-use super::answers::AtOpening;
 use super::checkpoint::Checkpointer;
 use super::connection::{open_for_writing, open_or_create, readers};
 use super::enqueue::{ARRIVING_AT_A_TIME, delete_unfinished};
-use super::error::OpenError;
 use super::file_watch::FileWatch;
 use super::handle::{Shared, Store};
-use super::identity::beside;
 use super::lineage::recognise;
 use super::lock::{real_path, take_lock};
 use super::prune::finish_pruning;
-use super::queue::Queue;
 use super::schema::migrate;
-use super::settings::StoreSettings;
 use super::writer::{Writer, spawn};
 use crate::clock::Clock;
+use crate::store::answers::AtOpening;
+use crate::store::error::OpenError;
+use crate::store::identity::beside;
+use crate::store::queue::Queue;
+use crate::store::settings::StoreSettings;
 
 /// Readers that may wait for a connection; more are told to come back.
 const READERS_WAITING: usize = 256;

@@ -5,10 +5,10 @@ use std::path::Path;
 use rusqlite::{Connection, named_params};
 use uuid::Uuid;
 
-use super::answers::AtOpening;
-use super::error::OpenError;
-use super::identity::Identity;
 use crate::domain::{LastError, Timestamp};
+use crate::store::answers::AtOpening;
+use crate::store::error::OpenError;
+use crate::store::identity::Identity;
 
 /// More receipts than any original takes after it was copied, or any database between two starts.
 const LEAP: i64 = 1 << 32;

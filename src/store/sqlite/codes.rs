@@ -2,10 +2,10 @@
 
 use rusqlite::named_params;
 
-use super::error::StoreError;
 use super::handle::Store;
 use crate::api::Code;
 use crate::domain::{ReceiptCode, Timestamp};
+use crate::store::error::StoreError;
 
 impl Store {
     /// The list, in order of the codes as numbers.

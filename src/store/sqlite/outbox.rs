@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, named_params};
 
-use super::answers::{Claimed, Settlement};
 use super::claims::{Claim, Claims};
-use super::error::StoreError;
 use super::handle::{Store, blocking};
 use super::lineage::json;
 use super::rows::find_batch;
 use super::tx::Tx;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
+use crate::store::answers::{Claimed, Settlement};
+use crate::store::error::StoreError;
 
 /// Between two attempts to write down what is known.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);

@@ -4,9 +4,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use rusqlite::Connection;
 
-use super::identity::Identity;
 use crate::domain::Timestamp;
 use crate::lock::lock;
+use crate::store::identity::Identity;
 
 /// What every statement of a transaction needs.
 #[derive(Clone, Copy)]

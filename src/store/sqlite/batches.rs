@@ -3,14 +3,14 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, named_params};
 
-use super::answers::{Cancel, Resolved};
-use super::error::StoreError;
 use super::failure::JobError;
-use super::filters::BatchFilter;
 use super::handle::Store;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, find_batch};
 use super::tx::Tx;
 use crate::domain::{Batch, BatchId, BatchState, Identifier, Resolution, Timestamp};
+use crate::store::answers::{Cancel, Resolved};
+use crate::store::error::StoreError;
+use crate::store::filters::BatchFilter;
 
 impl Store {
     /// One batch.

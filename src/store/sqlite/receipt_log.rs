@@ -2,13 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::error::StoreError;
-use super::filters::ReceiptFilter;
 use super::handle::Store;
 use super::record::{Incoming, Recorded};
 use super::rows::{StoredIdentifier, display_number, outcome_of, source_of};
 use crate::api;
 use crate::domain::{ReceiptCode, Timestamp};
+use crate::store::error::StoreError;
+use crate::store::filters::ReceiptFilter;
 
 /// Rows of the log that one filtered page looks at.
 const LOG_ROWS_PER_PAGE: i64 = 20_000;

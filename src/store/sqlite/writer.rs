@@ -9,15 +9,15 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::checkpoint::{Checkpointer, checkpoint, watch_wal};
 use super::connection::open_for_writing;
-use super::error::StoreError;
 use super::failure::{JobError, is_storage_failure};
 use super::file_watch::FileWatch;
-use super::identity::Identity;
-use super::queue::{Job, Queue, Taken};
 use super::record::Recorder;
 use super::transaction::{Sqlite, Writing};
 use super::tx::Tx;
 use crate::clock::Clock;
+use crate::store::error::StoreError;
+use crate::store::identity::Identity;
+use crate::store::queue::{Job, Queue, Taken};
 
 /// After so long without work the writer tidies up.
 const QUIET: Duration = Duration::from_secs(2);

@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::error::OpenError;
-use super::identity::beside;
+use crate::store::error::OpenError;
+use crate::store::identity::beside;
 
 /// As many links in a row as Linux follows.
 const LINKS: usize = 40;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::BackupError;
 use super::handle::Store;
-use super::identity::{Identity, beside};
 use super::lock::take_lock;
 use crate::lock::lock;
+use crate::store::error::BackupError;
+use crate::store::identity::{Identity, beside};
 
 impl Store {
     /// Copies the database and its identity to `to` and `to.identity`, both mode 0600, while receipts come in. The

@@ -1,10 +1,10 @@
 //! What the jobs of one transaction share.
 
 use super::failure::JobError;
-use super::queue::Transactions;
 use super::record::{Incoming, Recorded, Recorder, Usual};
-use super::settings::QuarantineBounds;
 use super::tx::Tx;
+use crate::store::queue::Transactions;
+use crate::store::settings::QuarantineBounds;
 
 /// What happens inside one transaction.
 pub(super) struct Writing<'c> {

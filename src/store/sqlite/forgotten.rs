@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::identity::Identity;
 use super::rows::key;
 use super::tx::Tx;
 use crate::domain::mention::{is_in, without};
 use crate::domain::{Identifier, Msisdn, Receipt, ReceiptCode};
+use crate::store::identity::Identity;
 
 /// What stands in the place of a forgotten number.
 pub(super) fn stand_in(conn: &Connection, identity: &Identity, number: Msisdn) -> rusqlite::Result<Option<i64>> {

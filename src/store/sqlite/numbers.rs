@@ -6,11 +6,11 @@
 use rusqlite::{Connection, named_params};
 
 use super::destinations::{history, one};
-use super::error::StoreError;
 use super::handle::Store;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, key};
 use crate::api::{NumberInBatch, NumberReport};
 use crate::domain::{Msisdn, Timestamp};
+use crate::store::error::StoreError;
 
 impl Store {
     /// Everything known of a number: its batches, the newest first, from before a cursor. `None`: nothing at all.

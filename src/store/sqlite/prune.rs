@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::error::StoreError;
 use super::handle::Store;
 use super::tx::Tx;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
+use crate::store::error::StoreError;
 
 /// Destinations, or bodies, that go in one transaction: some milliseconds.
 const AT_A_TIME: usize = 500;

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::answers::Enqueued;
 use super::batches::reread;
-use super::error::StoreError;
 use super::failure::JobError;
 use super::forgotten::stand_in;
 use super::handle::Store;
@@ -16,6 +14,8 @@ use super::rows::key;
 use super::transaction::Writing;
 use super::tx::Tx;
 use crate::domain::{BatchId, Msisdn, NewBatch, Timestamp};
+use crate::store::answers::Enqueued;
+use crate::store::error::StoreError;
 
 /// Destinations that are written in one transaction: a millisecond or two.
 const SLICE: usize = 4_096;

@@ -2,10 +2,10 @@
 
 use rusqlite::named_params;
 
-use super::error::StoreError;
 use super::handle::Store;
 use super::rows::count;
 use crate::api::Traffic;
+use crate::store::error::StoreError;
 
 /// As far back as habits are looked at.
 const NEWEST: u32 = 1_000;

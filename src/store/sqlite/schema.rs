@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
-use super::error::OpenError;
+use crate::store::error::OpenError;
 
 /// `schema.sql`, whole.
-const SCHEMA: &str = include_str!("../../schema.sql");
+const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// Bytes of a page in the files that are made.
 pub(super) const PAGE: i32 = 1_024;

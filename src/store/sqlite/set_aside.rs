@@ -2,11 +2,11 @@
 
 use rusqlite::named_params;
 
-use super::error::StoreError;
 use super::failure::JobError;
-use super::settings::QuarantineBounds;
 use super::tx::Tx;
 use crate::domain::BatchId;
+use crate::store::error::StoreError;
+use crate::store::settings::QuarantineBounds;
 
 /// Sets a body aside, in the quarantine. At the bound the oldest that is done with goes first; where all are waiting, it is refused.
 pub(super) fn set_aside(tx: &Tx<'_>, bounds: QuarantineBounds, batch: BatchId, reason: &str, body: &[u8]) -> Result<i64, JobError> {

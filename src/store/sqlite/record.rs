@@ -13,9 +13,9 @@ use super::failure::JobError;
 use super::forgotten::{has_destination, stand_in, without_number};
 use super::rows::{AsIdentifier, key, outcome_number, source_number};
 use super::set_aside::set_aside;
-use super::settings::QuarantineBounds;
 use super::tx::Tx;
 use crate::domain::{BatchId, Identifier, Outcome, Receipt, ReceiptCode, Said, Source};
+use crate::store::settings::QuarantineBounds;
 
 /// Distinct receipts that one destination takes; more are quarantined.
 const RECEIPTS_PER_DESTINATION: i64 = 1_000;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::{OpenError, StoreError};
 use super::handle::Store;
 use super::lock::take_lock;
+use crate::store::error::{OpenError, StoreError};
 
 /// Each query finds rows that must not be; it returns the text that says so.
 const INVARIANTS: &[&str] = &[

@@ -8,8 +8,8 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags};
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
-use super::error::OpenError;
 use super::schema::{PAGE, examine};
+use crate::store::error::OpenError;
 
 /// Connections for reading.
 const READERS: u32 = 8;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rusqlite::named_params;
 
-use super::error::StoreError;
 use super::handle::{Store, blocking};
-use super::identity::beside;
 use crate::metrics::{Gauges, Metrics};
+use crate::store::error::StoreError;
+use crate::store::identity::beside;
 
 impl Store {
     /// Where all who share the store count.

@@ -2,13 +2,13 @@
 
 use rusqlite::{Row, named_params};
 
-use super::answers::{Awaiting, PollAnswer};
 use super::batches::move_to;
-use super::error::StoreError;
 use super::forgotten::stand_in;
 use super::handle::Store;
 use super::rows::{find_batch, key};
 use crate::domain::{Batch, BatchId, BatchState, Msisdn, Timestamp};
+use crate::store::answers::{Awaiting, PollAnswer};
+use crate::store::error::StoreError;
 
 impl Store {
     /// Whether any of these numbers is one that the batch is for, forgotten ones included.

@@ -2,14 +2,14 @@
 
 use rusqlite::{Connection, Row, named_params};
 
-use super::error::StoreError;
-use super::filters::DestinationFilter;
 use super::handle::Store;
 use super::receipt_log::{LOG_COLUMNS, LOG_TABLES, log_entry};
 use super::record::said_of;
 use super::rows::{StoredIdentifier, display_number, find_batch, key, time_or_none};
 use crate::api;
 use crate::domain::{Batch, BatchId, BatchState, DestinationState, Msisdn, ReceiptCode, Said};
+use crate::store::error::StoreError;
+use crate::store::filters::DestinationFilter;
 
 /// The columns of one destination, with its deciding receipt.
 ///

@@ -3,10 +3,8 @@
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, named_params};
 
-use super::answers::Forget;
 use super::checkpoint::checkpoint;
 use super::connection::open_for_writing;
-use super::error::StoreError;
 use super::failure::JobError;
 use super::forgotten::{identifier_without, stand_in};
 use super::handle::{Store, blocking};
@@ -17,6 +15,8 @@ use super::tx::Tx;
 use crate::api;
 use crate::domain::mention::{body_without, without};
 use crate::domain::{BatchState, LastError, Msisdn, ReceiptCode};
+use crate::store::answers::Forget;
+use crate::store::error::StoreError;
 
 /// Rows that are looked at in one read.
 const AT_A_TIME: usize = 1_000;

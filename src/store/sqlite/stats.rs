@@ -2,11 +2,11 @@
 
 use rusqlite::named_params;
 
-use super::error::StoreError;
 use super::handle::Store;
 use super::rows::{Stored, count};
 use crate::api::Stats;
 use crate::domain::{BatchState, Counts};
+use crate::store::error::StoreError;
 
 impl Store {
     /// Totals over all batches.

@@ -9,16 +9,16 @@ use tokio::sync::Semaphore;
 
 use super::claims::Claims;
 use super::connection::Readers;
-use super::error::StoreError;
 use super::failure::JobError;
 use super::file_watch::FileWatch;
-use super::identity::Identity;
-use super::queue::Queue;
-use super::settings::QuarantineBounds;
 use super::transaction::{Sqlite, Writing};
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
 use crate::lock::lock;
+use crate::store::error::StoreError;
+use crate::store::identity::Identity;
+use crate::store::queue::Queue;
+use crate::store::settings::QuarantineBounds;
 
 /// The store. Clones share it.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-use super::error::{BackupError, OpenError, StoreError};
+use crate::store::error::{BackupError, OpenError, StoreError};
 
 /// Why a job inside a transaction gave up.
 #[derive(Debug)]

@@ -1,0 +1,44 @@
+//! SQLite: one file, one writer.
+//!
+//! One writer thread owns the only writing connection and commits in groups; readers come from a pool of read-only
+//! connections.
+
+mod awaiting;
+mod backup;
+mod batches;
+mod check;
+mod checkpoint;
+mod claims;
+mod codes;
+mod connection;
+mod counters;
+mod destinations;
+mod enqueue;
+mod failure;
+mod file_watch;
+mod forget;
+mod forgotten;
+mod gauges;
+mod handle;
+mod lineage;
+mod lock;
+mod numbers;
+mod open;
+mod outbox;
+mod prune;
+mod quarantine;
+mod receipt_log;
+mod record;
+mod rows;
+mod schema;
+mod set_aside;
+mod stats;
+mod traffic;
+mod transaction;
+mod tx;
+mod writer;
+
+pub use backup::backup_file;
+pub use check::check_file;
+pub use handle::Store;
+pub use record::{Incoming, Item, Recorded};
