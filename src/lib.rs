@@ -1,16 +1,19 @@
 //! receiptd: submits batches of SMS and RCS and records what became of every single message.
 //!
-//! Two ways through the house, each in one direction: a batch goes out (`http → submit → store → provider`), a
-//! receipt comes in (`http → receive → store`). Every source of receipts, the callback, a poll or a replay, goes
-//! through the one room [`receive`].
+//! Data takes two ways, each in one direction: a batch goes out (`http → submit → store → provider`), a receipt comes in
+//! (`http → receive → store`). Every source of receipts, the callback, a poll or a replay, goes through the one module
+//! [`receive`].
 //!
-//! A room uses only rooms of a lower rank (`tests/it/layers.rs` holds it to that):
+//! A module uses only modules of a lower rank (`tests/it/layers.rs` checks it):
 //!
-//! | rank | room | holds |
+//! | rank | modules | what they hold |
 //! | --- | --- | --- |
-//! | 0 | [`domain`], [`secret`], `lock`, `loose` | the words of the trade and the rules as pure functions; what must not show; locks; JSON values of any type |
+//! | 0 | [`domain`] | the terms of the field as types, and the rules as pure functions |
+//! | 0 | [`secret`], `headers`, `lock`, `loose` | secrets that never show; headers, locks and JSON of any type, as several modules read or take them |
 //! | 1 | [`clock`], [`metrics`], [`config`], [`api`] | the clock that is handed in; what is counted; the configuration; the JSON shapes of the REST API |
-//! | 2 | [`store`], [`provider`], [`simulator`], [`client`], [`probe`], [`openapi`] | all the SQL; the provider's API, and a simulated provider that knows nothing of us; our own API from the caller's side; does the public URL lead home; the REST API described |
+//! | 2 | [`store`] | all the SQL |
+//! | 2 | [`provider`], [`simulator`] | the provider's API, and a simulated provider that knows nothing of us |
+//! | 2 | [`client`], [`openapi`], [`probe`] | our own API from the caller's side; its description; whether the public URL reaches this daemon |
 //! | 3 | [`receive`] | the one way in for receipts |
 //! | 4 | [`submit`], [`reconcile`], [`retention`], [`codes`] | the workers and use cases over a store and a provider |
 //! | 5 | [`http`] | both listeners |
@@ -26,6 +29,7 @@ pub mod clock;
 pub mod codes;
 pub mod config;
 pub mod domain;
+mod headers;
 pub mod http;
 mod lock;
 mod loose;

@@ -1,8 +1,8 @@
 //! One request and its answer, with all that awc leaves to its caller (pitfalls.md, "awc").
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use awc::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HttpDate, RETRY_AFTER};
+use awc::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use awc::http::{Method, StatusCode};
 use awc::{ClientResponse, Connector};
 use futures_util::StreamExt;
@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ClientError;
 use crate::api::{Problem, Timestamp};
+use crate::headers;
 use crate::secret::Secret;
 
 /// Connecting, name resolution included.
@@ -83,7 +84,8 @@ impl Exchange {
             )
             .await?;
             let headers = response.headers();
-            Ok(Answer { status: response.status(), date: date(headers), retry_after: retry_after(headers), body: whole })
+            let (date, retry_after) = (headers::date(headers).map(Timestamp::from), headers::retry_after(headers));
+            Ok(Answer { status: response.status(), date, retry_after, body: whole })
         };
         tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(silent(deadline)))
     }
@@ -215,7 +217,7 @@ async fn read_body(
     mut take: impl FnMut(&[u8]) -> Result<(), ClientError>,
     idle: Duration,
 ) -> Result<(), ClientError> {
-    let announced: Option<u64> = header(response.headers(), CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let announced = headers::content_length(response.headers());
     let mut taken = 0u64;
     loop {
         match tokio::time::timeout(idle, response.next()).await {
@@ -232,24 +234,4 @@ async fn read_body(
         Some(announced) if announced != taken => Err(ClientError::Unreadable(format!("it broke off after {taken} of {announced} bytes"))),
         _ => Ok(()),
     }
-}
-
-fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
-}
-
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let date: HttpDate = header(headers, DATE)?.parse().ok()?;
-    Some(SystemTime::from(date).into())
-}
-
-/// `Retry-After` in seconds; its other form, a date, counts from the answer's own date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = header(headers, RETRY_AFTER)?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = SystemTime::from(text.parse::<HttpDate>().ok()?);
-    let now = SystemTime::from(header(headers, DATE)?.parse::<HttpDate>().ok()?);
-    Some(until.duration_since(now).unwrap_or_default())
 }

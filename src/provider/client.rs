@@ -6,9 +6,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use awc::http::header::{self, HeaderMap, HttpDate};
+use awc::http::header::{self, HeaderMap};
 use awc::http::{Uri, Version};
 use awc::{Client, ClientRequest, ClientResponse, Connector};
 use futures_util::StreamExt;
@@ -19,6 +19,7 @@ use super::masked::Hidden;
 use super::outcome::{Answer, CallError, Cancelled, Exchange, SubmissionOutcome, Trouble};
 use super::wire::{self, PendingBatch, Submission, WireNames};
 use crate::domain::{BatchId, Content, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
+use crate::headers;
 use crate::metrics::{Call, Ending, Metrics};
 use crate::secret::{Echo, Secret};
 
@@ -295,8 +296,9 @@ fn client(timeout: Duration) -> Client {
 /// Reads an answer to its end, and makes sure that it is the end.
 async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
     let status = response.status().as_u16();
-    let retry_after = retry_after(response.headers());
-    let date = date(response.headers());
+    let [shortest, longest] = RETRY_AFTER;
+    let retry_after = headers::retry_after(response.headers()).map(|wait| wait.clamp(shortest, longest));
+    let date = headers::date(response.headers());
     // An interim answer is all that awc hands out: the final one is lost.
     if status < 200 {
         return Exchange::Answered(Answer { status, retry_after, date: None, body: Vec::new() });
@@ -331,7 +333,7 @@ async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
     }
     // awc takes a connection that was closed in the middle for the end of the body.
     match announced {
-        Some(announced) if announced != length => {
+        Some(announced) if announced != length as u64 => {
             let mut detail = format!("the answer was cut short, {length} of {announced} bytes: ").into_bytes();
             detail.append(&mut body);
             Exchange::lost("cut_short", Some(status), detail)
@@ -341,30 +343,11 @@ async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
 }
 
 /// How long the body will be, where the head says so.
-fn announced(status: u16, headers: &HeaderMap) -> Option<usize> {
+fn announced(status: u16, headers: &HeaderMap) -> Option<u64> {
     if matches!(status, 204 | 304) || headers.contains_key(header::TRANSFER_ENCODING) {
         return None;
     }
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
-}
-
-/// What time it is for whoever answered.
-fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    headers.get(header::DATE)?.to_str().ok()?.trim().parse::<HttpDate>().ok().map(SystemTime::from)
-}
-
-/// `Retry-After` in seconds or as a date, within bounds; `None` where it is neither.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        value.parse().map_or(Duration::MAX, Duration::from_secs)
-    } else {
-        // By the provider's clock, if it tells the time: ours may be off.
-        let now = date(headers).unwrap_or_else(SystemTime::now);
-        SystemTime::from(value.parse::<HttpDate>().ok()?).duration_since(now).unwrap_or_default()
-    };
-    let [shortest, longest] = RETRY_AFTER;
-    Some(wait.clamp(shortest, longest))
+    headers::content_length(headers)
 }
 
 /// A text as it may stand anywhere in a URL: all but letters, digits and `-._~` is encoded.

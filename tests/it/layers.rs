@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const RANKS: &[(&str, u8)] = &[
     ("domain", 0),
     ("secret", 0),
+    ("headers", 0),
     ("lock", 0),
     ("loose", 0),
     ("clock", 1),
