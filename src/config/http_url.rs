@@ -29,11 +29,6 @@ impl HttpUrl {
     pub fn join(&self, path: &str) -> String {
         format!("{}/{}", self.text, path.strip_prefix('/').unwrap_or(path))
     }
-
-    /// Does the way there go through TLS?
-    pub fn is_https(&self) -> bool {
-        self.text.starts_with("https:")
-    }
 }
 
 /// What is wrong with an address. Does not repeat it: what stands behind the `?` or before the
@@ -139,7 +134,6 @@ mod tests {
         let prefixed = url("https://[2001:db8::1]:8443/a/b/");
         assert_eq!(prefixed.prefix(), "/a/b");
         assert_eq!(prefixed.join("c"), "https://[2001:db8::1]:8443/a/b/c");
-        assert!(prefixed.is_https() && !plain.is_https());
     }
 
     #[test]

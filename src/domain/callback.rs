@@ -59,14 +59,6 @@ impl CallbackSecrets {
         self.newest_first.iter().fold(false, |known, secret| known | bool::from(Self::derive(secret, batch).ct_eq(&presented)))
     }
 
-    /// A keyed hash of something that must not be readable any more.
-    pub fn keyed_hash(&self, purpose: &str, what: &[u8]) -> Vec<[u8; 32]> {
-        self.newest_first
-            .iter()
-            .map(|secret| secret.clone().chain_update(purpose).chain_update([0]).chain_update(what).finalize().into_bytes().into())
-            .collect()
-    }
-
     fn derive(secret: &Hmac<Sha256>, batch: BatchId) -> [u8; TOKEN_BYTES] {
         let full: [u8; 32] = secret.clone().chain_update(batch.as_uuid().as_bytes()).finalize().into_bytes().into();
         let mut token = [0; TOKEN_BYTES];
