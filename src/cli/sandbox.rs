@@ -1,12 +1,14 @@
 //! `receiptd sandbox`: the provider simulator on its own, with named profiles and every one of their knobs.
 
+mod knobs;
+
 use std::io::{self, Write};
-use std::time::Duration;
 
-use clap::{Args, ValueEnum, builder::PossibleValuesParser};
+use clap::{Args, builder::PossibleValuesParser};
 
+use self::knobs::Knobs;
 use super::serve::asked_to_stop;
-use crate::simulator::{Answer, Bound, Code, Counts, Fault, Profile, Repeated, Settings, Span, Spelling, Strictness};
+use crate::simulator::{Bound, Counts, Profile, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,163 +52,6 @@ pub struct SandboxArgs {
     /// What the profile's knobs are set to instead.
     #[command(flatten)]
     pub knobs: Knobs,
-}
-
-/// Flags that each override one value of the profile.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Receipts")]
-pub struct Knobs {
-    /// Destinations that fail
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub failing: Option<f64>,
-    /// Codes of failures, with their weights: 22=3,46,0a
-    #[arg(long, value_name = "CODE[=WEIGHT]", value_delimiter = ',', value_parser = code)]
-    pub codes: Vec<Code>,
-    /// Destinations that stay pending for ever
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub never: Option<f64>,
-    /// Receipts never posted, though the details know them
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub lost: Option<f64>,
-    /// Receipts posted before the answer to the POST /batch
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub early: Option<f64>,
-    /// Receipts posted late
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub late: Option<f64>,
-    /// How late those are
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub late_by: Option<Span>,
-    /// Receipts posted twice
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub duplicate: Option<f64>,
-    /// Destinations that only the fallback channel reaches, with a failure receipt first
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub fallback: Option<f64>,
-    /// Receipts for numbers that the batch does not have
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub unexpected: Option<f64>,
-    /// Receipts that can't be read
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub unreadable: Option<f64>,
-    /// Receipts in odd, but readable forms
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub odd: Option<f64>,
-    /// Receipts in one request, as an array
-    #[arg(long, value_name = "NUMBER")]
-    pub per_post: Option<usize>,
-    /// Never post any receipt
-    #[arg(long)]
-    pub deaf: bool,
-    /// How long after the answer a receipt is posted
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub delay: Option<Span>,
-    /// How often a receipt is posted again that was not answered 2xx
-    #[arg(long, value_name = "NUMBER")]
-    pub retries: Option<u32>,
-    /// How long before each of those
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub retry_after: Option<Span>,
-    /// The details' counts disagree with the details
-    #[arg(long, help_heading = "API")]
-    pub counts_disagree: bool,
-    /// Several details and receipts share one messageuuid
-    #[arg(long, help_heading = "API")]
-    pub shared_message_uuids: bool,
-    /// How long POST /batch takes
-    #[arg(long, help_heading = "API", value_name = "SPAN", value_parser = span)]
-    pub latency: Option<Span>,
-    /// Misbehaviour of POST /batch in a share of its calls (repeatable), such as close=2%: a status from 400 to 599,
-    /// 429-retry or 503-retry (with Retry-After), hang, reset (batch not taken), taken-hang, close, cut, nameless
-    /// (batch taken). Replaces the profile's
-    #[arg(long = "fault", help_heading = "API", value_name = "KIND=SHARE", value_parser = fault)]
-    pub faults: Vec<Fault>,
-    /// Which spelling of the batch's uuid counts: `uuid` (table) or `id` (example)
-    #[arg(long, help_heading = "API", value_name = "SPELLING")]
-    pub uuid: Option<SpellingArg>,
-    /// Which spelling of the dry run counts: `isDryrun` (table) or `dryRun` (example)
-    #[arg(long, help_heading = "API", value_name = "SPELLING")]
-    pub dry_run: Option<SpellingArg>,
-    /// Which spelling of the send time counts: `at` (table) or `send_at` (example)
-    #[arg(long, help_heading = "API", value_name = "SPELLING")]
-    pub send_at: Option<SpellingArg>,
-    /// What is refused beyond nonsense
-    #[arg(long, help_heading = "API", value_name = "WHAT")]
-    pub strict: Option<StrictArg>,
-    /// What becomes of a batch whose uuid was used before
-    #[arg(long, help_heading = "API", value_name = "WHAT")]
-    pub repeated: Option<RepeatedArg>,
-}
-
-/// A documented spelling.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum SpellingArg {
-    /// Both spellings
-    Either,
-    /// The table's
-    Table,
-    /// The example's
-    Example,
-    /// None
-    Neither,
-}
-
-/// What the provider refuses beyond nonsense.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum StrictArg {
-    /// Fields that it does not know
-    Fields,
-    /// Those, and both spellings of one thing together
-    Pairs,
-}
-
-/// What becomes of a batch whose uuid was used before.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum RepeatedArg {
-    /// It goes out a second time
-    Second,
-    /// 409
-    Conflict,
-    /// The same answer, nothing goes out
-    Same,
-}
-
-impl Knobs {
-    /// The profile with these values instead of its own.
-    pub fn apply(self, mut profile: Profile) -> Profile {
-        fn set<T>(value: &mut T, given: Option<T>) {
-            if let Some(given) = given {
-                *value = given;
-            }
-        }
-        set(&mut profile.failing, self.failing);
-        set(&mut profile.codes, Some(self.codes).filter(|codes| !codes.is_empty()));
-        set(&mut profile.never, self.never);
-        set(&mut profile.lost, self.lost);
-        set(&mut profile.early, self.early);
-        set(&mut profile.late, self.late);
-        set(&mut profile.late_by, self.late_by);
-        set(&mut profile.duplicate, self.duplicate);
-        set(&mut profile.fallback, self.fallback);
-        set(&mut profile.unexpected, self.unexpected);
-        set(&mut profile.unreadable, self.unreadable);
-        set(&mut profile.odd, self.odd);
-        set(&mut profile.per_post, self.per_post);
-        set(&mut profile.delay, self.delay);
-        set(&mut profile.retries, self.retries);
-        set(&mut profile.retry_after, self.retry_after);
-        set(&mut profile.latency, self.latency);
-        set(&mut profile.faults, Some(self.faults).filter(|faults| !faults.is_empty()));
-        profile.deaf |= self.deaf;
-        profile.counts_disagree |= self.counts_disagree;
-        profile.shared_message_uuids |= self.shared_message_uuids;
-        set(&mut profile.wire.uuid, self.uuid.map(Into::into));
-        set(&mut profile.wire.dry_run, self.dry_run.map(Into::into));
-        set(&mut profile.wire.send_at, self.send_at.map(Into::into));
-        set(&mut profile.wire.strictness, self.strict.map(Into::into));
-        set(&mut profile.wire.repeated, self.repeated.map(Into::into));
-        profile
-    }
 }
 
 /// Runs the simulator until SIGINT or SIGTERM; says on standard output how to use it, and at the end what happened.
@@ -282,87 +127,12 @@ fn summary(counts: &Counts) -> String {
     )
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    let (number, unit) = match text.strip_suffix('%') {
-        Some(number) => (number, 100.0),
-        None => (text, 1.0),
-    };
-    let number = number.trim().parse::<f64>().map(|number| number / unit);
-    number.ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "a share is from 0 to 1, or from 0% to 100%".into())
-}
-
-fn span(text: &str) -> Result<Span, String> {
-    let length = |text: &str| -> Result<Duration, String> {
-        humantime::parse_duration(text.trim()).map_err(|error| format!("{error}; such as 50ms, or 1s..5s"))
-    };
-    let (min, max) = text.split_once("..").unwrap_or((text, text));
-    let span = Span { min: length(min)?, max: length(max)? };
-    if span.max < span.min {
-        return Err("the second length is shorter than the first".into());
-    }
-    Ok(span)
-}
-
-fn code(text: &str) -> Result<Code, String> {
-    let (code, weight) = text.split_once('=').unwrap_or((text, "1"));
-    let weight = weight.parse().map_err(|_| "a weight is a whole number")?;
-    Ok(Code { code: code.into(), weight })
-}
-
-fn fault(text: &str) -> Result<Fault, String> {
-    let (kind, part) = text.split_once('=').ok_or("such as 503=5%")?;
-    let (taken, answer) = match kind {
-        "hang" => (false, Answer::Hang),
-        "reset" => (false, Answer::Reset),
-        "taken-hang" => (true, Answer::Hang),
-        "close" => (true, Answer::Close),
-        "cut" => (true, Answer::CutShort),
-        "nameless" => (true, Answer::WithoutIdentifier),
-        "429-retry" => (false, Answer::status(429).header("Retry-After", "1")),
-        "503-retry" => (false, Answer::status(503).header("Retry-After", "1")),
-        _ => {
-            let status = kind.parse().ok().filter(|status| (400..=599).contains(status));
-            (false, Answer::status(status.ok_or_else(|| format!("unknown fault {kind}"))?))
-        }
-    };
-    Ok(Fault { share: share(part)?, taken, answer })
-}
-
-impl From<SpellingArg> for Spelling {
-    fn from(spelling: SpellingArg) -> Self {
-        match spelling {
-            SpellingArg::Either => Self::Either,
-            SpellingArg::Table => Self::Table,
-            SpellingArg::Example => Self::Example,
-            SpellingArg::Neither => Self::Neither,
-        }
-    }
-}
-
-impl From<StrictArg> for Strictness {
-    fn from(strict: StrictArg) -> Self {
-        match strict {
-            StrictArg::Fields => Self::UnknownFields,
-            StrictArg::Pairs => Self::Pairs,
-        }
-    }
-}
-
-impl From<RepeatedArg> for Repeated {
-    fn from(repeated: RepeatedArg) -> Self {
-        match repeated {
-            RepeatedArg::Second => Self::Second,
-            RepeatedArg::Conflict => Self::Conflict,
-            RepeatedArg::Same => Self::Same,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::{Command, FromArgMatches};
 
     use super::*;
+    use crate::simulator::{Answer, Code, Fault, Span, Spelling};
 
     fn parse(line: &str) -> Result<SandboxArgs, clap::Error> {
         let command = SandboxArgs::augment_args(Command::new("sandbox"));

@@ -191,7 +191,6 @@ fn preview(args: &SendArgs, plan: &Plan, parts: u32, invalid: u64) -> String {
     if message.len() < args.message.len() {
         message.push('…');
     }
-    let channels = args.channel.iter().chain(&args.fallback).map(|channel| channel.as_str()).collect::<Vec<_>>().join(", then ");
     let some = |n: u64| (n > 0).then(|| grouped(n));
     tables::fields([
         // First of all: it is what finishes the job after a crash.
@@ -202,7 +201,7 @@ fn preview(args: &SendArgs, plan: &Plan, parts: u32, invalid: u64) -> String {
         ("duplicates merged", some(plan.merged as u64)),
         ("invalid rows left out", some(invalid)),
         ("SMS parts", Some(format!("{parts} × {} = {}", grouped(total), grouped(total.saturating_mul(parts.into()))))),
-        ("channels", Some(channels).filter(|channels| !channels.is_empty())),
+        ("channels", tables::channels(args.channel, &args.fallback)),
         ("when", Some(args.send_at.map_or_else(|| "at once".to_owned(), |at| at.to_string()))),
         ("batches", plan.group().map(|_| format!("{} of one group", grouped(plan.batches() as u64)))),
         ("reference", args.reference.clone()),

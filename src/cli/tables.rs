@@ -4,7 +4,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::failed_codes::FailuresOfCode;
 use super::output::{grouped, plain};
-use crate::api::{Batch, BatchId, Counts, NumberReport, Quarantined, Receipt};
+use crate::api::{Batch, BatchId, Channel, Counts, NumberReport, Quarantined, Receipt};
 use crate::config::Entry;
 use crate::domain::Timestamp;
 
@@ -30,7 +30,6 @@ pub(super) fn batches(batches: &[Batch]) -> String {
 pub(super) fn batch(batch: &Batch) -> String {
     let id = |id: Option<BatchId>| id.map(|id| id.to_string());
     let yes = |yes: bool| yes.then(|| "yes".to_owned());
-    let channels = batch.channel.iter().chain(&batch.fallback_channels).map(|channel| channel.as_str()).collect::<Vec<_>>().join(", then ");
     let error = batch.last_error.as_ref().map(|error| {
         let status = error.status.map(|status| format!(" {status}")).unwrap_or_default();
         format!("{} {}{status}: {}", error.at, error.kind, error.detail)
@@ -41,7 +40,7 @@ pub(super) fn batch(batch: &Batch) -> String {
         ("from", Some(batch.from.clone())),
         ("message", Some(batch.message.clone().unwrap_or_else(|| "(erased)".to_owned()))),
         ("parts", Some(batch.parts.to_string())),
-        ("channels", Some(channels).filter(|channels| !channels.is_empty())),
+        ("channels", channels(batch.channel, &batch.fallback_channels)),
         ("reference", batch.reference.clone()),
         ("group", id(batch.group)),
         ("resend of", id(batch.resend_of)),
@@ -54,6 +53,12 @@ pub(super) fn batch(batch: &Batch) -> String {
         ("completed", Some(time(batch.completed_at))),
         ("last error", error),
     ])
+}
+
+/// Channels in the order in which they are tried; none where the choice is the provider's.
+pub(super) fn channels(first: Option<Channel>, fallback: &[Channel]) -> Option<String> {
+    let names: Vec<_> = first.iter().chain(fallback).map(|channel| channel.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(", then "))
 }
 
 /// How many destinations are in which state.
