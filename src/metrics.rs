@@ -272,9 +272,20 @@ struct Scrape {
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Self { metrics, gauges } = self;
-        let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let encoder = &mut encoder;
+        self.callbacks(encoder)?;
+        self.batches(encoder)?;
+        self.provider(encoder)?;
+        self.health(encoder)?;
+        encoder
+            .encode_descriptor("receiptd_build", "What is running", None, MetricType::Info)?
+            .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+    }
+}
 
+impl Scrape {
+    fn callbacks(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let metrics = &self.metrics;
         let mut family = encoder.encode_descriptor("receiptd_receipts", "Receipts recorded", None, MetricType::Counter)?;
         for ((_, source), of_source) in SOURCES.iter().zip(&metrics.receipts) {
             for ((_, outcome), number) in OUTCOMES.iter().zip(of_source) {
@@ -303,6 +314,11 @@ impl Collector for Scrape {
         ] {
             histogram.encode(encoder.encode_descriptor(name, help, None, MetricType::Histogram)?)?;
         }
+        Ok(())
+    }
+
+    fn batches(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let gauges = &self.gauges;
         let help = "What waits: rows for the writer, batches for the provider";
         let mut family = encoder.encode_descriptor("receiptd_queue_depth", help, None, MetricType::Gauge)?;
         for (queue, depth) in [("writer", gauges.writer_queue), ("outbox", gauges.outbox)] {
@@ -316,6 +332,14 @@ impl Collector for Scrape {
         for (state, number) in &gauges.destinations {
             gauge(&mut family, &[("state", *state)], *number)?;
         }
+        let help = "Age of the oldest batch that is neither settled nor to be sent later";
+        encoder
+            .encode_descriptor("receiptd_oldest_unsettled_seconds", help, None, MetricType::Gauge)?
+            .encode_gauge(&gauges.oldest_unsettled)
+    }
+
+    fn provider(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let metrics = &self.metrics;
         let mut family = encoder.encode_descriptor("receiptd_provider_requests", "Calls to the provider", None, MetricType::Counter)?;
         for ((_, call), endings) in CALLS.iter().zip(&metrics.provider) {
             for (outcome, number) in ENDINGS.iter().zip(endings) {
@@ -327,10 +351,11 @@ impl Collector for Scrape {
         for ((_, call), histogram) in CALLS.iter().zip(&metrics.provider_took) {
             histogram.encode(family.encode_family(&[("call", *call)])?)?;
         }
-        let help = "Age of the oldest batch that is neither settled nor to be sent later";
-        encoder
-            .encode_descriptor("receiptd_oldest_unsettled_seconds", help, None, MetricType::Gauge)?
-            .encode_gauge(&gauges.oldest_unsettled)?;
+        Ok(())
+    }
+
+    fn health(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let Self { metrics, gauges } = self;
         for (name, help, number) in [
             ("receiptd_silent_batches", "Submitted, past reconcile.after, and not one receipt", Some(gauges.silent_batches)),
             ("receiptd_quarantined", "Callbacks in the quarantine that wait for a decision", Some(gauges.quarantined)),
@@ -349,10 +374,12 @@ impl Collector for Scrape {
         for (file, bytes) in [("database", gauges.database_bytes), ("wal", gauges.wal_bytes)] {
             gauge(&mut family, &[("file", file)], bytes)?;
         }
-        encoder
-            .encode_descriptor("receiptd_build", "What is running", None, MetricType::Info)?
-            .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+        Ok(())
     }
+}
+
+fn load(number: &AtomicU64) -> u64 {
+    number.load(Ordering::Relaxed)
 }
 
 fn counter(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, number: u64) -> fmt::Result {

@@ -168,7 +168,8 @@ fn wish(schema: Value) -> Value {
     json!({"type": "object", "properties": schema, "additionalProperties": false})
 }
 
-#[rustfmt::skip] // one operation, one paragraph
+/// The whole API: a table, one operation a paragraph, and as long as the API is.
+#[rustfmt::skip]
 fn operations() -> Vec<Operation> {
     let batch_states = || shape("BatchState");
     let destination_states = || shape("DestinationState");
