@@ -1,7 +1,7 @@
 //! The provider as its documentation describes it, contradictions included: a server of its own that takes
 //! batches, posts delivery receipts to their callbacks, and misbehaves on request.
 //!
-//! It knows nothing of the rest of this crate, so that what both sides agree on was written down twice.
+//! It uses nothing of the rest of this crate but its locks, so that what both sides agree on was written down twice.
 //!
 //! ```no_run
 //! # async fn story() -> std::io::Result<()> {
