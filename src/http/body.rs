@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::connections::Current;
 use super::error::ApiError;
 use super::sipping::NO_LENGTH;
+use crate::headers;
 use crate::receive::{Packing, Unpacked};
 use crate::store::StoreError;
 
@@ -94,14 +95,9 @@ pub(super) fn packing(headers: &HeaderMap) -> Result<Option<Packing>, ApiError> 
     Ok(packing)
 }
 
-/// The length that a request gives for its body.
-fn declared(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
-}
-
 /// Whether a request says where its body ends.
 pub(super) fn has_length(headers: &HeaderMap) -> bool {
-    match declared(headers) {
+    match headers::content_length(headers) {
         Some(length) => length != NO_LENGTH,
         None => headers.contains_key(header::TRANSFER_ENCODING),
     }
@@ -115,7 +111,7 @@ pub(super) async fn body(
     budget: &BodyBudget,
     connection: Option<&Current>,
 ) -> Result<Body, ApiError> {
-    let declared = declared(request.headers());
+    let declared = headers::content_length(request.headers());
     if declared.is_some_and(|length| length > most) {
         return Err(ApiError::TooLarge(most));
     }

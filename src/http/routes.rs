@@ -11,6 +11,7 @@ use super::connections::Connections;
 use super::error::ApiError;
 use super::state::ApiState;
 use super::{access, batches, export, numbers, ops, quarantine, receipts};
+use crate::headers;
 
 /// The public listener: `/callbacks/{batch}/{token}`. It reads its one path itself, since the router would match it by a
 /// regular expression, for each receipt anew.
@@ -70,7 +71,7 @@ async fn nothing() -> Result<actix_web::HttpResponse, ApiError> {
 /// Lets those through who have the token.
 async fn authorized(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let _busy = Connections::busy(request.request());
-    let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+    let token = headers::text(request.headers(), header::AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
