@@ -4,18 +4,19 @@
 //! pool of read-only connections. Nothing in a signature says SQLite.
 
 mod answers;
+mod engine;
 mod error;
 mod filters;
 mod identity;
 mod queue;
 mod settings;
 mod sqlite;
+#[expect(clippy::module_inception, reason = "the store of the module `store`")]
+mod store;
 
 pub use answers::{AtOpening, Awaiting, Cancel, Claimed, Enqueued, Forget, PollAnswer, Resolved, Settlement};
 pub use error::{BackupError, OpenError, StoreError};
 pub use filters::{BatchFilter, DestinationFilter, ReceiptFilter};
 pub use settings::{QuarantineBounds, StoreSettings};
-pub use sqlite::Store;
-pub use sqlite::backup_file;
-pub use sqlite::check_file;
-pub use sqlite::{Incoming, Item, Recorded};
+pub use sqlite::{Incoming, Item, Recorded, backup_file, check_file};
+pub use store::Store;

@@ -7,28 +7,21 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::handle::Store;
+use super::handle::Sqlite;
 use super::lock::take_lock;
 use crate::lock::lock;
 use crate::store::error::BackupError;
 use crate::store::identity::{Identity, beside};
 
-impl Store {
-    /// Copies the database and its identity to `to` and `to.identity`, both mode 0600, while receipts come in. The
-    /// copy is whole, of one moment, and marked as one: whoever starts on it submits nothing again.
-    ///
-    /// # Errors
-    /// See [`BackupError`].
-    pub async fn backup(&self, to: PathBuf) -> Result<(), BackupError> {
-        let store = self.clone();
-        let work = move || {
-            // One after the other: a second one to the same file would write into what the first has half written.
-            let _turn = lock(&store.shared.copying);
-            let identity = store.identity().clone();
-            copy(store.path(), &identity, &to)
-        };
-        tokio::task::spawn_blocking(work).await.unwrap_or(Err(BackupError::Closing))
-    }
+pub(super) async fn backup(db: &Sqlite, to: PathBuf) -> Result<(), BackupError> {
+    let db = db.clone();
+    let work = move || {
+        // One after the other: a second one to the same file would write into what the first has half written.
+        let _turn = lock(&db.shared.copying);
+        let identity = db.identity().clone();
+        copy(&db.shared.path, &identity, &to)
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(BackupError::Closing))
 }
 
 /// [`Store::backup`] of a database that no daemon has open.

@@ -4,117 +4,96 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, named_params};
 
 use super::failure::JobError;
-use super::handle::Store;
-use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, find_batch};
+use super::handle::Sqlite;
+use super::rows::{BATCH_COLUMNS, BATCH_TABLES, find_batch, read_batch};
 use super::tx::Tx;
 use crate::domain::{Batch, BatchId, BatchState, Identifier, Resolution, Timestamp};
 use crate::store::answers::{Cancel, Resolved};
 use crate::store::error::StoreError;
 use crate::store::filters::BatchFilter;
 
-impl Store {
-    /// One batch.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn batch(&self, id: BatchId) -> Result<Option<Batch>, StoreError> {
-        let now = self.shared.clock.now();
-        self.read(move |conn| Ok(find_batch(conn, id, now)?.map(|(_, batch)| batch))).await
-    }
+pub(super) async fn batch(db: &Sqlite, id: BatchId) -> Result<Option<Batch>, StoreError> {
+    let now = db.shared.clock.now();
+    db.read(move |conn| Ok(find_batch(conn, id, now)?.map(|(_, batch)| batch))).await
+}
 
-    /// Batches, newest first: a page, and the cursor of the next (`None` at the end).
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn batches(&self, filter: BatchFilter, before: Option<i64>, limit: u32) -> Result<(Vec<Batch>, Option<i64>), StoreError> {
-        let now = self.shared.clock.now();
-        self.read(move |conn| page(conn, &filter, before, limit, now)).await
-    }
+pub(super) async fn batches(
+    db: &Sqlite,
+    filter: BatchFilter,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<(Vec<Batch>, Option<i64>), StoreError> {
+    let now = db.shared.clock.now();
+    db.read(move |conn| page(conn, &filter, before, limit, now)).await
+}
 
-    /// All batches of a group, in order of arrival, and how many more of it were pruned.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn group(&self, group: BatchId) -> Result<(Vec<Batch>, u64), StoreError> {
-        let now = self.shared.clock.now();
-        self.read(move |conn| {
-            let of_group = group.to_string();
-            // Of one moment: none is counted twice, or left out, while it is being pruned.
-            let moment = conn.unchecked_transaction()?;
-            let batches = moment
-                .prepare_cached(&format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where group_uuid = :group order by id"))?
-                .query_map(named_params! {":group": of_group}, |row| batch(row, now))?
-                .collect::<rusqlite::Result<_>>()?;
-            let pruned: i64 = moment
-                .prepare_cached(
-                    "select count(*) from pruned p where group_uuid = :group and not exists (select 1 from batch b where b.uuid = p.uuid)",
-                )?
-                .query_row(named_params! {":group": of_group}, |row| row.get(0))?;
-            Ok((batches, pruned.unsigned_abs()))
-        })
-        .await
-    }
+pub(super) async fn group(db: &Sqlite, group: BatchId) -> Result<(Vec<Batch>, u64), StoreError> {
+    let now = db.shared.clock.now();
+    db.read(move |conn| {
+        let of_group = group.to_string();
+        // Of one moment: none is counted twice, or left out, while it is being pruned.
+        let moment = conn.unchecked_transaction()?;
+        let batches = moment
+            .prepare_cached(&format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where group_uuid = :group order by id"))?
+            .query_map(named_params! {":group": of_group}, |row| read_batch(row, now))?
+            .collect::<rusqlite::Result<_>>()?;
+        let pruned: i64 = moment
+            .prepare_cached(
+                "select count(*) from pruned p where group_uuid = :group and not exists (select 1 from batch b where b.uuid = p.uuid)",
+            )?
+            .query_row(named_params! {":group": of_group}, |row| row.get(0))?;
+        Ok((batches, pruned.unsigned_abs()))
+    })
+    .await
+}
 
-    /// Cancels a batch that is queued; says what is to be done about one that is not.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub async fn cancel(&self, id: BatchId) -> Result<Cancel, StoreError> {
-        self.write(1, move |w| {
-            let tx = w.flush()?;
-            let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(Cancel::Unknown) };
-            match batch.state {
-                BatchState::Queued => {
-                    move_to(&tx, key, BatchState::Cancelled)?;
-                    Ok(Cancel::Done(reread(&tx, id)?))
-                }
-                BatchState::Scheduled => Ok(Cancel::AtProvider(Identifier::from(&*batch.provider_id.unwrap_or_else(|| id.to_string())))),
-                state => Ok(Cancel::TooLate(state)),
-            }
-        })
-        .await
-    }
-
-    /// Marks a batch as cancelled once the provider has cancelled it.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub async fn cancelled_at_provider(&self, id: BatchId) -> Result<Option<Batch>, StoreError> {
-        self.write(1, move |w| {
-            let tx = w.flush()?;
-            let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
-            if matches!(batch.state, BatchState::Scheduled | BatchState::Submitted) {
+pub(super) async fn cancel(db: &Sqlite, id: BatchId) -> Result<Cancel, StoreError> {
+    db.write(1, move |w| {
+        let tx = w.flush()?;
+        let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(Cancel::Unknown) };
+        match batch.state {
+            BatchState::Queued => {
                 move_to(&tx, key, BatchState::Cancelled)?;
+                Ok(Cancel::Done(reread(&tx, id)?))
             }
-            Ok(Some(reread(&tx, id)?))
-        })
-        .await
-    }
+            BatchState::Scheduled => Ok(Cancel::AtProvider(Identifier::from(&*batch.provider_id.unwrap_or_else(|| id.to_string())))),
+            state => Ok(Cancel::TooLate(state)),
+        }
+    })
+    .await
+}
 
-    /// Decides an unconfirmed batch, as a person says.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub async fn resolve(&self, id: BatchId, resolution: Resolution) -> Result<Resolved, StoreError> {
-        self.write(1, move |w| {
-            let tx = w.flush()?;
-            let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(Resolved::Unknown) };
-            if batch.state != BatchState::Unconfirmed {
-                return Ok(Resolved::NotUnconfirmed(batch.state));
-            }
-            let state = match resolution {
-                // Of a dry run no receipt is awaited.
-                Resolution::Accepted if batch.dry_run => BatchState::Validated,
-                Resolution::Accepted => BatchState::Submitted.completed(batch.counts.total, batch.counts.delivered + batch.counts.failed),
-                Resolution::Resubmit => BatchState::Queued,
-                Resolution::Abandoned => BatchState::Cancelled,
-            };
-            move_to(&tx, key, state)?;
-            *w.outbox_changed = true;
-            Ok(Resolved::Done(reread(&tx, id)?))
-        })
-        .await
-    }
+pub(super) async fn cancelled_at_provider(db: &Sqlite, id: BatchId) -> Result<Option<Batch>, StoreError> {
+    db.write(1, move |w| {
+        let tx = w.flush()?;
+        let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
+        if matches!(batch.state, BatchState::Scheduled | BatchState::Submitted) {
+            move_to(&tx, key, BatchState::Cancelled)?;
+        }
+        Ok(Some(reread(&tx, id)?))
+    })
+    .await
+}
+
+pub(super) async fn resolve(db: &Sqlite, id: BatchId, resolution: Resolution) -> Result<Resolved, StoreError> {
+    db.write(1, move |w| {
+        let tx = w.flush()?;
+        let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(Resolved::Unknown) };
+        if batch.state != BatchState::Unconfirmed {
+            return Ok(Resolved::NotUnconfirmed(batch.state));
+        }
+        let state = match resolution {
+            // Of a dry run no receipt is awaited.
+            Resolution::Accepted if batch.dry_run => BatchState::Validated,
+            Resolution::Accepted => BatchState::Submitted.completed(batch.counts.total, batch.counts.delivered + batch.counts.failed),
+            Resolution::Resubmit => BatchState::Queued,
+            Resolution::Abandoned => BatchState::Cancelled,
+        };
+        move_to(&tx, key, state)?;
+        *w.outbox_changed = true;
+        Ok(Resolved::Done(reread(&tx, id)?))
+    })
+    .await
 }
 
 /// Moves a batch to a state, with the times that go with it.
@@ -176,8 +155,9 @@ fn page(
     let sql = format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where {} order by id desc limit :limit", conditions.join(" and "));
     let parameters: Vec<(&str, &dyn ToSql)> = values.iter().map(|(name, value)| (*name, &**value)).collect();
     let mut statement = conn.prepare_cached(&sql)?;
-    let found =
-        statement.query_map(&*parameters, |row| Ok((row.get::<_, i64>("id")?, batch(row, now)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let found = statement
+        .query_map(&*parameters, |row| Ok((row.get::<_, i64>("id")?, read_batch(row, now)?)))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|(id, _)| *id);
     Ok((found.into_iter().map(|(_, batch)| batch).collect(), next))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::handle::Store;
+use super::handle::Sqlite;
 use super::lock::take_lock;
 use crate::store::error::{OpenError, StoreError};
 
@@ -65,14 +65,8 @@ const INVARIANTS: &[&str] = &[
 /// Findings of one kind that are named; of the rest only the number.
 const NAMED: usize = 20;
 
-impl Store {
-    /// SQLite's integrity check and all invariants of ours, on one snapshot. Empty: all is well.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.read(problems).await
-    }
+pub(super) async fn check(db: &Sqlite) -> Result<Vec<String>, StoreError> {
+    db.read(problems).await
 }
 
 /// The same for a file that no daemon has open.

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row, named_params};
 
-use super::handle::Store;
+use super::handle::Sqlite;
 use super::receipt_log::{LOG_COLUMNS, LOG_TABLES, log_entry};
 use super::record::said_of;
 use super::rows::{StoredIdentifier, display_number, find_batch, key, time_or_none};
@@ -31,57 +31,42 @@ pub(super) const DESTINATION_JOINS: &str = "left join receipt f on f.id = d.firs
     left join receipt_info i on i.id = r.info
     left join code c on c.code_key = i.code_key";
 
-impl Store {
-    /// Destinations of a batch in order of their numbers: the batch, a page, and the cursor of the next. `None`:
-    /// there is no such batch.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn destinations(
-        &self,
-        id: BatchId,
-        filter: DestinationFilter,
-        after: i64,
-        limit: u32,
-    ) -> Result<Option<(Batch, Vec<api::Destination>, Option<i64>)>, StoreError> {
-        let now = self.shared.clock.now();
-        self.read(move |conn| {
-            let Some((batch_key, batch)) = find_batch(conn, id, now)? else { return Ok(None) };
-            let (found, next) = page(conn, batch_key, batch.state, &filter, after, limit)?;
-            Ok(Some((batch, found, next)))
-        })
-        .await
-    }
+pub(super) async fn destinations(
+    db: &Sqlite,
+    id: BatchId,
+    filter: DestinationFilter,
+    after: i64,
+    limit: u32,
+) -> Result<Option<(Batch, Vec<api::Destination>, Option<i64>)>, StoreError> {
+    let now = db.shared.clock.now();
+    db.read(move |conn| {
+        let Some((batch_key, batch)) = find_batch(conn, id, now)? else { return Ok(None) };
+        let (found, next) = page(conn, batch_key, batch.state, &filter, after, limit)?;
+        Ok(Some((batch, found, next)))
+    })
+    .await
+}
 
-    /// One destination with its receipts.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn destination(&self, id: BatchId, number: Msisdn) -> Result<Option<api::Destination>, StoreError> {
-        let now = self.shared.clock.now();
-        self.read(move |conn| {
-            let Some((batch_key, batch)) = find_batch(conn, id, now)? else { return Ok(None) };
-            one(conn, batch_key, batch.state, key(number))
-        })
-        .await
-    }
+pub(super) async fn destination(db: &Sqlite, id: BatchId, number: Msisdn) -> Result<Option<api::Destination>, StoreError> {
+    let now = db.shared.clock.now();
+    db.read(move |conn| {
+        let Some((batch_key, batch)) = find_batch(conn, id, now)? else { return Ok(None) };
+        one(conn, batch_key, batch.state, key(number))
+    })
+    .await
+}
 
-    /// The numbers of a batch in a state, in order.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn numbers_in_state(&self, id: BatchId, state: DestinationState) -> Result<Vec<Msisdn>, StoreError> {
-        let now = self.shared.clock.now();
-        self.read(move |conn| {
-            let Some((batch_key, batch)) = find_batch(conn, id, now)? else { return Ok(Vec::new()) };
-            let Some(said) = said_in(state, batch.state) else { return Ok(Vec::new()) };
-            conn.prepare_cached("select number from destination where batch = :batch and said = :said and number > 0 order by number")?
-                .query_map(named_params! {":batch": batch_key, ":said": said}, |row| row.get::<_, i64>(0))?
-                .filter_map(|number| number.map(|number| Msisdn::from_digits(number.unsigned_abs())).transpose())
-                .collect()
-        })
-        .await
-    }
+pub(super) async fn numbers_in_state(db: &Sqlite, id: BatchId, state: DestinationState) -> Result<Vec<Msisdn>, StoreError> {
+    let now = db.shared.clock.now();
+    db.read(move |conn| {
+        let Some((batch_key, batch)) = find_batch(conn, id, now)? else { return Ok(Vec::new()) };
+        let Some(said) = said_in(state, batch.state) else { return Ok(Vec::new()) };
+        conn.prepare_cached("select number from destination where batch = :batch and said = :said and number > 0 order by number")?
+            .query_map(named_params! {":batch": batch_key, ":said": said}, |row| row.get::<_, i64>(0))?
+            .filter_map(|number| number.map(|number| Msisdn::from_digits(number.unsigned_abs())).transpose())
+            .collect()
+    })
+    .await
 }
 
 /// What receipts must have said for a destination to be in this state; `None`: none of this batch is.
@@ -123,7 +108,7 @@ fn page(
     let mut last = after;
     while let Some(row) = rows.next()? {
         last = row.get("number")?;
-        found.push(destination(row, state)?);
+        found.push(read_destination(row, state)?);
     }
     let next = (found.len() == limit as usize).then_some(last);
     Ok((found, next))
@@ -135,7 +120,7 @@ pub(super) fn one(conn: &Connection, batch: i64, state: BatchState, number: i64)
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(named_params! {":batch": batch, ":number": number})?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let mut found = destination(row, state)?;
+    let mut found = read_destination(row, state)?;
     found.history = Some(history(conn, batch, number)?);
     Ok(Some(found))
 }
@@ -153,7 +138,7 @@ pub(super) fn history(conn: &Connection, batch: i64, number: i64) -> rusqlite::R
 }
 
 /// A row of [`DESTINATION_COLUMNS`].
-pub(super) fn destination(row: &Row<'_>, batch: BatchState) -> rusqlite::Result<api::Destination> {
+pub(super) fn read_destination(row: &Row<'_>, batch: BatchState) -> rusqlite::Result<api::Destination> {
     Ok(api::Destination {
         destination: display_number(row.get("number")?),
         state: DestinationState::of(said_of(row.get("said")?), batch),

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use super::batches::reread;
 use super::failure::JobError;
 use super::forgotten::stand_in;
-use super::handle::Store;
+use super::handle::Sqlite;
 use super::rows::key;
 use super::transaction::Writing;
 use super::tx::Tx;
@@ -28,93 +28,78 @@ struct Arrival {
     fingerprint: [u8; 32],
 }
 
-impl Store {
-    /// Takes a batch into the outbox, with all its destinations. It is there once its row is, which is written last:
-    /// a part of a batch is never seen, and what an interrupted run left of one is deleted at the next start.
-    ///
-    /// # Errors
-    /// Nothing was taken, or (`CommitUnknown`) perhaps all of it: hand it in again under the same id.
-    pub async fn enqueue(&self, new: NewBatch) -> Result<Enqueued, StoreError> {
-        let arrival = Arc::new(Arrival { fingerprint: new.fingerprint(), new });
-        let all = 0..arrival.new.destinations.len();
-        if all.len() <= SLICE {
-            let rows = (all.len() / 64).max(1); // sorted rows cost a fraction of what a receipt does
-            return self.write(rows, move |w| arrival.finish(w, None, all.clone())).await;
+pub(super) async fn enqueue(db: &Sqlite, new: NewBatch) -> Result<Enqueued, StoreError> {
+    let arrival = Arc::new(Arrival { fingerprint: new.fingerprint(), new });
+    let all = 0..arrival.new.destinations.len();
+    if all.len() <= SLICE {
+        let rows = (all.len() / 64).max(1); // sorted rows cost a fraction of what a receipt does
+        return db.write(rows, move |w| arrival.finish(w, None, all.clone())).await;
+    }
+    let turn = db.shared.arriving.clone().try_acquire_owned().map_err(|_| StoreError::Busy)?;
+    let db = db.clone();
+    // Goes on to its end, also when whoever handed it in has gone.
+    tokio::spawn(async move {
+        let _turn = turn;
+        enqueue_in_slices(&db, &arrival).await
+    })
+    .await
+    .unwrap_or(Err(StoreError::Closing))
+}
+
+pub(super) async fn taken_before(db: &Sqlite, new: NewBatch) -> Result<Option<Enqueued>, StoreError> {
+    if new.destinations.len() > SLICE && db.shared.arriving.available_permits() < ARRIVING_AT_A_TIME {
+        return Err(StoreError::Busy);
+    }
+    let fingerprint = new.fingerprint();
+    // After all that was handed in before: whoever lost the answer to it asks again at once.
+    db.write(1, move |w| known_as(&w.flush()?, &new, &fingerprint)).await
+}
+
+pub(super) async fn is_pruned(db: &Sqlite, id: BatchId) -> Result<bool, StoreError> {
+    db.read(move |conn| {
+        conn.prepare_cached("select exists (select 1 from pruned where uuid = :uuid)")?
+            .query_row(named_params! {":uuid": id.to_string()}, |row| row.get(0))
+    })
+    .await
+}
+
+async fn enqueue_in_slices(db: &Sqlite, arrival: &Arc<Arrival>) -> Result<Enqueued, StoreError> {
+    let batch = {
+        let _slice = db.shared.slice.lock().await;
+        let arrival = arrival.clone();
+        match db.write(SLICE / 64, move |w| arrival.begin(w)).await? {
+            Ok(batch) => batch,
+            Err(before) => return Ok(before),
         }
-        let turn = self.shared.arriving.clone().try_acquire_owned().map_err(|_| StoreError::Busy)?;
-        let store = self.clone();
-        // Goes on to its end, also when whoever handed it in has gone.
-        tokio::spawn(async move {
-            let _turn = turn;
-            store.enqueue_in_slices(&arrival).await
-        })
-        .await
-        .unwrap_or(Err(StoreError::Closing))
+    };
+    let outcome = write_rest(db, arrival, batch).await;
+    if !matches!(outcome, Ok(Enqueued::New(_)))
+        && let Err(error) = delete_arriving(db, batch).await
+    {
+        log::warn!("what had arrived of a batch that was not taken is deleted at the next start: {error}");
     }
+    outcome
+}
 
-    /// What became of a batch, where its id is known. Nothing is taken in.
-    ///
-    /// # Errors
-    /// `Busy` while one as large is on its way in: it may be this one.
-    pub async fn taken_before(&self, new: NewBatch) -> Result<Option<Enqueued>, StoreError> {
-        if new.destinations.len() > SLICE && self.shared.arriving.available_permits() < ARRIVING_AT_A_TIME {
-            return Err(StoreError::Busy);
+async fn delete_arriving(db: &Sqlite, batch: i64) -> Result<(), StoreError> {
+    while db.write(SLICE / 64, move |w| Ok(delete_slice(w.tx.conn, batch)?)).await? {}
+    Ok(())
+}
+
+async fn write_rest(db: &Sqlite, arrival: &Arc<Arrival>, batch: i64) -> Result<Enqueued, StoreError> {
+    let total = arrival.new.destinations.len();
+    let mut from = SLICE;
+    loop {
+        let slice = from..total.min(from + SLICE);
+        from = slice.end;
+        let arrival = arrival.clone();
+        // One at a time: a transaction has no more of them than that.
+        let _slice = db.shared.slice.lock().await;
+        // What has begun is not refused half-way: so it counts as nothing.
+        if slice.end == total {
+            return db.write(0, move |w| arrival.finish(w, Some(batch), slice.clone())).await;
         }
-        let fingerprint = new.fingerprint();
-        // After all that was handed in before: whoever lost the answer to it asks again at once.
-        self.write(1, move |w| taken_before(&w.flush()?, &new, &fingerprint)).await
-    }
-
-    /// Whether a batch was accepted once, and has been pruned.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn is_pruned(&self, id: BatchId) -> Result<bool, StoreError> {
-        self.read(move |conn| {
-            conn.prepare_cached("select exists (select 1 from pruned where uuid = :uuid)")?
-                .query_row(named_params! {":uuid": id.to_string()}, |row| row.get(0))
-        })
-        .await
-    }
-
-    async fn enqueue_in_slices(&self, arrival: &Arc<Arrival>) -> Result<Enqueued, StoreError> {
-        let batch = {
-            let _slice = self.shared.slice.lock().await;
-            let arrival = arrival.clone();
-            match self.write(SLICE / 64, move |w| arrival.begin(w)).await? {
-                Ok(batch) => batch,
-                Err(before) => return Ok(before),
-            }
-        };
-        let outcome = self.write_rest(arrival, batch).await;
-        if !matches!(outcome, Ok(Enqueued::New(_)))
-            && let Err(error) = self.delete_arriving(batch).await
-        {
-            log::warn!("what had arrived of a batch that was not taken is deleted at the next start: {error}");
-        }
-        outcome
-    }
-
-    async fn delete_arriving(&self, batch: i64) -> Result<(), StoreError> {
-        while self.write(SLICE / 64, move |w| Ok(delete_slice(w.tx.conn, batch)?)).await? {}
-        Ok(())
-    }
-
-    async fn write_rest(&self, arrival: &Arc<Arrival>, batch: i64) -> Result<Enqueued, StoreError> {
-        let total = arrival.new.destinations.len();
-        let mut from = SLICE;
-        loop {
-            let slice = from..total.min(from + SLICE);
-            from = slice.end;
-            let arrival = arrival.clone();
-            // One at a time: a transaction has no more of them than that.
-            let _slice = self.shared.slice.lock().await;
-            // What has begun is not refused half-way: so it counts as nothing.
-            if slice.end == total {
-                return self.write(0, move |w| arrival.finish(w, Some(batch), slice.clone())).await;
-            }
-            self.write(0, move |w| Ok(arrival.insert_destinations(w.tx.conn, batch, slice.clone())?)).await?;
-        }
+        db.write(0, move |w| Ok(arrival.insert_destinations(w.tx.conn, batch, slice.clone())?)).await?;
     }
 }
 
@@ -122,7 +107,7 @@ impl Arrival {
     /// Writes the first slice; the key of the batch, or what is known of it already.
     fn begin(&self, w: &mut Writing<'_>) -> Result<Result<i64, Enqueued>, JobError> {
         let tx = w.flush()?;
-        if let Some(before) = taken_before(&tx, &self.new, &self.fingerprint)? {
+        if let Some(before) = known_as(&tx, &self.new, &self.fingerprint)? {
             return Ok(Err(before));
         }
         let batch = next_key(tx.conn)?;
@@ -135,7 +120,7 @@ impl Arrival {
     fn finish(&self, w: &mut Writing<'_>, begun: Option<i64>, slice: Range<usize>) -> Result<Enqueued, JobError> {
         let tx = w.flush()?;
         // The same may have come in meanwhile by another way.
-        if let Some(before) = taken_before(&tx, &self.new, &self.fingerprint)? {
+        if let Some(before) = known_as(&tx, &self.new, &self.fingerprint)? {
             return Ok(before);
         }
         let batch = match begun {
@@ -184,7 +169,7 @@ impl Arrival {
 }
 
 /// What an id belongs to, and whether that has this content. `None`: nobody ever had it.
-fn taken_before(tx: &Tx<'_>, new: &NewBatch, fingerprint: &[u8; 32]) -> Result<Option<Enqueued>, JobError> {
+fn known_as(tx: &Tx<'_>, new: &NewBatch, fingerprint: &[u8; 32]) -> Result<Option<Enqueued>, JobError> {
     let uuid = new.id.to_string();
     let found: Option<(i64, Vec<u8>)> = tx
         .conn

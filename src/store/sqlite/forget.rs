@@ -7,7 +7,7 @@ use super::checkpoint::checkpoint;
 use super::connection::open_for_writing;
 use super::failure::JobError;
 use super::forgotten::{identifier_without, stand_in};
-use super::handle::{Store, blocking};
+use super::handle::{Sqlite, blocking};
 use super::lineage::json;
 use super::rows::{AsIdentifier, StoredIdentifier, key};
 use super::transaction::Writing;
@@ -114,49 +114,42 @@ impl Texts {
     }
 }
 
-impl Store {
-    /// Erases a number: its rows stay and are counted, and nobody can tell any more whose they were. Also from
-    /// the WAL, before this returns.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub async fn forget(&self, number: Msisdn) -> Result<Forget, StoreError> {
-        if let Some(waiting) = self.read(move |conn| Ok(waiting(&batches_of(conn, key(number))?))).await? {
-            return Ok(waiting);
-        }
-        // Before the number itself: were this interrupted, somebody who repeats it would find the number still known.
-        let mentioned = self.blank_mentions(number).await?;
-        let outcome = self.write(1_000, move |w| forget(w, number, mentioned)).await?;
-        if matches!(outcome, Forget::Done(_)) {
-            let path = self.shared.path.clone();
-            blocking(move || {
-                let moved = open_for_writing(&path).and_then(|conn| checkpoint(&conn, "truncate"))?;
-                if !moved {
-                    log::warn!("a reader keeps the WAL: a forgotten number leaves it with the next checkpoint");
-                }
-                Ok(())
-            })
-            .await?;
-        }
-        Ok(outcome)
+pub(super) async fn forget(db: &Sqlite, number: Msisdn) -> Result<Forget, StoreError> {
+    if let Some(waiting) = db.read(move |conn| Ok(waiting(&batches_of(conn, key(number))?))).await? {
+        return Ok(waiting);
     }
+    // Before the number itself: were this interrupted, somebody who repeats it would find the number still known.
+    let mentioned = blank_mentions(db, number).await?;
+    let outcome = db.write(1_000, move |w| erase(w, number, mentioned)).await?;
+    if matches!(outcome, Forget::Done(_)) {
+        let path = db.shared.path.clone();
+        blocking(move || {
+            let moved = open_for_writing(&path).and_then(|conn| checkpoint(&conn, "truncate"))?;
+            if !moved {
+                log::warn!("a reader keeps the WAL: a forgotten number leaves it with the next checkpoint");
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(outcome)
+}
 
-    /// Blanks a number wherever a text mentions it: found by reading, a page at a time, and blanked in small transactions,
-    /// so that receipts wait for neither. Returns in how many rows.
-    async fn blank_mentions(&self, number: Msisdn) -> Result<usize, StoreError> {
-        let mut blanked = 0;
-        for texts in Texts::ALL {
-            let mut after = 0;
-            while let Some((last, found)) = self.read(move |conn| texts.mentions(conn, number, after)).await? {
-                after = last;
-                for some in found.chunks(CHANGED_AT_A_TIME) {
-                    let some = some.to_vec();
-                    blanked += self.write(some.len(), move |w| Ok(texts.blank(w, number, &some)?)).await?;
-                }
+/// Blanks a number wherever a text mentions it: found by reading, a page at a time, and blanked in small transactions,
+/// so that receipts wait for neither. Returns in how many rows.
+async fn blank_mentions(db: &Sqlite, number: Msisdn) -> Result<usize, StoreError> {
+    let mut blanked = 0;
+    for texts in Texts::ALL {
+        let mut after = 0;
+        while let Some((last, found)) = db.read(move |conn| texts.mentions(conn, number, after)).await? {
+            after = last;
+            for some in found.chunks(CHANGED_AT_A_TIME) {
+                let some = some.to_vec();
+                blanked += db.write(some.len(), move |w| Ok(texts.blank(w, number, &some)?)).await?;
             }
         }
-        Ok(blanked)
     }
+    Ok(blanked)
 }
 
 /// The batches that a number is in, by key, uuid and state.
@@ -177,7 +170,7 @@ fn waiting(batches: &[(i64, String, String)]) -> Option<Forget> {
     Some(uuid.parse().map_or(Forget::Unknown, Forget::StillQueued))
 }
 
-fn forget(w: &mut Writing<'_>, number: Msisdn, mentioned: usize) -> Result<Forget, JobError> {
+fn erase(w: &mut Writing<'_>, number: Msisdn, mentioned: usize) -> Result<Forget, JobError> {
     let tx = w.flush()?;
     let stored = key(number);
     let batches = batches_of(tx.conn, stored)?;

@@ -1,33 +1,32 @@
 //! The handle that everybody shares: a queue to the writer, and connections to read from.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use rusqlite::{Connection, named_params};
+use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::claims::Claims;
 use super::connection::Readers;
 use super::failure::JobError;
 use super::file_watch::FileWatch;
-use super::transaction::{Sqlite, Writing};
+use super::transaction::{WriterJobs, Writing};
 use crate::clock::Clock;
-use crate::domain::CallbackSecrets;
 use crate::lock::lock;
 use crate::store::error::StoreError;
 use crate::store::identity::Identity;
 use crate::store::queue::Queue;
 use crate::store::settings::QuarantineBounds;
 
-/// The store. Clones share it.
+/// An open database. Clones share it.
 #[derive(Clone)]
-pub struct Store {
+pub struct Sqlite {
     pub(super) shared: Arc<Shared>,
 }
 
 pub(super) struct Shared {
-    pub queue: Arc<Queue<Sqlite>>,
+    pub queue: Arc<Queue<WriterJobs>>,
     pub identity: Arc<Mutex<Identity>>,
     pub identity_path: PathBuf,
     pub path: PathBuf,
@@ -50,117 +49,25 @@ pub(super) struct Shared {
     pub lock: File,
 }
 
-impl Store {
-    /// Takes nothing more, writes what waits, and ends the writer. Blocks until that is done.
-    pub fn close(&self) {
-        self.shared.queue.close();
-        let thread = lock(&self.shared.thread).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the writer ended with a panic");
-        }
-        // Not only when the last reader has gone: who stops one daemon and starts the next does not wait for that.
-        if let Err(error) = self.shared.lock.unlock() {
-            log::debug!("the lock of the database is held until the end: {error}");
-        }
-    }
-
-    /// The database file.
-    pub fn path(&self) -> &Path {
-        &self.shared.path
-    }
-
-    /// The secrets that callback tokens are made and checked with.
-    pub fn callback_secrets(&self) -> Option<CallbackSecrets> {
-        self.identity().callback_secrets()
-    }
-
-    /// A new secret for the tokens of batches to come; with `revoke`, those given out so far are refused.
-    /// Returns how many secrets are accepted now.
-    ///
-    /// # Errors
-    /// When the identity file cannot be written; then nothing changes.
-    pub async fn rotate_secret(&self, revoke: bool) -> Result<usize, StoreError> {
-        let store = self.clone();
-        blocking(move || {
-            let mut identity = store.identity();
-            let mut rotated = identity.clone();
-            rotated
-                .rotate(revoke)
-                .and_then(|()| rotated.save(&store.shared.identity_path))
-                .map_err(|error| StoreError::Broken(format!("{}: {error}", store.shared.identity_path.display())))?;
-            *identity = rotated;
-            Ok(identity.accepted())
-        })
-        .await
-    }
-
-    /// Why receipts cannot be recorded at the moment; `None` when they can. Where the last commit failed, a
-    /// new one is tried, so that a daemon nobody writes to notices that the fault is gone.
-    pub async fn fault(&self) -> Option<String> {
-        let files = self.shared.file_watch.clone();
-        if let Ok(Some(fault)) = blocking(move || Ok(files.fault())).await {
-            // The writer looks too: what can be saved, it saves.
-            let _ = self.write(1, |_| Ok(())).await;
-            return Some(fault);
-        }
-        self.shared.queue.trouble()?;
-        // SQLite writes nothing where nothing changes: so a row comes and goes, and its page is written all the same.
-        let probe = self.write(1, |w| {
-            w.tx.conn.execute("insert into pruned (uuid, pruned_at) values ('probe', 0)", [])?;
-            w.tx.conn.execute("delete from pruned where uuid = 'probe'", [])?;
-            Ok(())
-        });
-        match probe.await {
-            Ok(()) => None,
-            Err(error) => self.shared.queue.trouble().or(Some(error.to_string())),
-        }
-    }
-
-    /// Completes when nothing can be recorded any more before a new start, and nothing would be lost by one.
-    pub async fn ended(&self) {
-        self.shared.file_watch.ended().await;
-    }
-
-    /// Rows that wait for the writer.
-    pub fn queue_depth(&self) -> usize {
-        self.shared.queue.depth()
-    }
-
-    /// Completes when something may be waiting in the outbox. Made before looking, awaited after.
-    pub fn outbox_changed(&self) -> tokio::sync::futures::Notified<'_> {
-        self.shared.queue.outbox.notified()
-    }
-
-    /// Follows the id of the newest committed receipt.
-    pub fn newest_receipt(&self) -> tokio::sync::watch::Receiver<i64> {
-        self.shared.queue.newest_receipt.subscribe()
-    }
-
-    /// Whether nothing is handed to the provider.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn is_paused(&self) -> Result<bool, StoreError> {
-        self.read(|conn| conn.query_row("select paused from instance", [], |row| row.get(0))).await
-    }
-
-    /// Stops, or goes on, handing batches to the provider. Durable.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub async fn set_paused(&self, paused: bool) -> Result<(), StoreError> {
-        self.write(1, move |w| {
-            w.tx.conn.execute("update instance set paused = :paused", named_params! {":paused": paused})?;
-            *w.outbox_changed = true;
-            Ok(())
-        })
-        .await
-    }
-
-    pub(super) fn identity(&self) -> std::sync::MutexGuard<'_, Identity> {
+impl Sqlite {
+    pub(super) fn identity(&self) -> MutexGuard<'_, Identity> {
         lock(&self.shared.identity)
     }
 
+    /// Changes the identity and its file; where that cannot be written, nothing is changed. Blocks.
+    pub(super) fn change_identity<T>(&self, change: impl FnOnce(&mut Identity) -> std::io::Result<T>) -> Result<T, StoreError> {
+        let path = &self.shared.identity_path;
+        let mut identity = self.identity();
+        let mut changed = identity.clone();
+        let answer = change(&mut changed)
+            .and_then(|answer| changed.save(path).map(|()| answer))
+            .map_err(|error| StoreError::Broken(format!("{}: {error}", path.display())))?;
+        *identity = changed;
+        Ok(answer)
+    }
+
+    /// Has the writer run this in its next transaction, and waits until that is durable. `rows`: how much work it is, as a
+    /// number of receipts.
     pub(super) async fn write<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -187,4 +94,46 @@ impl Store {
 
 pub(super) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(run).await.unwrap_or(Err(StoreError::Closing))
+}
+
+/// Takes nothing more, writes what waits, and ends the writer.
+pub(super) fn close(db: &Sqlite) {
+    db.shared.queue.close();
+    let thread = lock(&db.shared.thread).take();
+    if thread.is_some_and(|thread| thread.join().is_err()) {
+        log::error!("the writer ended with a panic");
+    }
+    // Not only when the last reader has gone: who stops one daemon and starts the next does not wait for that.
+    if let Err(error) = db.shared.lock.unlock() {
+        log::debug!("the lock of the database is held until the end: {error}");
+    }
+}
+
+pub(super) async fn rotate_secret(db: &Sqlite, revoke: bool) -> Result<usize, StoreError> {
+    let db = db.clone();
+    let rotate = move |identity: &mut Identity| {
+        identity.rotate(revoke)?;
+        Ok(identity.accepted())
+    };
+    blocking(move || db.change_identity(rotate)).await
+}
+
+pub(super) async fn fault(db: &Sqlite) -> Option<String> {
+    let files = db.shared.file_watch.clone();
+    if let Ok(Some(fault)) = blocking(move || Ok(files.fault())).await {
+        // The writer looks too: what can be saved, it saves.
+        let _ = db.write(1, |_| Ok(())).await;
+        return Some(fault);
+    }
+    db.shared.queue.trouble()?;
+    // SQLite writes nothing where nothing changes: so a row comes and goes, and its page is written all the same.
+    let probe = db.write(1, |w| {
+        w.tx.conn.execute("insert into pruned (uuid, pruned_at) values ('probe', 0)", [])?;
+        w.tx.conn.execute("delete from pruned where uuid = 'probe'", [])?;
+        Ok(())
+    });
+    match probe.await {
+        Ok(()) => None,
+        Err(error) => db.shared.queue.trouble().or(Some(error.to_string())),
+    }
 }

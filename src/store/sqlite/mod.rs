@@ -13,6 +13,7 @@ mod codes;
 mod connection;
 mod counters;
 mod destinations;
+mod engine;
 mod enqueue;
 mod failure;
 mod file_watch;
@@ -40,5 +41,5 @@ mod writer;
 
 pub use backup::backup_file;
 pub use check::check_file;
-pub use handle::Store;
+pub(super) use handle::Sqlite;
 pub use record::{Incoming, Item, Recorded};

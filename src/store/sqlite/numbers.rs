@@ -6,21 +6,15 @@
 use rusqlite::{Connection, named_params};
 
 use super::destinations::{history, one};
-use super::handle::Store;
-use super::rows::{BATCH_COLUMNS, BATCH_TABLES, batch, key};
+use super::handle::Sqlite;
+use super::rows::{BATCH_COLUMNS, BATCH_TABLES, key, read_batch};
 use crate::api::{NumberInBatch, NumberReport};
 use crate::domain::{Msisdn, Timestamp};
 use crate::store::error::StoreError;
 
-impl Store {
-    /// Everything known of a number: its batches, the newest first, from before a cursor. `None`: nothing at all.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn number(&self, number: Msisdn, before: Option<i64>, limit: u32) -> Result<Option<NumberReport>, StoreError> {
-        let now = self.shared.clock.now();
-        self.read(move |conn| report(conn, number, before, limit, now)).await
-    }
+pub(super) async fn number(db: &Sqlite, number: Msisdn, before: Option<i64>, limit: u32) -> Result<Option<NumberReport>, StoreError> {
+    let now = db.shared.clock.now();
+    db.read(move |conn| report(conn, number, before, limit, now)).await
 }
 
 fn report(conn: &Connection, number: Msisdn, before: Option<i64>, limit: u32, now: Timestamp) -> rusqlite::Result<Option<NumberReport>> {
@@ -32,7 +26,7 @@ fn report(conn: &Connection, number: Msisdn, before: Option<i64>, limit: u32, no
     ))?;
     let batches = statement
         .query_map(named_params! {":before": before.unwrap_or(i64::MAX), ":number": stored, ":limit": limit}, |row| {
-            Ok((row.get::<_, i64>("id")?, batch(row, now)?))
+            Ok((row.get::<_, i64>("id")?, read_batch(row, now)?))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut items = Vec::with_capacity(batches.len());

@@ -8,7 +8,7 @@ use super::checkpoint::Checkpointer;
 use super::connection::{open_for_writing, open_or_create, readers};
 use super::enqueue::{ARRIVING_AT_A_TIME, delete_unfinished};
 use super::file_watch::FileWatch;
-use super::handle::{Shared, Store};
+use super::handle::{Shared, Sqlite};
 use super::lineage::recognise;
 use super::lock::{real_path, take_lock};
 use super::prune::finish_pruning;
@@ -24,12 +24,7 @@ use crate::store::settings::StoreSettings;
 /// Readers that may wait for a connection; more are told to come back.
 const READERS_WAITING: usize = 256;
 
-impl Store {
-    /// Opens the database, makes it where there is none, and starts the writer. Whatever might be submitted
-    /// a second time is held: see [`AtOpening`].
-    ///
-    /// # Errors
-    /// See [`OpenError`]; nothing was changed.
+impl Sqlite {
     pub fn open(settings: &StoreSettings, clock: &Clock) -> Result<(Self, AtOpening), OpenError> {
         let path = real_path(&settings.path).map_err(|source| OpenError::File { path: settings.path.clone(), source })?;
         let lock = take_lock(&path)?;

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::handle::Store;
+use super::handle::Sqlite;
 use super::tx::Tx;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
@@ -11,101 +11,87 @@ use crate::store::error::StoreError;
 /// Destinations, or bodies, that go in one transaction: some milliseconds.
 const AT_A_TIME: usize = 500;
 
-impl Store {
-    /// Deletes what was settled before a time, or says what that would be: batches with their destinations and
-    /// receipts, a few rows a transaction, so that receipts are not held up. Their ids stay known.
-    ///
-    /// # Errors
-    /// When something cannot be written; what was deleted before is deleted, and a batch that was begun with goes
-    /// the next time, or when the database is opened.
-    pub async fn prune(&self, settled_before: Timestamp, dry_run: bool) -> Result<Pruned, StoreError> {
-        let before = settled_before.as_millis();
-        let old: Vec<(i64, Pruned)> = self
-            .read(move |conn| {
-                conn.prepare(
-                    "select id, total, receipts from batch join batch_count on batch = id where completed_at < :before order by id",
-                )?
+pub(super) async fn prune(db: &Sqlite, settled_before: Timestamp, dry_run: bool) -> Result<Pruned, StoreError> {
+    let before = settled_before.as_millis();
+    let old: Vec<(i64, Pruned)> = db
+        .read(move |conn| {
+            conn.prepare("select id, total, receipts from batch join batch_count on batch = id where completed_at < :before order by id")?
                 .query_map(named_params! {":before": before}, |row| {
                     let of = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
                     Ok((row.get(0)?, Pruned { batches: 1, destinations: of(1)?, receipts: of(2)? }))
                 })?
                 .collect()
-            })
-            .await?;
-        let mut pruned = Pruned::default();
-        for (batch, of_batch) in old {
-            if dry_run || self.prune_batch(batch, before).await? {
-                pruned.batches += of_batch.batches;
-                pruned.destinations += of_batch.destinations;
-                pruned.receipts += of_batch.receipts;
-            }
+        })
+        .await?;
+    let mut pruned = Pruned::default();
+    for (batch, of_batch) in old {
+        if dry_run || prune_batch(db, batch, before).await? {
+            pruned.batches += of_batch.batches;
+            pruned.destinations += of_batch.destinations;
+            pruned.receipts += of_batch.receipts;
         }
-        Ok(pruned)
     }
+    Ok(pruned)
+}
 
-    async fn prune_batch(&self, batch: i64, before: i64) -> Result<bool, StoreError> {
-        let is_due = self
-            .write(1, move |w| {
-                let tx = w.flush()?;
-                Ok(remember(&tx, batch, before)? || is_begun(tx.conn, batch)?)
-            })
-            .await?;
-        if !is_due {
-            return Ok(false);
-        }
-        let step = || self.write(AT_A_TIME, move |w| Ok(delete_some(w.flush()?.conn, batch)?));
-        while step().await? {}
-        Ok(true)
+async fn prune_batch(db: &Sqlite, batch: i64, before: i64) -> Result<bool, StoreError> {
+    let is_due = db
+        .write(1, move |w| {
+            let tx = w.flush()?;
+            Ok(remember(&tx, batch, before)? || is_begun(tx.conn, batch)?)
+        })
+        .await?;
+    if !is_due {
+        return Ok(false);
     }
+    let step = || db.write(AT_A_TIME, move |w| Ok(delete_some(w.flush()?.conn, batch)?));
+    while step().await? {}
+    Ok(true)
+}
 
-    /// Erases message texts and raw receipt bodies of batches that were settled before a time. Returns of how many.
-    ///
-    /// # Errors
-    /// When it cannot be written; the rest goes the next time.
-    pub async fn erase_messages(&self, settled_before: Timestamp) -> Result<usize, StoreError> {
-        let before = settled_before.as_millis();
-        let old: Vec<i64> = self
+pub(super) async fn erase_messages(db: &Sqlite, settled_before: Timestamp) -> Result<usize, StoreError> {
+    let before = settled_before.as_millis();
+    let old: Vec<i64> = db
+        .read(move |conn| {
+            conn.prepare("select id from batch where completed_at < :before and message is not null")?
+                .query_map(named_params! {":before": before}, |row| row.get(0))?
+                .collect()
+        })
+        .await?;
+    let count = old.len();
+    for batch in old {
+        db.write(1, move |w| {
+            w.flush()?.conn.execute(
+                "update batch set message = null where id = :batch and completed_at is not null",
+                named_params! {":batch": batch},
+            )?;
+            Ok(())
+        })
+        .await?;
+    }
+    // Those of receipts that came late are among them, when their batch has no text any more.
+    let mut after = 0;
+    loop {
+        let bodies: Vec<i64> = db
             .read(move |conn| {
-                conn.prepare("select id from batch where completed_at < :before and message is not null")?
-                    .query_map(named_params! {":before": before}, |row| row.get(0))?
-                    .collect()
+                conn.prepare(
+                    "select k.receipt from receipt_body k join receipt r on r.id = k.receipt join batch b on b.id = r.batch
+                     where k.receipt > :after and b.completed_at < :before and b.message is null order by k.receipt limit :limit",
+                )?
+                .query_map(named_params! {":after": after, ":before": before, ":limit": AT_A_TIME as i64}, |row| row.get(0))?
+                .collect()
             })
             .await?;
-        let count = old.len();
-        for batch in old {
-            self.write(1, move |w| {
-                w.flush()?.conn.execute(
-                    "update batch set message = null where id = :batch and completed_at is not null",
-                    named_params! {":batch": batch},
-                )?;
-                Ok(())
-            })
-            .await?;
-        }
-        // Those of receipts that came late are among them, when their batch has no text any more.
-        let mut after = 0;
-        loop {
-            let bodies: Vec<i64> = self
-                .read(move |conn| {
-                    conn.prepare(
-                        "select k.receipt from receipt_body k join receipt r on r.id = k.receipt join batch b on b.id = r.batch
-                         where k.receipt > :after and b.completed_at < :before and b.message is null order by k.receipt limit :limit",
-                    )?
-                    .query_map(named_params! {":after": after, ":before": before, ":limit": AT_A_TIME as i64}, |row| row.get(0))?
-                    .collect()
-                })
-                .await?;
-            let Some(last) = bodies.last() else { return Ok(count) };
-            after = *last;
-            self.write(bodies.len(), move |w| {
-                let mut erase = w.tx.conn.prepare_cached("delete from receipt_body where receipt = :receipt")?;
-                for receipt in &bodies {
-                    erase.execute(named_params! {":receipt": receipt})?;
-                }
-                Ok(())
-            })
-            .await?;
-        }
+        let Some(last) = bodies.last() else { return Ok(count) };
+        after = *last;
+        db.write(bodies.len(), move |w| {
+            let mut erase = w.tx.conn.prepare_cached("delete from receipt_body where receipt = :receipt")?;
+            for receipt in &bodies {
+                erase.execute(named_params! {":receipt": receipt})?;
+            }
+            Ok(())
+        })
+        .await?;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::handle::Store;
+use super::handle::Sqlite;
 use super::record::{Incoming, Recorded};
 use super::rows::{StoredIdentifier, display_number, outcome_of, source_of};
 use crate::api;
@@ -13,27 +13,21 @@ use crate::store::filters::ReceiptFilter;
 /// Rows of the log that one filtered page looks at.
 const LOG_ROWS_PER_PAGE: i64 = 20_000;
 
-impl Store {
-    /// Records what came. When this returns, it is durable.
-    ///
-    /// # Errors
-    /// Nothing of it was recorded, or (`CommitUnknown`) perhaps all of it; repeating it does no harm.
-    pub async fn record(&self, incoming: Incoming) -> Result<Recorded, StoreError> {
-        let bounds = self.shared.quarantine;
-        let source = incoming.source;
-        let recorded = self.write(incoming.items.len().max(1), move |w| w.record(&incoming, bounds)).await?;
-        recorded.outcomes.iter().for_each(|outcome| self.metrics().receipt(source, *outcome));
-        Ok(recorded)
-    }
+pub(super) async fn record(db: &Sqlite, incoming: Incoming) -> Result<Recorded, StoreError> {
+    let bounds = db.shared.quarantine;
+    let source = incoming.source;
+    let recorded = db.write(incoming.items.len().max(1), move |w| w.record(&incoming, bounds)).await?;
+    recorded.outcomes.iter().for_each(|outcome| db.shared.queue.metrics.receipt(source, *outcome));
+    Ok(recorded)
+}
 
-    /// The log after an id, oldest first: a page, and the id to go on from (`None` at the end). With a filter
-    /// the page may be short, or empty, and still not be the last.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn receipts(&self, after: i64, filter: ReceiptFilter, limit: u32) -> Result<(Vec<api::Receipt>, Option<i64>), StoreError> {
-        self.read(move |conn| page_of_log(conn, after, &filter, limit)).await
-    }
+pub(super) async fn receipts(
+    db: &Sqlite,
+    after: i64,
+    filter: ReceiptFilter,
+    limit: u32,
+) -> Result<(Vec<api::Receipt>, Option<i64>), StoreError> {
+    db.read(move |conn| page_of_log(conn, after, &filter, limit)).await
 }
 
 /// The columns that [`log_entry`] reads.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::{Batch, BatchId, BatchState, Channel, Counts, Identifier, Msisdn, Outcome, Source, Timestamp};
 
-/// The columns that [`batch`] reads.
+/// The columns that [`read_batch`] reads.
 pub(super) const BATCH_COLUMNS: &str = "id, uuid, provider_id, group_uuid, resend_of, reference, state, sender, message, parts, channel,
     fallback_channels, send_at, allow_multi, dry_run, total, merged, delivered, failed, conflict, attempts, last_error,
     created_at, submitted_at, completed_at";
@@ -14,7 +14,7 @@ pub(super) const BATCH_COLUMNS: &str = "id, uuid, provider_id, group_uuid, resen
 pub(super) const BATCH_TABLES: &str = "batch join batch_count on batch_count.batch = batch.id";
 
 /// A row of [`BATCH_COLUMNS`], as it is at this time.
-pub(super) fn batch(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Batch> {
+pub(super) fn read_batch(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Batch> {
     let send_at = time_or_none(row, "send_at")?;
     let state = row.get::<_, Stored<BatchState>>("state")?.0.at(send_at, now);
     let fallback: String = row.get("fallback_channels")?;
@@ -54,7 +54,7 @@ pub(super) fn batch(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Batch> {
 pub(super) fn find_batch(conn: &Connection, id: BatchId, now: Timestamp) -> rusqlite::Result<Option<(i64, Batch)>> {
     let mut statement = conn.prepare_cached(&format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where uuid = :uuid"))?;
     let mut rows = statement.query(named_params! {":uuid": id.to_string()})?;
-    rows.next()?.map(|row| Ok((row.get("id")?, batch(row, now)?))).transpose()
+    rows.next()?.map(|row| Ok((row.get("id")?, read_batch(row, now)?))).transpose()
 }
 
 /// A count, which the schema keeps from being negative.

@@ -2,7 +2,7 @@
 
 use rusqlite::named_params;
 
-use super::handle::Store;
+use super::handle::Sqlite;
 use super::rows::count;
 use crate::api::Traffic;
 use crate::store::error::StoreError;
@@ -10,27 +10,20 @@ use crate::store::error::StoreError;
 /// As far back as habits are looked at.
 const NEWEST: u32 = 1_000;
 
-impl Store {
-    /// The habits, out of the newest batches that the provider has named. What was repeated word for word is stored
-    /// nowhere: it is counted while the daemon runs.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn traffic(&self) -> Result<Traffic, StoreError> {
-        let repeated = self.metrics().repeated();
-        self.read(move |conn| {
-            conn.prepare_cached(
-                "select count(*) as batches, coalesce(sum(renamed), 0) as renamed, coalesce(sum(early), 0) as early from (
-                     select lower(provider_id) <> uuid as renamed,
-                         coalesce((select received_at from receipt where receipt.id = first_receipt) < submitted_at, 0) as early
-                     from batch join batch_count on batch_count.batch = batch.id
-                     where provider_id is not null and submitted_at is not null and dry_run = 0
-                     order by batch.id desc limit :newest)",
-            )?
-            .query_row(named_params! {":newest": NEWEST}, |row| {
-                Ok(Traffic { batches: count(row, "batches")?, renamed: count(row, "renamed")?, early: count(row, "early")?, repeated })
-            })
+pub(super) async fn traffic(db: &Sqlite) -> Result<Traffic, StoreError> {
+    let repeated = db.shared.queue.metrics.repeated();
+    db.read(move |conn| {
+        conn.prepare_cached(
+            "select count(*) as batches, coalesce(sum(renamed), 0) as renamed, coalesce(sum(early), 0) as early from (
+                 select lower(provider_id) <> uuid as renamed,
+                     coalesce((select received_at from receipt where receipt.id = first_receipt) < submitted_at, 0) as early
+                 from batch join batch_count on batch_count.batch = batch.id
+                 where provider_id is not null and submitted_at is not null and dry_run = 0
+                 order by batch.id desc limit :newest)",
+        )?
+        .query_row(named_params! {":newest": NEWEST}, |row| {
+            Ok(Traffic { batches: count(row, "batches")?, renamed: count(row, "renamed")?, early: count(row, "early")?, repeated })
         })
-        .await
-    }
+    })
+    .await
 }

@@ -34,10 +34,10 @@ impl<'c> Writing<'c> {
     }
 }
 
-/// SQLite's transactions, for the queue.
-pub(super) enum Sqlite {}
+/// The transactions of the writer, for the queue.
+pub(super) enum WriterJobs {}
 
-impl Transactions for Sqlite {
+impl Transactions for WriterJobs {
     type One<'c> = Writing<'c>;
     type Error = JobError;
 }

@@ -12,7 +12,7 @@ use super::connection::open_for_writing;
 use super::failure::{JobError, is_storage_failure};
 use super::file_watch::FileWatch;
 use super::record::Recorder;
-use super::transaction::{Sqlite, Writing};
+use super::transaction::{WriterJobs, Writing};
 use super::tx::Tx;
 use crate::clock::Clock;
 use crate::store::error::StoreError;
@@ -33,7 +33,7 @@ pub(super) struct Writer {
     recorder: Recorder,
     /// Something new is in the outbox.
     outbox_changed: bool,
-    queue: Arc<Queue<Sqlite>>,
+    queue: Arc<Queue<WriterJobs>>,
     identity: Arc<Mutex<Identity>>,
     checkpointer: Checkpointer,
 }
@@ -43,7 +43,7 @@ impl Writer {
         path: &Path,
         conn: Connection,
         clock: Clock,
-        queue: Arc<Queue<Sqlite>>,
+        queue: Arc<Queue<WriterJobs>>,
         identity: Arc<Mutex<Identity>>,
         checkpointer: Checkpointer,
         file_watch: Arc<FileWatch>,
@@ -85,7 +85,7 @@ impl Writer {
     }
 
     /// One transaction for all; if one of them spoils it, each again on its own.
-    fn commit(&mut self, mut jobs: Vec<Box<dyn Job<Sqlite>>>, rows: usize) {
+    fn commit(&mut self, mut jobs: Vec<Box<dyn Job<WriterJobs>>>, rows: usize) {
         let started = Instant::now();
         let outcome = self.attempt(&mut jobs);
         match outcome {
@@ -104,7 +104,7 @@ impl Writer {
     }
 
     /// `changed`: something was written. SQLite writes nothing where nothing changes, and that shows nothing of the disk.
-    fn answer(&mut self, jobs: Vec<Box<dyn Job<Sqlite>>>, outcome: &Result<(), StoreError>, changed: bool) {
+    fn answer(&mut self, jobs: Vec<Box<dyn Job<WriterJobs>>>, outcome: &Result<(), StoreError>, changed: bool) {
         let trouble = match outcome {
             Ok(()) if changed => None,
             Ok(()) => self.queue.trouble(),
@@ -127,7 +127,7 @@ impl Writer {
     }
 
     /// Whether anything changed.
-    fn attempt(&mut self, jobs: &mut [Box<dyn Job<Sqlite>>]) -> Result<bool, Failure> {
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job<WriterJobs>>]) -> Result<bool, Failure> {
         // While a fault lasts, nothing more is written that would then be called a failure.
         if let Some(why) = self.file_watch.lasting_fault(&self.conn) {
             return Err(Failure::OfTheStorage(StoreError::Broken(why)));
@@ -149,7 +149,7 @@ impl Writer {
         }
     }
 
-    fn in_transaction(&mut self, jobs: &mut [Box<dyn Job<Sqlite>>]) -> Result<(), Failure> {
+    fn in_transaction(&mut self, jobs: &mut [Box<dyn Job<WriterJobs>>]) -> Result<(), Failure> {
         let now = self.clock.now();
         let transaction = rusqlite::Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate).map_err(Failure::storage)?;
         let tx = Tx::new(&transaction, now, &self.identity);

@@ -1,0 +1,193 @@
+//! The store as everybody knows it, whatever the engine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{futures::Notified, watch};
+
+use super::answers::{AtOpening, Awaiting, Cancel, Claimed, Enqueued, Forget, PollAnswer, Resolved, Settlement};
+use super::engine::Engine;
+use super::error::{BackupError, OpenError, StoreError};
+use super::filters::{BatchFilter, DestinationFilter, ReceiptFilter};
+use super::settings::StoreSettings;
+use super::sqlite::Sqlite;
+use super::{Incoming, Recorded};
+use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
+use crate::clock::Clock;
+use crate::domain::{Batch, BatchId, CallbackSecrets, DestinationState, LastError, Msisdn, NewBatch, Resolution, Timestamp};
+use crate::metrics::{Gauges, Metrics};
+
+/// The store. Clones share it. What each method means, which errors it has and what calling it again does, is written in
+/// `store/engine.rs`.
+#[derive(Clone)]
+pub struct Store(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Sqlite(Sqlite),
+}
+
+/// Has the engine do it, whichever it is.
+macro_rules! with {
+    ($store:expr, $db:ident => $what:expr) => {
+        match &$store.0 {
+            Kind::Sqlite($db) => $what,
+        }
+    };
+}
+
+macro_rules! dispatch {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        impl Store {
+            $($(#[$doc])* pub async fn $name(&self, $($argument: $kind),*) -> $answer {
+                with!(self, db => db.$name($($argument),*).await)
+            })*
+        }
+    };
+}
+
+impl Store {
+    /// Opens the database, makes it where there is none, and starts the writer. Whatever might be submitted
+    /// a second time is held: see [`AtOpening`].
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing was changed.
+    pub fn open(settings: &StoreSettings, clock: &Clock) -> Result<(Self, AtOpening), OpenError> {
+        let (db, found) = Sqlite::open(settings, clock)?;
+        Ok((Self(Kind::Sqlite(db)), found))
+    }
+
+    /// Takes nothing more, writes what waits, and lets go of the database. Blocks until that is done.
+    pub fn close(&self) {
+        with!(self, db => db.close())
+    }
+
+    /// Where the data is, for people.
+    pub fn path(&self) -> &Path {
+        with!(self, db => db.path())
+    }
+
+    /// Where all who share the store count.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        with!(self, db => db.metrics())
+    }
+
+    /// The secrets that callback tokens are made and checked with.
+    pub fn callback_secrets(&self) -> Option<CallbackSecrets> {
+        with!(self, db => db.callback_secrets())
+    }
+
+    /// Rows that wait for the writer.
+    pub fn queue_depth(&self) -> usize {
+        with!(self, db => db.queue_depth())
+    }
+
+    /// Completes when something may be waiting in the outbox. Made before looking, awaited after.
+    pub fn outbox_changed(&self) -> Notified<'_> {
+        with!(self, db => db.outbox_changed())
+    }
+
+    /// Follows the id of the newest committed receipt.
+    pub fn newest_receipt(&self) -> watch::Receiver<i64> {
+        with!(self, db => db.newest_receipt())
+    }
+
+    /// Takes the next batch out of the outbox, to be handed over once. A batch for which `refusal` has a reason is rejected.
+    ///
+    /// # Errors
+    /// Nothing may be handed over.
+    pub async fn claim<F>(&self, refusal: F) -> Result<Option<Claimed>, StoreError>
+    where
+        F: Fn(&Batch) -> Option<LastError> + Send + 'static,
+    {
+        with!(self, db => db.claim(refusal).await)
+    }
+}
+
+dispatch! {
+    /// Makes a new secret for the tokens of batches to come. Answers how many secrets are accepted.
+    rotate_secret(revoke: bool) -> Result<usize, StoreError>;
+    /// Why receipts cannot be recorded at the moment; `None` when they can.
+    fault() -> Option<String>;
+    /// Completes when only a new start helps.
+    ended() -> ();
+    /// Takes a batch into the outbox.
+    enqueue(new: NewBatch) -> Result<Enqueued, StoreError>;
+    /// What became of a batch, where its id is known.
+    taken_before(new: NewBatch) -> Result<Option<Enqueued>, StoreError>;
+    /// Whether a batch was accepted once, and has been pruned.
+    is_pruned(id: BatchId) -> Result<bool, StoreError>;
+    /// Whether nothing is handed to the provider.
+    is_paused() -> Result<bool, StoreError>;
+    /// Stops, or goes on, handing batches to the provider.
+    set_paused(paused: bool) -> Result<(), StoreError>;
+    /// Writes down how handing a batch over ended, however long that takes.
+    settle(id: BatchId, settlement: Settlement) -> Result<(), StoreError>;
+    /// Cancels a batch that is queued; says what is to be done about one that is not.
+    cancel(id: BatchId) -> Result<Cancel, StoreError>;
+    /// Marks a batch as cancelled once the provider has cancelled it.
+    cancelled_at_provider(id: BatchId) -> Result<Option<Batch>, StoreError>;
+    /// Decides an unconfirmed batch, as a person says.
+    resolve(id: BatchId, resolution: Resolution) -> Result<Resolved, StoreError>;
+    /// Writes down what went wrong with a batch, and changes nothing else.
+    note(id: BatchId, error: LastError) -> Result<(), StoreError>;
+    /// Writes down that the provider was asked about a batch, and what follows.
+    asked(id: BatchId, what: PollAnswer, sent_before: Option<Timestamp>) -> Result<Option<Batch>, StoreError>;
+    /// All batches that are submitted or unconfirmed.
+    awaiting() -> Result<Vec<Awaiting>, StoreError>;
+    /// Whether any of these numbers is one that the batch is for, forgotten ones included.
+    is_for_any(id: BatchId, numbers: Vec<Msisdn>) -> Result<bool, StoreError>;
+    /// Records what came.
+    record(incoming: Incoming) -> Result<Recorded, StoreError>;
+    /// A page of the log after an id, oldest first, and the id to go on from.
+    receipts(after: i64, filter: ReceiptFilter, limit: u32) -> Result<(Vec<api::Receipt>, Option<i64>), StoreError>;
+    /// Whether what waits leaves no room in the quarantine.
+    quarantine_is_full() -> Result<bool, StoreError>;
+    /// A page of the quarantine, newest first.
+    quarantine(state: Option<String>, before: Option<i64>, limit: u32) -> Result<Vec<api::Quarantined>, StoreError>;
+    /// One item of the quarantine with its body.
+    quarantined(id: i64) -> Result<Option<(api::Quarantined, Vec<u8>)>, StoreError>;
+    /// Marks an item as dropped. `false`: there is none, or it is done with.
+    drop_quarantined(id: i64) -> Result<bool, StoreError>;
+    /// Records what was read out of an item. `None`: it is still not understood.
+    replay(id: i64, incoming: Incoming) -> Result<Option<Recorded>, StoreError>;
+    /// One batch.
+    batch(id: BatchId) -> Result<Option<Batch>, StoreError>;
+    /// A page of batches, newest first, and the cursor of the next.
+    batches(filter: BatchFilter, before: Option<i64>, limit: u32) -> Result<(Vec<Batch>, Option<i64>), StoreError>;
+    /// All batches of a group, and how many more of it were pruned.
+    group(group: BatchId) -> Result<(Vec<Batch>, u64), StoreError>;
+    /// A batch, a page of its destinations in order of their numbers, and the cursor of the next.
+    destinations(
+        id: BatchId, filter: DestinationFilter, after: i64, limit: u32
+    ) -> Result<Option<(Batch, Vec<api::Destination>, Option<i64>)>, StoreError>;
+    /// One destination with its receipts.
+    destination(id: BatchId, number: Msisdn) -> Result<Option<api::Destination>, StoreError>;
+    /// The numbers of a batch in a state, in order.
+    numbers_in_state(id: BatchId, state: DestinationState) -> Result<Vec<Msisdn>, StoreError>;
+    /// Everything known of a number: its batches, the newest first.
+    number(number: Msisdn, before: Option<i64>, limit: u32) -> Result<Option<NumberReport>, StoreError>;
+    /// Totals over all batches.
+    stats() -> Result<Stats, StoreError>;
+    /// What the metrics show of the data. `after`: `reconcile.after`.
+    gauges(after: Duration) -> Result<Gauges, StoreError>;
+    /// The provider's habits, out of the newest batches that it has named.
+    traffic() -> Result<Traffic, StoreError>;
+    /// Receipt codes with their meaning, in order of the codes as numbers.
+    codes() -> Result<Vec<Code>, StoreError>;
+    /// Replaces the list of codes.
+    set_codes(codes: Vec<Code>) -> Result<(), StoreError>;
+    /// When the list of codes was fetched; `None`: never.
+    codes_fetched_at() -> Result<Option<Timestamp>, StoreError>;
+    /// Erases a number.
+    forget(number: Msisdn) -> Result<Forget, StoreError>;
+    /// Deletes batches that were settled before a time, or says which.
+    prune(settled_before: Timestamp, dry_run: bool) -> Result<Pruned, StoreError>;
+    /// Erases message texts and raw receipt bodies of batches that were settled before a time. Answers of how many batches.
+    erase_messages(settled_before: Timestamp) -> Result<usize, StoreError>;
+    /// Checks the storage and every invariant. Empty: nothing is wrong.
+    check() -> Result<Vec<String>, StoreError>;
+    /// Copies the database and its identity while receipts come in.
+    backup(to: PathBuf) -> Result<(), BackupError>;
+}
