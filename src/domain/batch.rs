@@ -8,7 +8,11 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Msisdn, Timestamp};
+use super::destination::{DestinationState, Said};
+use super::msisdn::Msisdn;
+use super::receipt::Identifier;
+use super::state::BatchState;
+use super::timestamp::Timestamp;
 
 /// Our uuid of a batch, or of a group of batches.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -62,108 +66,6 @@ impl fmt::Display for BatchId {
 impl fmt::Debug for BatchId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// How far a batch has come (contract, "Batch states").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum BatchState {
-    /// In the outbox; nothing of it has left.
-    Queued,
-    /// Being handed to the provider at this moment.
-    Submitting,
-    /// The provider has it and will send it at `send_at`.
-    Scheduled,
-    /// The provider has it; receipts are awaited.
-    Submitted,
-    /// Every destination is final.
-    Complete,
-    /// The provider refused it.
-    Rejected,
-    /// The provider may or may not have it. Never sent again by itself.
-    Unconfirmed,
-    /// Cancelled before it was sent, or given up by a person.
-    Cancelled,
-    /// A dry run that the provider accepted.
-    Validated,
-}
-
-impl BatchState {
-    /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
-        Self::Queued,
-        Self::Submitting,
-        Self::Scheduled,
-        Self::Submitted,
-        Self::Complete,
-        Self::Rejected,
-        Self::Unconfirmed,
-        Self::Cancelled,
-        Self::Validated,
-    ];
-
-    /// The word of the contract.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Submitting => "submitting",
-            Self::Scheduled => "scheduled",
-            Self::Submitted => "submitted",
-            Self::Complete => "complete",
-            Self::Rejected => "rejected",
-            Self::Unconfirmed => "unconfirmed",
-            Self::Cancelled => "cancelled",
-            Self::Validated => "validated",
-        }
-    }
-
-    /// Whether nothing more is going to happen to it by itself.
-    pub fn is_settled(self) -> bool {
-        matches!(self, Self::Complete | Self::Rejected | Self::Cancelled | Self::Validated)
-    }
-
-    /// The state once receipts have come in.
-    ///
-    /// A receipt proves that the provider has the batch, whatever we believed: so it must not be sent
-    /// (again), and its destinations are awaited, also where somebody had given it up. While it is being
-    /// submitted the answer will say; a validated batch stays so.
-    #[must_use]
-    pub fn after_receipts(self, total: u64, is_final: u64) -> Self {
-        let with_provider = match self {
-            Self::Queued | Self::Unconfirmed | Self::Rejected | Self::Cancelled | Self::Scheduled => Self::Submitted,
-            other => other,
-        };
-        with_provider.completed(total, is_final)
-    }
-
-    /// `complete` where it was `submitted` and every destination is final.
-    #[must_use]
-    pub fn completed(self, total: u64, is_final: u64) -> Self {
-        if self == Self::Submitted && is_final >= total { Self::Complete } else { self }
-    }
-
-    /// `scheduled` where it is `submitted` and will be sent later.
-    #[must_use]
-    pub fn at(self, send_at: Option<Timestamp>, now: Timestamp) -> Self {
-        match (self, send_at) {
-            (Self::Submitted, Some(at)) if at > now => Self::Scheduled,
-            (state, _) => state,
-        }
-    }
-}
-
-impl fmt::Display for BatchState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for BatchState {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
     }
 }
 
@@ -316,16 +218,23 @@ pub struct Batch {
     pub completed_at: Option<Timestamp>,
 }
 
-/// What a person knows, or decides, of an unconfirmed batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Resolution {
-    /// The provider has it: await receipts.
-    Accepted,
-    /// The provider does not have it: hand it over again. A person answers for that.
-    Resubmit,
-    /// Give it up.
-    Abandoned,
+impl Batch {
+    /// When it was sent, as far as we know: at its `send_at` if that is later than its submission. Its deadline counts from here.
+    pub fn sent_at(&self) -> Timestamp {
+        sent_at(self.submitted_at, self.send_at, self.created_at)
+    }
+
+    /// The identifiers that the provider may know it by: the provider's own first, then ours.
+    pub fn names(&self) -> Vec<Identifier> {
+        let ours = Identifier::Uuid(*self.id.as_uuid());
+        let theirs = self.provider_id.as_deref().map(Identifier::from).filter(|name| *name != ours);
+        theirs.into_iter().chain([ours]).collect()
+    }
+}
+
+/// [`Batch::sent_at`] of a batch of which only the times are at hand.
+pub fn sent_at(submitted_at: Option<Timestamp>, send_at: Option<Timestamp>, created_at: Timestamp) -> Timestamp {
+    submitted_at.max(send_at).unwrap_or(created_at)
 }
 
 /// Destinations by state; `total` is their sum. `merged` and `conflict` count on their own.
@@ -361,14 +270,14 @@ impl Counts {
     pub fn of(state: BatchState, total: u64, merged: u64, delivered: u64, failed: u64, conflict: u64) -> Self {
         let mut counts = Self { total, merged, delivered, failed, conflict, ..Self::default() };
         let silent = total.saturating_sub(delivered).saturating_sub(failed);
-        match super::DestinationState::of(super::Said::Nothing, state) {
-            super::DestinationState::Queued => counts.queued = silent,
-            super::DestinationState::Submitted => counts.submitted = silent,
-            super::DestinationState::Expired => counts.expired = silent,
-            super::DestinationState::Cancelled => counts.cancelled = silent,
-            super::DestinationState::Rejected => counts.rejected = silent,
-            super::DestinationState::Validated => counts.validated = silent,
-            super::DestinationState::Delivered | super::DestinationState::Failed => {}
+        match DestinationState::of(Said::Nothing, state) {
+            DestinationState::Queued => counts.queued = silent,
+            DestinationState::Submitted => counts.submitted = silent,
+            DestinationState::Expired => counts.expired = silent,
+            DestinationState::Cancelled => counts.cancelled = silent,
+            DestinationState::Rejected => counts.rejected = silent,
+            DestinationState::Validated => counts.validated = silent,
+            DestinationState::Delivered | DestinationState::Failed => {}
         }
         counts
     }
@@ -386,6 +295,11 @@ impl Counts {
         self.rejected += other.rejected;
         self.validated += other.validated;
         self.conflict += other.conflict;
+    }
+
+    /// Destinations of which receipts have told what became of them.
+    pub fn settled(&self) -> u64 {
+        self.delivered + self.failed
     }
 
     /// Destinations whose state can still change by itself.
@@ -410,26 +324,6 @@ pub struct LastError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_receipt_proves_that_the_provider_has_the_batch() {
-        for state in [BatchState::Queued, BatchState::Unconfirmed, BatchState::Rejected, BatchState::Cancelled] {
-            assert_eq!(state.after_receipts(2, 1), BatchState::Submitted);
-            assert_eq!(state.after_receipts(2, 2), BatchState::Complete);
-        }
-        for state in [BatchState::Submitting, BatchState::Validated, BatchState::Complete] {
-            assert_eq!(state.after_receipts(2, 2), state);
-        }
-    }
-
-    #[test]
-    fn a_submitted_batch_is_scheduled_until_its_time_has_come() {
-        let (now, later) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
-        assert_eq!(BatchState::Submitted.at(Some(later), now), BatchState::Scheduled);
-        assert_eq!(BatchState::Submitted.at(Some(later), later), BatchState::Submitted);
-        assert_eq!(BatchState::Complete.at(Some(later), now), BatchState::Complete);
-        assert_eq!(BatchState::Submitted.at(None, now), BatchState::Submitted);
-    }
 
     #[test]
     fn the_states_of_the_destinations_always_add_up_to_the_total() {

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::BatchId;
+use super::batch::BatchId;
 
 /// Bytes of the HMAC that a token carries: 192 bits, 32 characters of base64url.
 const TOKEN_BYTES: usize = 24;

@@ -1,78 +1,11 @@
-//! Destinations: telephone numbers, and what became of a message to one.
+//! Destinations: what became of a message to one number.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::BatchState;
-
-/// A telephone number in E.164: 7 to 15 digits, the first not a zero. Shown with a plus.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Msisdn(u64);
-
-/// The smallest and the largest number with 7 and with 15 digits.
-const SMALLEST: u64 = 1_000_000;
-const LARGEST: u64 = 999_999_999_999_999;
-
-impl Msisdn {
-    /// From the digits as one number.
-    pub fn from_digits(digits: u64) -> Option<Self> {
-        (SMALLEST..=LARGEST).contains(&digits).then_some(Self(digits))
-    }
-
-    /// The digits as one number.
-    pub fn digits(self) -> u64 {
-        self.0
-    }
-
-    /// Reads digits with or without a plus, and nothing else: the form of the wire.
-    pub fn from_wire(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix('+').unwrap_or(text).as_bytes();
-        if !(7..=15).contains(&digits.len()) || digits[0] == b'0' {
-            return None;
-        }
-        let mut number = 0u64;
-        for digit in digits {
-            if !digit.is_ascii_digit() {
-                return None;
-            }
-            number = number * 10 + u64::from(digit - b'0');
-        }
-        Some(Self(number))
-    }
-
-    /// With all but the last three digits hidden, for logs.
-    pub fn masked(self) -> String {
-        format!("…{:03}", self.0 % 1000)
-    }
-}
-
-impl fmt::Display for Msisdn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{}", self.0)
-    }
-}
-
-/// Masked: what is printed for debugging ends up in logs.
-impl fmt::Debug for Msisdn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.masked())
-    }
-}
-
-impl Serialize for Msisdn {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Msisdn {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::from_wire(&text).ok_or_else(|| serde::de::Error::custom("not an E.164 number"))
-    }
-}
+use super::state::BatchState;
 
 /// What the receipts of a destination say together. Ordered: the later one wins over the earlier,
 /// whatever came first.
@@ -176,13 +109,6 @@ impl std::str::FromStr for DestinationState {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn a_number_is_masked_where_it_might_be_logged() {
-        let number = Msisdn::from_wire("447700900123").expect("a number");
-        assert_eq!(format!("{number:?}"), "…123");
-        assert_eq!(number.to_string(), "+447700900123");
-    }
 
     proptest! {
         #[test]

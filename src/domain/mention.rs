@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use super::Msisdn;
+use super::msisdn::Msisdn;
 
 /// Separators that may stand between two digits of one number, as in `+44 (0)7700 - 900123`.
 const BETWEEN: usize = 3;

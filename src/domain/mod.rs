@@ -5,16 +5,26 @@
 mod batch;
 mod callback;
 mod destination;
+mod incoming;
+pub mod lifecycle;
 pub mod mention;
 mod message;
+mod msisdn;
 mod number;
 mod receipt;
+mod state;
 mod timestamp;
+mod verdict;
 
-pub use batch::{Batch, BatchId, BatchState, Channel, Content, Counts, LastError, NewBatch, Resolution};
+pub use batch::{Batch, BatchId, Channel, Content, Counts, LastError, NewBatch, sent_at};
 pub use callback::{CallbackSecrets, CallbackToken};
-pub use destination::{DestinationState, Msisdn, Said, fold};
+pub use destination::{DestinationState, Said, fold};
+pub use incoming::{Incoming, Item, Recorded};
+pub use lifecycle::{Cancellation, Handover, Moved, PollAnswer, Polls, Progress, Resolution, Tracked};
 pub use message::parts;
+pub use msisdn::Msisdn;
 pub use number::{NumberError, NumberReader};
 pub use receipt::{Identifier, Outcome, Receipt, ReceiptCode, Source};
+pub use state::BatchState;
 pub use timestamp::Timestamp;
+pub use verdict::{BatchSoFar, ReceiptCounts, Seen, Verdict, proves, verdict};

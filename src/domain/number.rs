@@ -4,7 +4,7 @@
 use phonenumber::country;
 use phonenumber::metadata::{DATABASE, Metadata};
 
-use super::Msisdn;
+use super::msisdn::Msisdn;
 
 /// No group of digits within a number is as long: such a group is a whole number, or most of one.
 const WHOLE: usize = 10;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Msisdn;
+use super::msisdn::Msisdn;
 
 /// What one receipt says, whatever way it came.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What the store answers, where it is more than a type of the domain or of the API.
 
 use crate::api;
+pub use crate::domain::PollAnswer;
 use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn, Timestamp};
 
 /// What was found on opening, for the log and for people.
@@ -94,17 +95,6 @@ pub struct Awaiting {
     pub asks: u32,
     /// When the provider answered last.
     pub answered_at: Option<Timestamp>,
-}
-
-/// What came of asking the provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PollAnswer {
-    /// It has the batch; what it told of receipts is recorded.
-    Found,
-    /// It answers, but not about this batch: nothing more will come of asking.
-    Gone,
-    /// It gave no clear answer, or said that it does not know the batch, which may only be on its way.
-    Nothing,
 }
 
 /// What became of the wish to forget a number.

@@ -4,7 +4,6 @@
 //! primary key and one append to the log; counters are summed up per batch and commit.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
@@ -15,52 +14,13 @@ use super::rows::{AsIdentifier, key, outcome_number, source_number};
 use super::set_aside::set_aside;
 use super::tx::Tx;
 use crate::domain::{BatchId, Identifier, Outcome, Receipt, ReceiptCode, Said, Source};
+pub use crate::domain::{Incoming, Item, Recorded};
 use crate::store::settings::QuarantineBounds;
 
 /// Distinct receipts that one destination takes; more are quarantined.
 const RECEIPTS_PER_DESTINATION: i64 = 1_000;
 /// Receipts of a batch, beyond one for each destination, from which those for numbers that it does not have are quarantined.
 const UNEXPECTED_PER_BATCH: i64 = 10_000;
-
-/// What came in one callback, or was found by one question.
-#[derive(Debug, Clone)]
-pub struct Incoming {
-    /// The batch, by the URL.
-    pub batch: BatchId,
-    /// The way it came.
-    pub source: Source,
-    /// What it says, in the order in which it stood there.
-    pub items: Vec<Item>,
-    /// All of it as it came: kept where the batch is unknown or an item is not understood.
-    pub body: Vec<u8>,
-}
-
-/// One thing that came.
-#[derive(Debug, Clone)]
-pub enum Item {
-    /// A receipt.
-    Understood(Receipt),
-    /// Something else.
-    NotUnderstood {
-        /// What is missing or wrong.
-        reason: String,
-        /// Where it stands in the body.
-        at: Range<usize>,
-    },
-}
-
-/// What became of what came.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// New in the log.
-    pub recorded: u64,
-    /// There already.
-    pub duplicates: u64,
-    /// Kept in the quarantine under these ids.
-    pub quarantined: Vec<i64>,
-    /// What the recorded ones did.
-    pub outcomes: Vec<Outcome>,
-}
 
 /// `receipt_info` rows by content: nearly every receipt says what many others say.
 #[derive(Default)]

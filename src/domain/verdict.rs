@@ -1,0 +1,283 @@
+//! What a receipt does to its destination and to the counters of its batch.
+
+use std::ops::{AddAssign, Sub};
+
+use super::destination::Said;
+use super::receipt::{Outcome, Source};
+
+/// Distinct receipts that one destination takes; more are quarantined.
+pub const RECEIPTS_PER_DESTINATION: u64 = 1_000;
+/// Receipts of a batch, beyond one for each destination, from which those for numbers that it does not have are quarantined.
+pub const UNEXPECTED_PER_BATCH: i64 = 10_000;
+
+/// What is known of a destination when a receipt for it comes. The default is what is known of most: nothing was said of
+/// it, and it is not one of the batch's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The batch has this number.
+    pub in_batch: bool,
+    /// What its receipts have said.
+    pub said: Said,
+    /// One of them was the same: `delivered`, code (as a number) and message id.
+    pub same: bool,
+    /// How many distinct ones there are.
+    pub receipts: u64,
+    /// One of them was in conflict with an earlier one.
+    pub conflict: bool,
+}
+
+/// What is known of the batch when a receipt for a number that it does not have comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchSoFar {
+    /// Its destinations.
+    pub total: i64,
+    /// What its receipts have added up to.
+    pub counts: ReceiptCounts,
+}
+
+/// What receipts add up to, or what one of them adds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReceiptCounts {
+    /// Destinations that are delivered.
+    pub delivered: i64,
+    /// Destinations that have failed.
+    pub failed: i64,
+    /// Destinations that were reported as failed after they were delivered.
+    pub conflict: i64,
+    /// Receipts.
+    pub receipts: i64,
+}
+
+impl AddAssign for ReceiptCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.conflict += other.conflict;
+        self.receipts += other.receipts;
+    }
+}
+
+impl Sub for ReceiptCounts {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            delivered: self.delivered - other.delivered,
+            failed: self.failed - other.failed,
+            conflict: self.conflict - other.conflict,
+            receipts: self.receipts - other.receipts,
+        }
+    }
+}
+
+/// What becomes of a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes into the log.
+    New {
+        /// What it did.
+        outcome: Outcome,
+        /// What the destination's receipts say with it.
+        said: Said,
+        /// It is the first receipt of a destination of the batch.
+        first: bool,
+        /// What it adds to the counters of the batch.
+        counts: ReceiptCounts,
+    },
+    /// It is there already.
+    Duplicate,
+    /// It is more than a working provider sends, and goes into the quarantine for this reason.
+    Excess(&'static str),
+}
+
+/// What becomes of one more receipt of a destination.
+///
+/// An answer of the provider tells the state of a destination and not each of its receipts: if that is the state that is
+/// known, the answer is no receipt of its own.
+pub fn verdict(seen: Seen, batch: BatchSoFar, delivered: bool, source: Source) -> Verdict {
+    let said = seen.said.after(delivered);
+    if seen.same || (source == Source::Poll && said == seen.said) {
+        return Verdict::Duplicate;
+    }
+    if seen.receipts >= RECEIPTS_PER_DESTINATION {
+        return Verdict::Excess("the destination has 1,000 distinct receipts already");
+    }
+    if !seen.in_batch {
+        return unexpected(batch);
+    }
+    let is_conflict = said == seen.said && said == Said::Delivered && !delivered;
+    let outcome = match said == seen.said {
+        false => Outcome::Applied,
+        true if is_conflict => Outcome::Conflict,
+        true => Outcome::Repeated,
+    };
+    let change = |of| i64::from(said == of) - i64::from(seen.said == of);
+    let counts = ReceiptCounts {
+        delivered: change(Said::Delivered),
+        failed: change(Said::Failed),
+        conflict: i64::from(is_conflict && !seen.conflict),
+        receipts: 1,
+    };
+    Verdict::New { outcome, said, first: seen.receipts == 0, counts }
+}
+
+/// Of made-up numbers there is no end: whoever knows a callback URL must not fill the disk with them.
+fn unexpected(batch: BatchSoFar) -> Verdict {
+    let ReceiptCounts { receipts, delivered, failed, .. } = batch.counts;
+    if receipts - delivered - failed >= UNEXPECTED_PER_BATCH + batch.total {
+        return Verdict::Excess("the batch has 10,000 receipts for numbers that it does not have already");
+    }
+    let counts = ReceiptCounts { receipts: 1, ..ReceiptCounts::default() };
+    Verdict::New { outcome: Outcome::UnexpectedDestination, said: Said::Nothing, first: false, counts }
+}
+
+/// Whether a recorded receipt proves that the provider has the batch. Only the provider was given the callback's address;
+/// but to a question it may tell of somebody else's batch.
+pub fn proves(source: Source, outcome: Outcome) -> bool {
+    source != Source::Poll || outcome != Outcome::UnexpectedDestination
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::destination::fold;
+    use super::*;
+
+    const SAID: [Said; 3] = [Said::Nothing, Said::Failed, Said::Delivered];
+    const SOURCES: [Source; 3] = [Source::Webhook, Source::Poll, Source::Replay];
+
+    fn plenty() -> BatchSoFar {
+        BatchSoFar { total: 5, counts: ReceiptCounts::default() }
+    }
+
+    /// All that can be seen of a destination.
+    fn all_seen() -> Vec<Seen> {
+        let mut all = Vec::new();
+        for said in SAID {
+            for receipts in [1, 2, RECEIPTS_PER_DESTINATION - 1, RECEIPTS_PER_DESTINATION] {
+                for (same, conflict) in [(false, false), (true, false), (false, true), (true, true)] {
+                    if said == Said::Nothing {
+                        all.push(Seen { in_batch: false, said, same, receipts, conflict: false });
+                    } else {
+                        all.push(Seen { in_batch: true, said, same, receipts, conflict: conflict && said == Said::Delivered });
+                    }
+                }
+            }
+        }
+        all.extend([true, false].map(|in_batch| Seen { in_batch, ..Seen::default() }));
+        all
+    }
+
+    #[test]
+    fn the_usual_receipt_is_the_first_of_its_destination() {
+        for source in SOURCES {
+            for (delivered, said) in [(true, Said::Delivered), (false, Said::Failed)] {
+                let counts = ReceiptCounts { delivered: i64::from(delivered), failed: i64::from(!delivered), conflict: 0, receipts: 1 };
+                let seen = Seen { in_batch: true, ..Seen::default() };
+                let expected = Verdict::New { outcome: Outcome::Applied, said, first: true, counts };
+                assert_eq!(verdict(seen, plenty(), delivered, source), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn every_receipt_does_what_the_table_says() {
+        use Outcome::{Applied, Conflict, Repeated};
+        // What was said, what comes; what it does when it is posted, and what when the provider was asked.
+        let table = [
+            (Said::Nothing, false, Some((Applied, 0, 1, 0)), Some((Applied, 0, 1, 0))),
+            (Said::Nothing, true, Some((Applied, 1, 0, 0)), Some((Applied, 1, 0, 0))),
+            (Said::Failed, false, Some((Repeated, 0, 0, 0)), None),
+            (Said::Failed, true, Some((Applied, 1, -1, 0)), Some((Applied, 1, -1, 0))),
+            (Said::Delivered, false, Some((Conflict, 0, 0, 1)), None),
+            (Said::Delivered, true, Some((Repeated, 0, 0, 0)), None),
+        ];
+        for (said, delivered, posted, polled) in table {
+            let receipts = u64::from(said != Said::Nothing);
+            for source in SOURCES {
+                let expected = if source == Source::Poll { polled } else { posted };
+                let seen = Seen { in_batch: true, said, receipts, ..Seen::default() };
+                let did = match verdict(seen, plenty(), delivered, source) {
+                    Verdict::New { outcome, counts, .. } => Some((outcome, counts.delivered, counts.failed, counts.conflict)),
+                    _ => None,
+                };
+                assert_eq!(did, expected, "{said:?} {delivered} {source:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_was_seen_the_answer_is_sound() {
+        for seen in all_seen() {
+            for (delivered, source) in SOURCES.into_iter().flat_map(|source| [(true, source), (false, source)]) {
+                let answer = verdict(seen, plenty(), delivered, source);
+                match answer {
+                    Verdict::Duplicate => assert!(seen.same || source == Source::Poll),
+                    Verdict::Excess(_) => assert!(!seen.same && seen.receipts >= RECEIPTS_PER_DESTINATION),
+                    Verdict::New { outcome, said, first, counts } => {
+                        assert!(!seen.same && seen.receipts < RECEIPTS_PER_DESTINATION);
+                        assert!(said >= seen.said, "what was said is never taken back");
+                        assert_eq!(outcome == Outcome::UnexpectedDestination, !seen.in_batch);
+                        assert_eq!(said != seen.said, outcome == Outcome::Applied);
+                        assert_eq!(first, seen.in_batch && seen.receipts == 0);
+                        assert_eq!(counts.receipts, 1);
+                        assert_eq!(counts.delivered + counts.failed, i64::from(first), "a destination is counted once");
+                        assert_eq!(counts.conflict == 1, outcome == Outcome::Conflict && !seen.conflict);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_receipts_of_made_up_numbers_have_an_end() {
+        let flooded = |receipts, delivered| {
+            let counts = ReceiptCounts { receipts, delivered, ..ReceiptCounts::default() };
+            let batch = BatchSoFar { total: 5, counts };
+            matches!(verdict(Seen::default(), batch, true, Source::Webhook), Verdict::Excess(_))
+        };
+        assert!(!flooded(10_004, 0) && flooded(10_005, 0) && !flooded(10_005, 1));
+        let known = Seen { in_batch: true, ..Seen::default() };
+        let counts = ReceiptCounts { receipts: 20_000, ..ReceiptCounts::default() };
+        let batch = BatchSoFar { total: 5, counts };
+        assert!(matches!(verdict(known, batch, true, Source::Webhook), Verdict::New { .. }));
+    }
+
+    #[test]
+    fn only_a_poll_may_tell_of_somebody_elses_messages() {
+        for outcome in [Outcome::Applied, Outcome::Repeated, Outcome::Conflict, Outcome::UnexpectedDestination] {
+            assert!(proves(Source::Webhook, outcome) && proves(Source::Replay, outcome));
+            assert_eq!(proves(Source::Poll, outcome), outcome != Outcome::UnexpectedDestination);
+        }
+    }
+
+    proptest! {
+        /// Receipts (delivered, and which one of several that are told apart) in any order, some of them twice.
+        #[test]
+        fn receipts_one_by_one_add_up_to_the_fold_of_their_set(
+            receipts in prop::collection::vec((any::<bool>(), 0..4u8, prop::sample::select(SOURCES.to_vec())), 0..30)
+        ) {
+            let (mut seen, mut log, mut sum) = (Seen { in_batch: true, ..Seen::default() }, Vec::new(), ReceiptCounts::default());
+            for &(delivered, which, source) in &receipts {
+                seen.same = log.contains(&(delivered, which));
+                match verdict(seen, plenty(), delivered, source) {
+                    Verdict::New { outcome, said, counts, .. } => {
+                        log.push((delivered, which));
+                        seen = Seen { said, receipts: seen.receipts + 1, conflict: seen.conflict || outcome == Outcome::Conflict, ..seen };
+                        sum += counts;
+                    }
+                    Verdict::Duplicate => {}
+                    Verdict::Excess(why) => prop_assert!(false, "{}", why),
+                }
+            }
+            let all = fold(receipts.iter().map(|(delivered, ..)| *delivered));
+            prop_assert_eq!(seen.said, all);
+            prop_assert_eq!((sum.delivered, sum.failed), (i64::from(all == Said::Delivered), i64::from(all == Said::Failed)));
+            prop_assert_eq!((sum.receipts, sum.conflict), (log.len() as i64, i64::from(seen.conflict)));
+            // The log alone tells the conflict: a failure after a delivery.
+            let first = log.iter().position(|(delivered, _)| *delivered);
+            prop_assert_eq!(seen.conflict, first.is_some_and(|at| log[at..].iter().any(|(delivered, _)| !delivered)));
+        }
+    }
+}
