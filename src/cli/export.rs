@@ -45,8 +45,7 @@ pub async fn run(session: &Session, args: ExportArgs) -> Result<(), Failure> {
         None => ExportFormat::Csv,
     };
     let subject = Subject::find(&client, args.id).await?;
-    let rows = |counts: &Counts| args.state.map_or(counts.total, |state| of_state(counts, state));
-    let bar = progress::exporting(rows(&subject.counts()));
+    let bar = progress::exporting(expected(&subject.counts(), args.state));
     let mut stdout = BufWriter::with_capacity(64 * 1024, io::stdout());
     for (index, batch) in subject.batches().iter().enumerate() {
         let mut rows = Rows::new(&mut stdout, format == ExportFormat::Csv, index > 0, &bar);
@@ -61,7 +60,7 @@ pub async fn run(session: &Session, args: ExportArgs) -> Result<(), Failure> {
 
 /// A connection that is lost between two chunks looks like the end: the rows are counted.
 async fn make_sure(client: &Client, before: &Batch, state: Option<DestinationState>, written: u64) -> Result<(), Failure> {
-    let expected = |counts: &Counts| state.map_or(counts.total, |state| of_state(counts, state));
+    let expected = |counts: &Counts| expected(counts, state);
     if written >= expected(&before.counts) {
         return Ok(());
     }
@@ -77,17 +76,8 @@ async fn make_sure(client: &Client, before: &Batch, state: Option<DestinationSta
     )))
 }
 
-fn of_state(counts: &Counts, state: DestinationState) -> u64 {
-    match state {
-        DestinationState::Queued => counts.queued,
-        DestinationState::Submitted => counts.submitted,
-        DestinationState::Delivered => counts.delivered,
-        DestinationState::Failed => counts.failed,
-        DestinationState::Expired => counts.expired,
-        DestinationState::Cancelled => counts.cancelled,
-        DestinationState::Rejected => counts.rejected,
-        DestinationState::Validated => counts.validated,
-    }
+fn expected(counts: &Counts, state: Option<DestinationState>) -> u64 {
+    state.map_or(counts.total, |state| counts.in_state(state))
 }
 
 /// Passes rows on and counts them; can leave out the line of column names.

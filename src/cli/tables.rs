@@ -4,7 +4,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::failed_codes::FailuresOfCode;
 use super::output::{grouped, plain};
-use crate::api::{Batch, BatchId, Channel, Counts, NumberReport, Quarantined, Receipt};
+use crate::api::{Batch, BatchId, Channel, Counts, DestinationState, NumberReport, Quarantined, Receipt};
 use crate::config::Entry;
 use crate::domain::Timestamp;
 
@@ -63,16 +63,7 @@ pub(super) fn channels(first: Option<Channel>, fallback: &[Channel]) -> Option<S
 
 /// How many destinations are in which state.
 pub(super) fn counts(counts: &Counts) -> String {
-    let states = [
-        ("queued", counts.queued),
-        ("submitted", counts.submitted),
-        ("delivered", counts.delivered),
-        ("failed", counts.failed),
-        ("expired", counts.expired),
-        ("cancelled", counts.cancelled),
-        ("rejected", counts.rejected),
-        ("validated", counts.validated),
-    ];
+    let states = DestinationState::ALL.map(|state| (state.as_str(), counts.in_state(state)));
     let remarks = [("(delivered, then reported failed)", counts.conflict), ("(duplicates merged)", counts.merged)];
     let some = |rows: &[(&'static str, u64)]| rows.iter().copied().filter(|(_, number)| *number > 0).collect::<Vec<_>>();
     counted(["destinations", "count"], some(&states).into_iter().chain([("total", counts.total)]).chain(some(&remarks)))

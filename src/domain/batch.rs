@@ -302,6 +302,20 @@ impl Counts {
         self.delivered + self.failed
     }
 
+    /// Destinations in this state.
+    pub fn in_state(&self, state: DestinationState) -> u64 {
+        match state {
+            DestinationState::Queued => self.queued,
+            DestinationState::Submitted => self.submitted,
+            DestinationState::Delivered => self.delivered,
+            DestinationState::Failed => self.failed,
+            DestinationState::Expired => self.expired,
+            DestinationState::Cancelled => self.cancelled,
+            DestinationState::Rejected => self.rejected,
+            DestinationState::Validated => self.validated,
+        }
+    }
+
     /// Destinations whose state can still change by itself.
     pub fn pending(&self) -> u64 {
         self.queued + self.submitted

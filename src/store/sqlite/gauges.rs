@@ -6,6 +6,7 @@ use rusqlite::named_params;
 
 use super::handle::{Sqlite, blocking};
 use super::stats::stats;
+use crate::domain::DestinationState;
 use crate::metrics::Gauges;
 use crate::store::error::StoreError;
 use crate::store::identity::beside;
@@ -40,16 +41,7 @@ pub(super) async fn gauges(db: &Sqlite, after: Duration) -> Result<Gauges, Store
     Ok(Gauges {
         outbox: stats.batches.get("queued").copied().unwrap_or(0),
         batches: stats.batches.into_iter().collect(),
-        destinations: vec![
-            ("queued", counts.queued),
-            ("submitted", counts.submitted),
-            ("delivered", counts.delivered),
-            ("failed", counts.failed),
-            ("expired", counts.expired),
-            ("cancelled", counts.cancelled),
-            ("rejected", counts.rejected),
-            ("validated", counts.validated),
-        ],
+        destinations: DestinationState::ALL.map(|state| (state.as_str(), counts.in_state(state))).to_vec(),
         writer_queue: db.shared.queue.depth() as u64,
         oldest_unsettled: oldest.map_or(0.0, |since| (now.as_millis() - since).max(0) as f64 / 1e3),
         silent_batches,
