@@ -132,7 +132,8 @@ create table receipt_info (
 ) strict;
 create index receipt_info_content on receipt_info (code, description);
 
--- Bodies of receipts that say more than the columns above can hold (fields nobody knows yet).
+-- Bodies of receipts that say more than the columns above can hold (fields nobody knows yet, bytes that are no text), as
+-- they came: not each of them is UTF-8.
 create table receipt_body (
     receipt integer primary key,
     body    text not null

@@ -79,8 +79,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
                 Ok(u64::try_from(number).map_or(Loose::Other, Loose::Number))
             }
 
-            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Loose::Other)
+            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+                // Some programs make a decimal number of each: 22.0 is 22. Beyond this, not every whole number is exact.
+                let is_whole = number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number);
+                Ok(if is_whole { Loose::Number(number as u64) } else { Loose::Other })
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {

@@ -1,6 +1,7 @@
 //! The one way in for receipts, whatever their source: posted to the callback, found by asking the
 //! provider, or replayed from the quarantine.
 
+mod lenient;
 mod packed;
 mod reading;
 mod shape;
@@ -28,7 +29,7 @@ pub async fn callback(store: &Store, batch: BatchId, body: Vec<u8>) -> Result<Re
 /// # Errors
 /// Nothing was recorded, or all of it; asking again does no harm.
 pub async fn found(store: &Store, batch: BatchId, receipts: Vec<Receipt>) -> Result<Recorded, StoreError> {
-    let items = receipts.into_iter().map(Item::Understood).collect();
+    let items = receipts.into_iter().map(|receipt| Item::Understood(receipt.within_bounds())).collect();
     store.record(Incoming { batch, source: Source::Poll, items, body: Vec::new() }).await
 }
 

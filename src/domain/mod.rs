@@ -24,7 +24,7 @@ pub use lifecycle::{Cancellation, Handover, Moved, PollAnswer, Polls, Progress, 
 pub use message::parts;
 pub use msisdn::Msisdn;
 pub use number::{NumberError, NumberReader};
-pub use receipt::{Identifier, Outcome, Receipt, ReceiptCode, Source};
+pub use receipt::{Identifier, LARGEST_RECEIPT_BODY, Outcome, Receipt, ReceiptCode, Source};
 pub use state::BatchState;
 pub use timestamp::Timestamp;
 pub use verdict::{BatchSoFar, ReceiptCounts, Seen, Verdict, proves, verdict};

@@ -23,11 +23,44 @@ pub struct Receipt {
     pub message_id: Option<Identifier>,
     /// `batchuuid`: evidence of what the provider calls the batch.
     pub batchuuid: Option<Identifier>,
-    /// The body as it came, kept only where it says more than the fields above.
-    pub body: Option<String>,
+    /// The bytes of the body as they came, kept only where they say more than the fields above.
+    pub body: Option<Vec<u8>>,
 }
 
+/// Characters that a code may have.
+const LONGEST_CODE: usize = 64;
+/// Characters that a description may have.
+const LONGEST_DESCRIPTION: usize = 1_024;
+/// Characters that an identifier of the provider's may have.
+const LONGEST_IDENTIFIER: usize = 200;
+/// Bytes of a body that are kept with a receipt.
+pub const LARGEST_RECEIPT_BODY: usize = 4 << 10;
+
 impl Receipt {
+    /// The first field that is longer than any in its senses: all receipts of a batch together must not fill the disk.
+    pub fn too_long(&self) -> Option<&'static str> {
+        [
+            ("code", self.code.as_ref().is_some_and(|code| has_more(code.as_str(), LONGEST_CODE))),
+            ("description", self.description.as_ref().is_some_and(|text| has_more(text, LONGEST_DESCRIPTION))),
+            ("`messageuuid`", self.message_id.as_ref().is_some_and(Identifier::is_too_long)),
+            ("`batchuuid`", self.batchuuid.as_ref().is_some_and(Identifier::is_too_long)),
+        ]
+        .into_iter()
+        .find_map(|(field, is_too_long)| is_too_long.then_some(field))
+    }
+
+    /// Without the fields that are too long: what counts is whether the message was delivered.
+    #[must_use]
+    pub fn within_bounds(self) -> Self {
+        Self {
+            code: self.code.filter(|code| !has_more(code.as_str(), LONGEST_CODE)),
+            description: self.description.filter(|text| !has_more(text, LONGEST_DESCRIPTION)),
+            message_id: self.message_id.filter(|id| !id.is_too_long()),
+            batchuuid: self.batchuuid.filter(|id| !id.is_too_long()),
+            ..self
+        }
+    }
+
     /// In the form in which the provider posts it.
     pub fn to_callback(&self) -> String {
         let info = (self.code.is_some() || self.description.is_some())
@@ -40,6 +73,11 @@ impl Receipt {
     }
 }
 
+/// Whether a text has more than so many characters.
+fn has_more(text: &str, characters: usize) -> bool {
+    text.len() > characters && text.chars().nth(characters).is_some()
+}
+
 /// An identifier made by the provider: any text, usually a uuid.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Identifier {
@@ -47,6 +85,12 @@ pub enum Identifier {
     Uuid(Uuid),
     /// Anything else, as it came.
     Text(String),
+}
+
+impl Identifier {
+    fn is_too_long(&self) -> bool {
+        matches!(self, Self::Text(text) if has_more(text, LONGEST_IDENTIFIER))
+    }
 }
 
 impl From<&str> for Identifier {

@@ -1,47 +1,126 @@
-//! What a body says, read leniently: one receipt, or an array of them, with every field of whatever type it came in.
+//! What a body says: one receipt, or an array of them, with every field of whatever type it came in.
 
 use std::ops::Range;
 
 use serde_json::value::RawValue;
 
+use super::lenient::{elements, mended, trimmed};
 use super::shape::Reading;
-use crate::domain::{Identifier, Msisdn, Receipt, ReceiptCode};
+use crate::domain::{Identifier, Item, LARGEST_RECEIPT_BODY, Msisdn, Receipt, ReceiptCode};
 use crate::loose::Loose;
-use crate::store::Item;
+
+/// So many items of a body that are not understood are kept one by one; where there are more, the body is kept whole.
+const KEPT_ONE_BY_ONE: usize = 100;
 
 /// Reads a body: one receipt, or an array of them. Of what cannot be understood, it says where it stands.
+///
+/// JSON as it should be is read at once, whole. What is broken is read again, as leniently as [`super::lenient`] can.
 pub fn read(body: &[u8]) -> Vec<Item> {
-    let not_understood = |reason: String| vec![Item::NotUnderstood { reason, at: 0..body.len() }];
-    let at = |text: &str| {
-        let start = text.as_ptr().addr() - body.as_ptr().addr();
-        start..start + text.len()
+    let mut items = Items { body, items: Vec::new(), not_understood: 0 };
+    let text = std::str::from_utf8(body);
+    let whole = match text {
+        Ok(text) => items.place(text.trim_start_matches('\u{feff}').trim()),
+        Err(_) => unmarked(body),
     };
-    let Ok(text) = std::str::from_utf8(body) else { return not_understood("it is not UTF-8".into()) };
-    let text = text.trim_start_matches('\u{feff}').trim();
-    if !text.starts_with('[') {
-        return vec![read_one(text, at(text))];
+    if body.get(whole.start) != Some(&b'[') {
+        items.read(whole.clone(), text.ok().map(|text| &text[whole]), 0..body.len());
+    } else {
+        match text.map(|text| serde_json::from_str::<Vec<&RawValue>>(&text[whole.clone()])) {
+            Ok(Ok(elements)) => {
+                elements.into_iter().for_each(|element| items.read_element(items.place(element.get()), Some(element.get())))
+            }
+            Ok(Err(error)) => items.read_apart(whole, &format!("it is not JSON: {}", place(&error))),
+            Err(_) => items.read_apart(whole, "it is not UTF-8"),
+        }
     }
-    match serde_json::from_str::<Vec<&RawValue>>(text) {
-        Ok(elements) => elements.into_iter().map(|element| read_one(element.get(), at(element.get()))).collect(),
-        Err(error) => not_understood(format!("it is not JSON: {}", place(&error))),
+    items.done()
+}
+
+/// A body that is no UTF-8, without what stands around it.
+fn unmarked(body: &[u8]) -> Range<usize> {
+    let mark = b"\xef\xbb\xbf";
+    let marks = body.chunks(mark.len()).take_while(|chunk| chunk == mark).count();
+    trimmed(body, marks * mark.len()..body.len())
+}
+
+/// What was read of a body so far.
+struct Items<'b> {
+    body: &'b [u8],
+    items: Vec<Item>,
+    not_understood: usize,
+}
+
+impl Items<'_> {
+    /// Where a part of the body stands in it.
+    fn place(&self, part: &str) -> Range<usize> {
+        let start = part.as_ptr().addr() - self.body.as_ptr().addr();
+        start..start + part.len()
+    }
+
+    fn read_element(&mut self, at: Range<usize>, text: Option<&str>) {
+        self.read(at.clone(), text, at);
+    }
+
+    /// Reads one receipt; `text` is its text, where it is UTF-8. If it is not understood, what stands `at` is kept.
+    fn read(&mut self, part: Range<usize>, text: Option<&str>, at: Range<usize>) {
+        match read_one(&self.body[part], text) {
+            Ok(receipt) => self.items.push(Item::Understood(receipt)),
+            Err(reason) => {
+                self.not_understood += 1;
+                if self.not_understood <= KEPT_ONE_BY_ONE {
+                    self.items.push(Item::NotUnderstood { reason, at });
+                }
+            }
+        }
+    }
+
+    /// Reads the elements of an array that is not JSON, each by itself. Where none of them is understood, it is kept whole.
+    fn read_apart(&mut self, array: Range<usize>, reason: &str) {
+        for element in elements(&self.body[array.clone()]) {
+            let at = array.start + element.start..array.start + element.end;
+            self.read_element(at.clone(), std::str::from_utf8(&self.body[at]).ok());
+        }
+        if !self.items.iter().any(|item| matches!(item, Item::Understood(_))) {
+            self.items = vec![Item::NotUnderstood { reason: reason.to_owned(), at: 0..self.body.len() }];
+            self.not_understood = 1;
+        }
+    }
+
+    fn done(mut self) -> Vec<Item> {
+        if self.not_understood > KEPT_ONE_BY_ONE {
+            self.items.retain(|item| matches!(item, Item::Understood(_)));
+            let reason = format!("{} of its items are not understood", self.not_understood);
+            self.items.push(Item::NotUnderstood { reason, at: 0..self.body.len() });
+        }
+        self.items
     }
 }
 
-fn read_one(text: &str, at: Range<usize>) -> Item {
-    let not_understood = |reason: &str| Item::NotUnderstood { reason: reason.to_owned(), at: at.clone() };
-    let mended;
-    let read: Reading<'_> = match serde_json::from_str(text) {
-        Ok(read) => read,
-        Err(error) if error.is_data() => return not_understood("it is not a JSON object"),
-        Err(error) => {
-            mended = with_whole_characters(text);
-            match mended.as_deref().and_then(|mended| serde_json::from_str(mended).ok()) {
-                Some(read) => Reading { plain: false, ..read },
-                None => return not_understood(&format!("it is not JSON: {}", place(&error))),
+/// Reads one receipt; else why it cannot be understood.
+fn read_one(body: &[u8], text: Option<&str>) -> Result<Receipt, String> {
+    match text.map(serde_json::from_str::<Reading<'_>>) {
+        Some(Ok(read)) => understood(read, body),
+        Some(Err(error)) if error.is_data() => Err("it is not a JSON object".into()),
+        strictly => {
+            let error = strictly.and_then(Result::err);
+            let text = mended(body);
+            let read = Reading::field_by_field(&text);
+            if let Ok(Reading { destination: Loose::Text(destination), .. }) = &read
+                && destination.contains(char::is_control)
+            {
+                return Err(NO_NUMBER.into());
             }
+            let read = read.map_err(|second| format!("it is not JSON: {}", place(error.as_ref().unwrap_or(&second))))?;
+            understood(read, body)
         }
-    };
-    let mut plain = read.plain;
+    }
+}
+
+const NO_NUMBER: &str = "its `destination` is not a telephone number";
+
+/// What was read, as a receipt. `body` is kept with it where it says more than the receipt can hold.
+fn understood(read: Reading<'_>, body: &[u8]) -> Result<Receipt, String> {
+    let mut plain = read.plain && read.info.plain;
     let destination = match &read.destination {
         Loose::Text(text) => {
             plain &= text.starts_with('+');
@@ -51,14 +130,14 @@ fn read_one(text: &str, at: Range<usize>) -> Item {
             plain = false;
             Msisdn::from_digits(*digits)
         }
-        Loose::Absent => return not_understood("it has no `destination`"),
+        Loose::Absent => return Err("it has no `destination`".into()),
         _ => None,
     };
-    let Some(destination) = destination else { return not_understood("its `destination` is not a telephone number") };
+    let destination = destination.ok_or(NO_NUMBER)?;
     let delivered = match read.delivered {
         Loose::Flag(delivered) => delivered,
-        Loose::Absent => return not_understood("it has no `delivered`"),
-        _ => return not_understood("its `delivered` is neither true nor false"),
+        Loose::Absent => return Err("it has no `delivered`".into()),
+        _ => return Err("its `delivered` is neither true nor false".into()),
     };
     let mut identifier = |loose: Loose<'_>| match loose {
         Loose::Text(text) => {
@@ -74,7 +153,13 @@ fn read_one(text: &str, at: Range<usize>) -> Item {
     };
     let (batchuuid, message_id) = (identifier(read.batchuuid), identifier(read.messageuuid));
     let code = match read.info.code {
-        Loose::Text(code) => Some(ReceiptCode::new(code)),
+        Loose::Text(code) => match whole_number(&code) {
+            Some(number) => {
+                plain = false;
+                Some(ReceiptCode::new(number))
+            }
+            None => Some(ReceiptCode::new(code)),
+        },
         Loose::Number(code) => {
             plain = false;
             Some(ReceiptCode::new(code.to_string()))
@@ -93,34 +178,24 @@ fn read_one(text: &str, at: Range<usize>) -> Item {
             None
         }
     };
-    let body = (!(plain && read.info.plain)).then(|| text.to_owned());
-    Item::Understood(Receipt { destination, delivered, code, description, message_id, batchuuid, body })
+    let receipt = Receipt { destination, delivered, code, description, message_id, batchuuid, body: None };
+    if let Some(field) = receipt.too_long() {
+        return Err(format!("its {field} is longer than any receipt's"));
+    }
+    if plain {
+        return Ok(receipt);
+    }
+    if body.len() > LARGEST_RECEIPT_BODY {
+        return Err("it says more than a receipt does, and has more than 4 KiB".into());
+    }
+    Ok(Receipt { body: Some(body.to_vec()), ..receipt })
 }
 
-/// Half a character (`\ud83d` alone), as is left of a text that was cut to a length, makes JSON unreadable, and must not
-/// cost the receipt. `None`: there is none in it.
-fn with_whole_characters(text: &str) -> Option<String> {
-    let escaped = |at: usize| {
-        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
-        u16::from_str_radix(digits, 16).ok()
-    };
-    let (mut mended, mut any, mut at) = (String::with_capacity(text.len()), false, 0);
-    while let Some(found) = text[at..].find('\\') {
-        let start = at + found;
-        mended.push_str(&text[at..start]);
-        let length = match (escaped(start), escaped(start + 6)) {
-            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
-            (Some(0xd800..0xe000), _) => 0,
-            (Some(_), _) => 6,
-            // Whatever else is escaped, a backslash too, is one character.
-            (None, _) => 1 + text[start + 1..].chars().next().map_or(0, char::len_utf8),
-        };
-        mended.push_str(if length == 0 { "\\ufffd" } else { &text[start..start + length] });
-        any |= length == 0;
-        at = start + if length == 0 { 6 } else { length };
-    }
-    mended.push_str(&text[at..]);
-    any.then_some(mended)
+/// The number in a text that some program made a decimal one of: `22.0` is 22.
+fn whole_number(text: &str) -> Option<&str> {
+    let (number, zeros) = text.split_once('.')?;
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (are_digits(number) && are_digits(zeros) && zeros.bytes().all(|byte| byte == b'0')).then_some(number)
 }
 
 /// Where in the body, in words that quote nothing of it.
@@ -178,7 +253,7 @@ mod tests {
         ] {
             let read = receipt(text);
             assert_eq!(read.destination.to_string(), "+441111111111", "{text}");
-            assert_eq!(read.body.as_deref(), Some(text));
+            assert_eq!(read.body.as_deref(), Some(text.as_bytes()));
         }
         assert_eq!(receipt(r#"{"destination":"+441111111111","delivered":true,"receiptInfo":null}"#).body, None);
     }
@@ -194,7 +269,7 @@ mod tests {
             let text =
                 format!(r#"{{"destination":"+441111111111","delivered":false,"receiptInfo":{{"code":"22","description":"{half}"}}}}"#);
             let read = receipt(&text);
-            assert_eq!((read.description.as_deref(), read.body.as_deref()), (Some(read_as), Some(&*text)));
+            assert_eq!((read.description.as_deref(), read.body.as_deref()), (Some(read_as), Some(text.as_bytes())));
         }
         let broken = r#"{"destination":"+441111111111","delivered":false,"receiptInfo":{"description":"\ud83d"}"#;
         assert!(reasons(broken.as_bytes())[0].starts_with("it is not JSON"));
@@ -213,7 +288,10 @@ mod tests {
         for (body, reason) in [
             (&b""[..], "it is not JSON: line 1, column 0"),
             (b"hello", "it is not JSON: line 1, column 1"),
-            (b"\xff\xfe", "it is not UTF-8"),
+            (b"\xff\xfe", "it is not JSON: line 1, column 1"),
+            (b"[\xff,1]", "it is not UTF-8"),
+            (b"\xef\xbb\xbf\n{}\0\xff\0", "it is not JSON: line 1, column 4"),
+            (b"\xef\xbb\xbf {} ", "it has no `destination`"),
             (b"null", "it is not a JSON object"),
             (b"\"x\"", "it is not a JSON object"),
             (b"[1,", "it is not JSON: line 1, column 3"),
@@ -241,6 +319,140 @@ mod tests {
             })
             .collect();
         assert_eq!(found, [b"1".as_slice(), "\"ü\"".as_bytes()]);
+    }
+
+    /// What stands for each receipt: its code, or why it is not understood.
+    fn codes(body: &[u8]) -> Vec<String> {
+        let code = |receipt: Receipt| receipt.code.map(|code| code.to_string()).unwrap_or_default();
+        read(body)
+            .into_iter()
+            .map(|item| match item {
+                Item::Understood(receipt) => code(receipt),
+                Item::NotUnderstood { reason, .. } => reason,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_spoil_only_the_field_they_stand_in() {
+        let said = |field: &[u8]| {
+            [br#"{"destination":"+441111111111","delivered":false,"receiptInfo":{"code":"22","description":""#, field, br#""},"x":"#, field]
+                .concat()
+        };
+        for bad in
+            [&b"Num\xe9ro"[..], b"refus\xc3", b"\xed\xa0\xbd\xed\xb8\x80", b"\xff\xfe", b"a\nb", b"\t\x1b[0m\0\x7f", b"\xe2\x82", br"C:\q"]
+        {
+            // In the description, in a field that nobody knows, in the name of one, and in an array.
+            for body in [
+                [br#"{"destination":"+441111111111","delivered":false,"receiptInfo":{"code":"22","description":""#, bad, b"\"}}"].concat(),
+                [br#"{"destination":"+441111111111","x":[{"y":""#, bad, br#""}],"delivered":false,"receiptInfo":{"code":"22"}}"#].concat(),
+                [br#"{""#, bad, br#"":1,"destination":"+441111111111","delivered":false,"receiptInfo":{"code":"22"}}"#].concat(),
+            ] {
+                let text = String::from_utf8_lossy(&body).into_owned();
+                let Item::Understood(receipt) = read(&body).remove(0) else { unreachable!("{text}") };
+                assert_eq!((receipt.delivered, receipt.code.as_ref().map(ReceiptCode::as_str)), (false, Some("22")), "{text}");
+                assert_eq!(receipt.body, Some(body.clone()), "as it came");
+                let array = [b"\xef\xbb\xbf[ ", DOCUMENTED.as_bytes(), b", ", &body, b",", DOCUMENTED.as_bytes(), b" ]\n"].concat();
+                assert_eq!(codes(&array), ["00", "22", "00"], "{text}");
+                let Item::Understood(receipt) = read(&array).remove(1) else { unreachable!("{text}") };
+                assert_eq!(receipt.body, Some(body), "its own part of what came");
+            }
+            let body = [br#"{"destination":"+44111111"#, bad, br#"1111","delivered":false}"#].concat();
+            assert_eq!(codes(&body), [NO_NUMBER]);
+            let body = [br#"{"destination":"+441111111111"#, bad, br#"","delivered":false}"#].concat();
+            assert_eq!(codes(&body), [NO_NUMBER]);
+        }
+        assert!(codes(&said(b"\xe9"))[0].starts_with("it is not JSON"), "outside a string");
+        assert!(codes(b"{\"destination\":\"+441111111111\",\"delivered\":tr\0ue}")[0].starts_with("it is not JSON"));
+        assert!(codes(b"{\"destination\":\"+441111111111\",\"delivered\":true\xff}")[0].starts_with("it is not JSON"));
+        assert_eq!(
+            codes(b"\0{\"destination\":\"+441111111111\",\x0b\"delivered\":true}\0"),
+            [""],
+            "a control character is as good as a blank"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_element_of_an_array_is_no_matter_to_the_others() {
+        let array = |element: &[u8]| [b"[", DOCUMENTED.as_bytes(), b",", element, b",", DOCUMENTED.as_bytes(), b"]"].concat();
+        for element in [&b"{\"destination\": }"[..], b"{'destination':1}", b"\xff", b"nothing", b"{\"delivered\":tru}", b"{\"a\":1e}"] {
+            let codes = codes(&array(element));
+            assert_eq!((codes.len(), &*codes[0], &*codes[2]), (3, "00", "00"), "{codes:?}");
+            assert!(codes[1].starts_with("it is not JSON"), "{codes:?}");
+        }
+        let cut = &array(b"{}")[..];
+        assert_eq!(codes(&cut[..cut.len() - 5])[..2], ["00", "it has no `destination`"]);
+        assert_eq!(codes(format!("[{DOCUMENTED},{DOCUMENTED},]").as_bytes()), ["00", "00"]);
+        assert_eq!(codes(format!("[{DOCUMENTED}] {{}}").as_bytes()), ["00", "it has no `destination`"]);
+        // Where nothing of it is understood, it stays one.
+        assert_eq!(codes(b"[{},{},"), ["it is not JSON: line 1, column 7"]);
+    }
+
+    #[test]
+    fn a_number_beyond_all_bounds_or_a_deep_nesting_spoils_only_its_field() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        for value in ["1e999", "-1e999", &deep, "123456789012345678901234567890"] {
+            let text = format!(
+                r#"{{"destination":"+441111111111","messageuuid":{value},"delivered":true,"receiptInfo":{{"code":"00","description":{value}}}}}"#
+            );
+            let read = receipt(&text);
+            assert_eq!((read.code.as_ref().map(ReceiptCode::as_str), &read.description, &read.message_id), (Some("00"), &None, &None));
+            let read = receipt(&format!(r#"{{"destination":"+441111111111","delivered":true,"receiptInfo":{value}}}"#));
+            assert_eq!(read.code, None);
+        }
+    }
+
+    #[test]
+    fn numbers_that_some_program_made_decimal_ones_are_whole_numbers() {
+        for (code, expected) in [("22.0", "22"), ("2.2e1", "22"), ("22.00", "22"), (r#""22.0""#, "22"), (r#""00.0""#, "00"), ("0.0", "0")] {
+            for destination in ["441111111111.0", "4.41111111111e11", "441111111111", r#""+441111111111""#] {
+                let text = format!(r#"{{"destination":{destination},"delivered":false,"receiptInfo":{{"code":{code}}}}}"#);
+                let read = receipt(&text);
+                assert_eq!(read.code.as_ref().map(ReceiptCode::as_str), Some(expected), "{text}");
+                assert_eq!((read.destination.digits(), read.body.as_deref()), (441_111_111_111, Some(text.as_bytes())));
+            }
+        }
+        for (code, expected) in [("22.5", None), (r#""22.5""#, Some("22.5")), (r#""1.0.0""#, Some("1.0.0")), (r#""2F.0""#, Some("2F.0"))] {
+            let read = receipt(&format!(r#"{{"destination":"+441111111111","delivered":false,"receiptInfo":{{"code":{code}}}}}"#));
+            assert_eq!(read.code.as_ref().map(ReceiptCode::as_str), expected);
+        }
+        assert_eq!(reasons(br#"{"destination":441111111111.5,"delivered":true}"#), [NO_NUMBER]);
+    }
+
+    #[test]
+    fn a_field_that_is_longer_than_any_is_not_understood() {
+        let with = |code: usize, description: usize, message: usize, batch: usize| {
+            let text = |length: usize| "\u{e9}".repeat(length);
+            let (code, description, message, batch) = (text(code), text(description), text(message), text(batch));
+            codes(
+                format!(r#"{{"destination":"+441111111111","delivered":true,"batchuuid":"{batch}","messageuuid":"{message}","receiptInfo":{{"code":"{code}","description":"{description}"}}}}"#)
+                    .as_bytes(),
+            )
+        };
+        assert_eq!(with(64, 1_024, 200, 200), ["\u{e9}".repeat(64)]);
+        assert_eq!(with(65, 0, 0, 0), ["its code is longer than any receipt's"]);
+        assert_eq!(with(0, 1_025, 0, 0), ["its description is longer than any receipt's"]);
+        assert_eq!(with(0, 0, 201, 0), ["its `messageuuid` is longer than any receipt's"]);
+        assert_eq!(with(0, 0, 0, 201), ["its `batchuuid` is longer than any receipt's"]);
+        // A body is kept up to 4 KiB, and what needs none may have blanks as it likes.
+        let more =
+            |fill: usize| codes(format!(r#"{{"destination":"+441111111111","delivered":true,"x":"{}"}}"#, "x".repeat(fill)).as_bytes());
+        let around = r#"{"destination":"+441111111111","delivered":true,"x":""}"#.len();
+        assert_eq!(more(4_096 - around), [""]);
+        assert_eq!(more(4_097 - around), ["it says more than a receipt does, and has more than 4 KiB"]);
+        assert_eq!(codes(format!(r#"{{"destination":"+441111111111",{}"delivered":true}}"#, " ".repeat(10_000)).as_bytes()), [""]);
+    }
+
+    #[test]
+    fn of_a_body_with_too_many_items_that_are_not_understood_one_is_kept() {
+        let array = |count: usize| format!("[{DOCUMENTED}{}]", ",{}".repeat(count));
+        let read = reasons(array(100).as_bytes());
+        assert_eq!((read.len(), &*read[100]), (101, "it has no `destination`"));
+        for body in [array(101), array(101).replace("{}]", "{},]")] {
+            assert_eq!(reasons(body.as_bytes()), ["understood", "101 of its items are not understood"]);
+            let Item::NotUnderstood { at, .. } = super::read(body.as_bytes()).remove(1) else { unreachable!() };
+            assert_eq!(at, 0..body.len(), "all of it");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use receiptd::domain::Source;
+use receiptd::store::{Incoming, Item};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -221,6 +223,141 @@ async fn what_is_in_the_quarantine_compressed_can_be_replayed() {
         let replayed = daemon.api("POST", &format!("/v1/quarantine/{}/replay", answer.json()["quarantined"][0]), None).await;
         assert_eq!((replayed.status, replayed.json()["recorded"].as_u64()), (200, Some(1)), "{replayed:?}");
     }
+    daemon.assert_books_balance().await;
+}
+
+/// A receipt of a failure whose description is these bytes.
+fn described(number: &str, code: &str, description: &[u8]) -> Vec<u8> {
+    let start = format!(r#"{{"destination":"{number}","delivered":false,"receiptInfo":{{"code":"{code}","description":""#);
+    [start.as_bytes(), description, b"\"}}"].concat()
+}
+
+/// What hand-made JSON and mixed-up encodings put into a text.
+const BAD_TEXTS: [&[u8]; 8] =
+    [b"Num\xe9ro", b"refus\xc3", b"\xed\xa0\xbd\xed\xb8\x80", b"two\nlines", b"a\ttab", b"\x1b[31mred", b"a\0b", br"C:\q"];
+
+#[actix_web::test]
+async fn a_bad_byte_in_a_text_costs_no_receipt_and_is_kept_as_it_came() {
+    let (daemon, id, _) = with_batch(Options::default()).await;
+    for (n, bad) in BAD_TEXTS.into_iter().enumerate() {
+        let body = described(ONE, &format!("2{n}"), bad);
+        let answer = daemon.post(&id, body).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"recorded":1,"duplicates":0}"#), "{bad:?}");
+    }
+    let one = daemon.get(&format!("/v1/batches/{id}/destinations/447700900001")).await.json();
+    assert_eq!((&one["state"], &one["receipts"]), (&json!("failed"), &json!(BAD_TEXTS.len())));
+    let said: Vec<String> =
+        one["history"].as_array().expect("receipts").iter().filter_map(|of| Some(of["description"].as_str()?.to_owned())).collect();
+    assert!(said.contains(&"Num\u{fffd}ro".to_owned()) && said.contains(&"two\nlines".to_owned()), "{said:?}");
+    // In the number or in the decision itself it makes a receipt unreadable.
+    assert_eq!(daemon.post(&id, described("+44770090\u{0}0001", "22", b"")).await.status, 202);
+    assert_eq!(daemon.post(&id, described("+447700900001\t", "22", b"")).await.status, 202);
+    assert_eq!(daemon.post(&id, b"{\"destination\":\"+4477009\xff00001\",\"delivered\":true}".to_vec()).await.status, 202);
+    assert_eq!(daemon.post(&id, b"{\"destination\":\"+447700900001\",\"delivered\":tr\xffue}".to_vec()).await.status, 202);
+    daemon.assert_books_balance().await;
+    let file = rusqlite::Connection::open(daemon.database()).expect("the file");
+    let kept: Vec<Vec<u8>> = file
+        .prepare("select cast(body as blob) from receipt_body order by receipt")
+        .and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect())
+        .expect("bodies");
+    let sent: Vec<Vec<u8>> = BAD_TEXTS.into_iter().enumerate().map(|(n, bad)| described(ONE, &format!("2{n}"), bad)).collect();
+    assert_eq!(kept, sent);
+}
+
+#[actix_web::test]
+async fn one_bad_receipt_in_a_list_costs_the_others_nothing() {
+    let numbers: Vec<String> = (0..20).map(|n| format!("+4477009001{n:02}")).collect();
+    let daemon = spawn().await;
+    let id = daemon.submit(&numbers.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    daemon.until(&id, "submitted").await;
+    let mut next = numbers.iter();
+    for bad in BAD_TEXTS {
+        let (before, after) = (next.next().expect("one"), next.next().expect("one"));
+        let list =
+            [b"[", &*described(before, "21", b"fine"), b",", &described(before, "22", bad), b",", &described(after, "23", b""), b"]"];
+        assert_eq!(daemon.post(&id, list.concat()).await.json(), json!({"recorded": 3, "duplicates": 0}), "{bad:?}");
+    }
+    // One that cannot be read at all, and a list that was cut off.
+    let (before, after) = (next.next().expect("one"), next.next().expect("one"));
+    let list = [b"[", &*described(before, "21", b""), b",{\"destination\":\xff},", &described(after, "22", b""), b"]"].concat();
+    let answer = daemon.post(&id, list.clone()).await.json();
+    assert_eq!((&answer["recorded"], answer["quarantined"].as_array().map(Vec::len)), (&json!(2), Some(1)), "{answer}");
+    let answer = daemon.post(&id, &list[..list.len() - 5]).await.json();
+    assert_eq!((&answer["duplicates"], answer["quarantined"].as_array().map(Vec::len)), (&json!(1), Some(2)), "{answer}");
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn what_was_quarantined_for_a_bad_byte_can_be_replayed() {
+    let (daemon, id, _) = with_batch(Options::default()).await;
+    let whole = described(ONE, "2f", b"Num\xe9ro");
+    let list = [b"[", &*whole, b",", &described(ONE, "30", b"a\tb"), b"]"].concat();
+    for (body, recorded) in [(whole, 1), (list, 1)] {
+        // As a version that took it for no text would have kept it.
+        let items = vec![Item::NotUnderstood { reason: "it is not UTF-8".into(), at: 0..body.len() }];
+        let incoming = Incoming { batch: id.parse().expect("an id"), source: Source::Webhook, items, body };
+        let kept = daemon.store.record(incoming).await.expect("kept").quarantined[0];
+        let replayed = daemon.api("POST", &format!("/v1/quarantine/{kept}/replay"), None).await;
+        assert_eq!((replayed.status, &replayed.json()["recorded"]), (200, &json!(recorded)), "{replayed:?}");
+    }
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn a_number_is_forgotten_in_what_is_no_text_too() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&[ONE, "+447700900002"]).await;
+    daemon.until(&id, "submitted").await;
+    // The receipt of one number mentions the other.
+    assert_eq!(daemon.post(&id, described(ONE, "22", b"see +447700900002 \xe9")).await.status, 200);
+    assert_eq!(daemon.post(&id, b"{\"destination\":\"+447700900002\xff\"}".to_vec()).await.status, 202);
+    assert_eq!(daemon.api("DELETE", "/v1/destinations/447700900002", None).await.status, 200);
+    daemon.assert_books_balance().await;
+    let folder = daemon.stop().await;
+    let file = std::fs::read(folder.path().join("receiptd.db")).expect("the file");
+    assert!(memchr::memmem::find(&file, b"7700900002").is_none());
+    assert!(memchr::memmem::find(&file, b"xxxxxxxxxxxx \xe9").is_some(), "the rest of it stays as it came");
+}
+
+#[actix_web::test]
+async fn numbers_that_became_decimal_ones_on_the_way_are_read() {
+    let (daemon, id, _) = with_batch(Options::default()).await;
+    for (n, (destination, code)) in
+        [("447700900001", "22.0"), ("447700900001.0", r#""22.0""#), ("4.47700900001e11", "2.2e1")].into_iter().enumerate()
+    {
+        let body = format!(r#"{{"destination":{destination},"delivered":false,"messageuuid":"m{n}","receiptInfo":{{"code":{code}}}}}"#);
+        assert_eq!(daemon.post(&id, body).await.json(), json!({"recorded": 1, "duplicates": 0}));
+    }
+    let items = daemon.get("/v1/receipts").await.json()["items"].as_array().cloned().expect("receipts");
+    assert!(items.iter().all(|receipt| receipt["code"] == "22" && receipt["destination"] == ONE), "{items:?}");
+    // Half a number is none.
+    assert_eq!(daemon.post(&id, r#"{"destination":447700900001.5,"delivered":true}"#).await.status, 202);
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn a_receipt_with_an_endless_field_is_set_aside() {
+    let (daemon, id, _) = with_batch(Options::default()).await;
+    let with = |code: usize, description: usize, message: usize, more: usize| {
+        let text = |length: usize| "x".repeat(length);
+        json!({
+            "destination": ONE, "delivered": true, "messageuuid": text(message), "more": text(more),
+            "receiptInfo": {"code": text(code), "description": text(description)},
+        })
+        .to_string()
+    };
+    assert_eq!(daemon.post(&id, with(64, 1_024, 200, 2_500)).await.status, 200);
+    for long in [with(65, 0, 0, 0), with(0, 1_025, 0, 0), with(0, 0, 201, 0), with(0, 0, 0, 4_096)] {
+        assert_eq!(daemon.post(&id, long).await.status, 202);
+    }
+    // Each item of a list is kept by itself up to a hundred; then all of the list is one.
+    let list = |bad: usize| format!("[{}{}]", receipt(ONE, false, &format!("{bad:x}")), ",7".repeat(bad));
+    for (bad, kept) in [(100, 100), (101, 1)] {
+        let answer = daemon.post(&id, list(bad)).await.json();
+        assert_eq!((&answer["recorded"], answer["quarantined"].as_array().map(Vec::len)), (&json!(1), Some(kept)));
+    }
+    let newest = daemon.get("/v1/quarantine?limit=1").await.json()["items"][0].clone();
+    assert_eq!((&newest["bytes"], &newest["reason"]), (&json!(list(101).len()), &json!("101 of its items are not understood")));
     daemon.assert_books_balance().await;
 }
 

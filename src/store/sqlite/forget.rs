@@ -50,8 +50,8 @@ impl Texts {
     /// One of them without the number; `None` where it is not mentioned. The rest was acknowledged, may be about others,
     /// and stays.
     fn without(self, said: ValueRef<'_>, number: Msisdn) -> Option<Value> {
-        if let ValueRef::Blob(body) = said {
-            return body_without(body, number).map(Value::Blob);
+        if let Self::Bodies | Self::Quarantine = self {
+            return body_without(said.as_bytes().ok()?, number).map(Value::Blob);
         }
         let text = said.as_str().ok()?;
         match self {
@@ -61,7 +61,7 @@ impl Texts {
                 let error: LastError = serde_json::from_str(text).ok()?;
                 without(&error.detail, number).map(|detail| json(&LastError { detail, ..error }))
             }
-            Self::Bodies | Self::Quarantine => body_without(text.as_bytes(), number).and_then(|body| String::from_utf8(body).ok()),
+            Self::Bodies | Self::Quarantine => None, // above
         }
         .map(Value::Text)
     }
@@ -86,6 +86,8 @@ impl Texts {
     /// Takes the number out of some rows, as they are by now. Returns of how many.
     fn blank(self, w: &mut Writing<'_>, number: Msisdn, rows: &[i64]) -> rusqlite::Result<usize> {
         let [table, key, column] = self.column();
+        // Bodies are kept as text, whether or not they are UTF-8.
+        let left_in_sql = if self == Self::Bodies { "cast(:left as text)" } else { ":left" };
         let mut blanked = 0;
         for id in rows {
             let left =
@@ -104,7 +106,7 @@ impl Texts {
             }
             blanked +=
                 w.tx.conn
-                    .prepare_cached(&format!("update {table} set {column} = :left where {key} = :id"))?
+                    .prepare_cached(&format!("update {table} set {column} = {left_in_sql} where {key} = :id"))?
                     .execute(named_params! {":left": left, ":id": id})?;
         }
         if blanked > 0 {

@@ -174,8 +174,8 @@ impl Recorder {
                     }
                     Verdict::Duplicate => done.duplicates += 1,
                     Verdict::Excess(reason) => {
-                        let body = receipt.body.clone().unwrap_or_else(|| receipt.to_callback());
-                        done.quarantined.push(set_aside(tx, bounds, incoming.batch, reason, body.as_bytes())?);
+                        let body = receipt.body.clone().unwrap_or_else(|| receipt.to_callback().into_bytes());
+                        done.quarantined.push(set_aside(tx, bounds, incoming.batch, reason, &body)?);
                     }
                 },
                 Item::NotUnderstood { reason, at } => {
@@ -325,7 +325,8 @@ impl LogEntry<'_> {
         ))?;
         if let Some(body) = receipt.body.as_deref().filter(|_| number >= 0) {
             tx.conn
-                .prepare_cached("insert into receipt_body (receipt, body) values (:id, :body)")?
+                // As text, whether or not it is UTF-8: a text of SQLite's holds any bytes.
+                .prepare_cached("insert into receipt_body (receipt, body) values (:id, cast(:body as text))")?
                 .execute(named_params! {":id": id, ":body": body})?;
         }
         tally.now.receipts += 1;
