@@ -14,6 +14,7 @@
 //! | 2 | [`store`] | all the SQL |
 //! | 2 | [`provider`], [`simulator`] | the provider's API, and a simulated provider that knows nothing of us |
 //! | 2 | [`client`], [`openapi`], [`probe`] | our own API from the caller's side; its description; whether the public URL reaches this daemon |
+//! | 2 | [`pace`] | how long to wait after each failure in a row |
 //! | 3 | [`receive`] | the one way in for receipts |
 //! | 4 | [`submit`], [`reconcile`], [`retention`], [`codes`] | the workers and use cases over a store and a provider |
 //! | 5 | [`http`] | both listeners |
@@ -35,6 +36,7 @@ mod lock;
 mod loose;
 pub mod metrics;
 pub mod openapi;
+pub mod pace;
 pub mod probe;
 pub mod provider;
 pub mod receive;

@@ -253,8 +253,8 @@ impl Bound {
             .collect();
         let patience_with_silence = Patience { after: config.config.reconcile.after, deadline: config.config.reconcile.deadline };
         let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience_with_silence, missed)
-            .sharing(deadline)
-            .told_to(standing);
+            .with_deadline(deadline)
+            .reporting_to(standing);
         let reconciling = rt::spawn(reconcile(reconciler));
         let terms = Terms { receipts: config.config.retention.receipts, messages: config.config.retention.messages };
         let probing = rt::spawn(probe(Prober::new(probed_callbacks, probed_secrets, probed), store.clone()));

@@ -1,5 +1,9 @@
 //! Asking the provider for what did not come.
 
+mod deadline;
+mod pull;
 mod worker;
 
-pub use worker::{Deadline, Due, Patience, ReconcileError, Reconciler, Step, pull};
+pub use deadline::{Deadline, Due};
+pub use pull::{ReconcileError, pull};
+pub use worker::{Patience, Reconciler, Step};

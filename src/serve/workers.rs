@@ -55,7 +55,7 @@ pub(super) async fn submit(submitter: Rc<Submitter>, store: Store, mut stopping:
 pub(super) async fn reconcile(reconciler: Reconciler) {
     loop {
         let nap = match reconciler.step().await {
-            Ok(reconcile::Step::Asked(_)) => continue,
+            Ok(reconcile::Step::Again) => continue,
             Ok(reconcile::Step::Wait(wait)) => wait.clamp(Duration::from_millis(10), NAP),
             Err(error) => {
                 log::warn!("the provider cannot be asked for receipts: {error}");

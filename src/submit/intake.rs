@@ -37,8 +37,8 @@ pub struct Refusal {
     pub errors: Vec<FieldError>,
 }
 
-/// A batch that was asked for.
-pub struct Asked {
+/// A batch whose fields are all valid.
+pub struct Checked {
     /// What is to be sent.
     pub batch: NewBatch,
     /// Why it comes too late or is too long, if it is new. One that is known already was neither when it came first:
@@ -51,7 +51,7 @@ impl Intake {
     ///
     /// # Errors
     /// All that is wrong with it, at once, whether it is new or not.
-    pub fn read(&self, body: &[u8], now: Timestamp) -> Result<Asked, Refusal> {
+    pub fn read(&self, body: &[u8], now: Timestamp) -> Result<Checked, Refusal> {
         let value: Value = serde_json::from_slice(body).map_err(|error| Refusal {
             // The parser's own words may quote the text.
             detail: format!("the body is not readable as JSON (line {}, column {})", error.line(), error.column()),
@@ -64,7 +64,7 @@ impl Intake {
         match self.read_fields(&mut reader, now) {
             Some(batch) if reader.errors.is_empty() => {
                 let unless_known = (!reader.of_new.is_empty()).then(|| reader.refusal());
-                Ok(Asked { batch, unless_known })
+                Ok(Checked { batch, unless_known })
             }
             _ => Err(reader.refusal()),
         }
@@ -305,7 +305,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn asked(body: &str) -> Result<Asked, Refusal> {
+    fn asked(body: &str) -> Result<Checked, Refusal> {
         let now = "2026-01-01T09:00:00Z".parse().expect("a time");
         Intake { max_destinations: 3, numbers: NumberReader::default() }.read(body.as_bytes(), now)
     }

@@ -5,5 +5,5 @@ mod intake;
 mod worker;
 
 pub use decide::{CancelOutcome, Resend, cancel, resend};
-pub use intake::{Asked, Intake, Refusal, SHORTEST_NOTICE};
+pub use intake::{Checked, Intake, Refusal, SHORTEST_NOTICE};
 pub use worker::{Step, Submitter};

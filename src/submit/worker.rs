@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::{Batch, BatchId, LastError, Timestamp};
+use crate::pace::Pace;
 use crate::provider::{CallError, Errand, Order, Provider, Standing, SubmissionOutcome, Trouble};
 use crate::store::{Claimed, Settlement, Store, StoreError};
 
@@ -41,10 +42,7 @@ pub struct Submitter {
     /// Destinations a second; `None`: no limit.
     rate: Option<u32>,
     standing: Standing,
-    /// Nothing is handed over before the clock has run for so long: whoever sets the clock neither hurries nor stops us.
-    until: Cell<Duration>,
-    /// Failures in a row.
-    failures: Cell<u32>,
+    pace: Pace,
     /// `GET /batch` must answer before the next batch goes out, and whether it is being asked.
     must_ask: Cell<bool>,
     asking: Cell<bool>,
@@ -57,6 +55,7 @@ impl Submitter {
     /// `callbacks`: `{public_url}/callbacks`; `rate`: destinations a second.
     pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, callbacks: String, rate: Option<u32>, standing: Standing) -> Self {
         let seed = u64::from(std::process::id()) ^ clock.now().as_millis().unsigned_abs();
+        let pace = Pace::new(clock.clone());
         Self {
             store,
             provider,
@@ -64,8 +63,7 @@ impl Submitter {
             callbacks,
             rate,
             standing,
-            until: Cell::new(Duration::ZERO),
-            failures: Cell::new(0),
+            pace,
             must_ask: Cell::new(false),
             asking: Cell::new(false),
             next_allowed: Cell::new(Duration::ZERO),
@@ -79,9 +77,9 @@ impl Submitter {
     /// When the store fails; nothing is lost by trying again.
     pub async fn step(&self) -> Result<Step, StoreError> {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        let until = self.until.get().max(self.next_allowed.get());
-        if until > elapsed {
-            return Ok(Step::Wait(until - elapsed));
+        let wait = self.pace.left().max(self.next_allowed.get().saturating_sub(elapsed));
+        if !wait.is_zero() {
+            return Ok(Step::Wait(wait));
         }
         if self.store.is_paused().await? {
             return Ok(Step::Idle);
@@ -170,17 +168,17 @@ impl Submitter {
             }
             Err(CallError::Unauthorized(trouble)) => {
                 self.key_refused(&trouble);
-                Step::Wait(self.until.get().saturating_sub(self.clock.elapsed()))
+                Step::Wait(self.pace.left())
             }
             Err(error) => {
                 self.back_off(error.trouble().retry_after, error.to_string());
-                Step::Wait(self.until.get().saturating_sub(self.clock.elapsed()))
+                Step::Wait(self.pace.left())
             }
         }
     }
 
     fn all_is_well(&self) {
-        self.failures.set(0);
+        self.pace.succeeded();
         if !self.must_ask.get() {
             self.standing.note(Errand::Submitting, None);
         }
@@ -188,9 +186,7 @@ impl Submitter {
 
     fn key_refused(&self, trouble: &Trouble) {
         self.must_ask.set(true);
-        let failures = self.failures.get();
-        self.failures.set(failures.saturating_add(1));
-        self.until.set(self.clock.elapsed() + KEY_WAIT.saturating_mul(1 << failures.min(8)).min(LONGEST_KEY_WAIT));
+        self.pace.failed(self.pace.doubled(KEY_WAIT, LONGEST_KEY_WAIT));
         let status = trouble.status.map_or_else(String::new, |status| format!(" with status {status}"));
         self.standing.note(
             Errand::Submitting,
@@ -201,11 +197,8 @@ impl Submitter {
     /// `Retry-After`, else from at most a second doubling to five minutes; a random share of it is left out, so
     /// that many who wait do not come back at the same moment.
     fn back_off(&self, asked: Option<Duration>, why: String) {
-        let failures = self.failures.get();
-        self.failures.set(failures.saturating_add(1));
-        let doubled = FIRST_WAIT.saturating_mul(1 << failures.min(16)).min(LONGEST_WAIT);
-        let wait = asked.unwrap_or_else(|| doubled.mul_f64(0.5 + self.random() / 2.0));
-        self.until.set(self.until.get().max(self.clock.elapsed() + wait));
+        let doubled = self.pace.doubled(FIRST_WAIT, LONGEST_WAIT);
+        self.pace.failed(asked.unwrap_or_else(|| doubled.mul_f64(0.5 + self.random() / 2.0)));
         self.standing.note(Errand::Submitting, Some(why));
     }
 

@@ -492,7 +492,7 @@ impl World {
     async fn ask(&self) {
         for _ in 0..40 {
             match self.reconciler.step().await.expect("written") {
-                reconcile::Step::Asked(_) => {}
+                reconcile::Step::Again => {}
                 reconcile::Step::Wait(wait) if wait <= Duration::from_secs(1) => self.wait(Duration::from_secs(1)),
                 reconcile::Step::Wait(_) => return,
             }

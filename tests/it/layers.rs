@@ -14,6 +14,7 @@ const RANKS: &[(&str, u8)] = &[
     ("metrics", 1),
     ("config", 1),
     ("api", 1),
+    ("pace", 2),
     ("store", 2),
     ("provider", 2),
     ("simulator", 2),

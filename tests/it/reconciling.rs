@@ -62,7 +62,7 @@ impl Asking {
         let before = self.questions();
         loop {
             match self.reconciler.step().await.expect("stepped") {
-                Step::Asked(_) => {}
+                Step::Again => {}
                 // Spacing: a second later it may go on.
                 Step::Wait(wait) if wait <= Duration::from_secs(1) => {
                     self.step(Duration::from_secs(1));
@@ -85,7 +85,7 @@ async fn a_silent_batch_is_asked_about_to_the_second_and_what_was_lost_is_found(
     assert!(matches!(it.reconciler.step().await, Ok(Step::Wait(_))));
     assert_eq!(it.questions(), 0);
     it.step(Duration::from_secs(1));
-    assert!(matches!(it.reconciler.step().await, Ok(Step::Asked(_))));
+    assert!(matches!(it.reconciler.step().await, Ok(Step::Again)));
     it.daemon.until(&id, "complete").await;
     let receipts = it.daemon.get("/v1/receipts").await.json();
     assert_eq!(receipts["items"][0]["source"], "poll");
@@ -210,7 +210,7 @@ async fn a_clock_that_is_set_ahead_expires_nothing_before_the_whole_time_has_gon
     it.daemon.simulator.set_now(jiff::Timestamp::from_millisecond(right.as_millis()).expect("a time"));
     // A daemon that was started under the wrong clock has only the provider's to compare with.
     let again = Reconciler::new(it.daemon.store.clone(), it.provider.clone(), it.clock.clone(), PATIENCE, it.missed.clone());
-    assert!(matches!(again.step().await, Ok(Step::Asked(_))));
+    assert!(matches!(again.step().await, Ok(Step::Again)));
     assert_eq!(it.daemon.until(&id, "submitted").await["counts"]["expired"], 0, "the provider's clock says otherwise");
     it.clock.set(right);
     it.asked().await;
@@ -229,7 +229,7 @@ async fn the_first_answer_past_the_deadline_ends_it_though_the_providers_clock_i
     it.clock.step(PATIENCE.deadline + Duration::from_millis(1));
     let behind = it.clock.now().minus(Duration::from_millis(1_500));
     it.daemon.simulator.set_now(jiff::Timestamp::from_millisecond(behind.as_millis()).expect("a time"));
-    assert!(matches!(it.reconciler.step().await, Ok(Step::Asked(_))));
+    assert!(matches!(it.reconciler.step().await, Ok(Step::Again)));
     assert_eq!(it.daemon.until(&id, "complete").await["counts"]["expired"], 1);
 }
 

@@ -1,0 +1,82 @@
+//! Asking for the receipts of one batch.
+
+use tokio::sync::mpsc;
+
+use super::deadline::Due;
+use crate::api::Reconciled;
+use crate::domain::{BatchId, BatchState, Identifier};
+use crate::provider::{CallError, Polled, Provider};
+use crate::receive;
+use crate::store::{PollAnswer, Recorded, Store, StoreError};
+
+/// Why a batch could not be reconciled.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The provider did not answer the question.
+    #[error(transparent)]
+    Provider(#[from] CallError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Asks for the receipts of one batch, by the provider's name for it, and records what is new. An unconfirmed
+/// batch that the provider has is submitted then; what is still pending of one that was sent before `sent_before`
+/// has expired, unless the provider's clock says that its time has not come yet. `None`: there is no such batch here.
+///
+/// # Errors
+/// Nothing is lost by asking again.
+pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> Result<Option<Reconciled>, ReconcileError> {
+    let Some(batch) = store.batch(id).await? else { return Ok(None) };
+    let ours = Identifier::Uuid(*id.as_uuid());
+    let (mut recorded, mut polled, mut is_ours) = (Recorded::default(), None, false);
+    // What a receipt called the batch may be no name that the provider knows.
+    for name in batch.provider_id.as_deref().map(Identifier::from).filter(|name| *name != ours).iter().chain([&ours]) {
+        let (answer, found) = ask_by(store, provider, id, name).await;
+        let found = found?;
+        recorded.recorded += found.recorded;
+        recorded.duplicates += found.duplicates;
+        is_ours = match &answer {
+            Ok(told) => store.is_for_any(id, told.numbers.clone()).await?,
+            Err(_) => false,
+        };
+        let is_clear = is_ours || !matches!(answer, Ok(_) | Err(CallError::NotFound(_)));
+        polled = match (polled, answer) {
+            (Some(Ok(before)), Err(CallError::NotFound(_))) => Some(Ok(before)),
+            (_, answer) => Some(answer),
+        };
+        if is_clear {
+            break;
+        }
+    }
+    let Some(polled) = polled.transpose()? else { return Ok(None) };
+    // A provider that answers about any uuid, and tells of no message of ours, does not say that it has the batch.
+    let pending = polled.pending + polled.unreadable;
+    let what = if is_ours { PollAnswer::Found } else { PollAnswer::Gone };
+    let now = store.asked(id, what, due.sent_before(polled.answered_at)).await?;
+    if now.is_some_and(|now| now.state == BatchState::Complete && now.counts.expired > 0 && batch.state != BatchState::Complete) {
+        log::warn!("batch {id}: its deadline has passed, what is still pending has expired");
+    }
+    Ok(Some(Reconciled { recorded: recorded.recorded, duplicates: recorded.duplicates, pending }))
+}
+
+/// What the provider tells of a batch by one of its names, and what was recorded of it: piece by piece while the answer
+/// arrives, so that neither memory nor the callbacks suffer from a large batch.
+async fn ask_by(
+    store: &Store,
+    provider: &Provider,
+    id: BatchId,
+    name: &Identifier,
+) -> (Result<Polled, CallError>, Result<Recorded, StoreError>) {
+    let (to, mut found) = mpsc::channel(1);
+    let recording = async move {
+        let mut all = Recorded::default();
+        while let Some(some) = found.recv().await {
+            let recorded = receive::found(store, id, some).await?;
+            all.recorded += recorded.recorded;
+            all.duplicates += recorded.duplicates;
+        }
+        Ok(all)
+    };
+    futures_util::join!(provider.receipts(name, to), recording)
+}
