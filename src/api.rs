@@ -1,4 +1,4 @@
-//! The JSON shapes of the REST API (contract §4): one definition, spoken by the daemon and by the client.
+//! The JSON shapes of the REST API (docs/api.md): one definition, spoken by the daemon and by the client.
 //!
 //! [`Batch`], [`Counts`] and [`LastError`] are the domain's own and only shown again here.
 
@@ -15,7 +15,7 @@ pub const DEFAULT_LIMIT: u32 = 100;
 /// Items in a page at most.
 pub const MAX_LIMIT: u32 = 1000;
 
-/// `POST /v1/batches`, as a client writes it. The daemon reads it field by field, to name every mistake.
+/// `POST /v1/batches`, as a client writes it. The daemon reads it field by field, and names every mistake.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
@@ -32,6 +32,7 @@ pub struct BatchRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<BatchId>,
     /// ISO 8601 with `Z` or an offset, at least 6 minutes ahead.
+    #[schema(format = DateTime)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send_at: Option<String>,
     /// First channel.
@@ -52,7 +53,7 @@ pub struct BatchRequest {
 }
 
 /// A page of a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
@@ -97,6 +98,7 @@ pub struct Destination {
     pub conflict: bool,
     /// Its receipts, where one destination alone was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub history: Option<Vec<Receipt>>,
 }
 
@@ -158,7 +160,7 @@ pub struct Forgotten {
     pub receipts: u64,
 }
 
-/// The answer to a callback that was recorded (contract §3).
+/// The answer to a callback that was recorded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Acknowledgement {
     /// New in the log.
@@ -182,12 +184,19 @@ pub struct Quarantined {
     /// Why it was not understood.
     pub reason: String,
     /// `waiting`, `replayed` or `dropped`.
+    #[schema(schema_with = quarantine_state)]
     pub state: String,
     /// Length of the body.
     pub bytes: u64,
     /// The body, where one alone was asked for; bytes that are no text are replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub body: Option<String>,
+}
+
+/// The schema is the document's own.
+fn quarantine_state() -> utoipa::openapi::Ref {
+    utoipa::openapi::Ref::from_schema_name("QuarantineState")
 }
 
 /// `GET /v1/stats`.
@@ -344,6 +353,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// The batch that a failed commit may have stored all the same: repeat the request with this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub batch: Option<BatchId>,
 }
 

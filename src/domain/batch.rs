@@ -69,7 +69,7 @@ impl fmt::Debug for BatchId {
     }
 }
 
-/// A way to reach a handset (provider.md, "Add Batch").
+/// A way to reach a handset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
@@ -173,7 +173,7 @@ impl NewBatch {
     }
 }
 
-/// A batch as everybody sees it (contract §4, "Batch").
+/// A batch.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Batch {
     /// Our uuid.

@@ -33,7 +33,7 @@ pub fn fold(delivered: impl IntoIterator<Item = bool>) -> Said {
     delivered.into_iter().fold(Said::Nothing, Said::after)
 }
 
-/// What became of the message to one number (contract, "Destination states").
+/// What became of the message to one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DestinationState {

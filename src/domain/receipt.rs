@@ -124,8 +124,7 @@ impl<'de> Deserialize<'de> for Identifier {
     }
 }
 
-/// A receipt code: a hexadecimal number, not padded alike (`00`, `1`, `22`), kept as it came
-/// (provider.md, "Receipt codes").
+/// A receipt code: a hexadecimal number, not padded alike (`00`, `1`, `22`), kept as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String)]

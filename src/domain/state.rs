@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::timestamp::Timestamp;
 
-/// How far a batch has come (contract, "Batch states").
+/// How far a batch has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BatchState {

@@ -1,29 +1,41 @@
-//! `Accept`: whether a client wants a stream of events or JSON.
+//! `Accept`: whether a client asks for one media type by its name rather than for the usual one.
 
 use actix_web::http::header::{self, HeaderMap};
 
 const STREAM: &str = "text/event-stream";
+const OPENMETRICS: &str = "application/openmetrics-text";
 /// What covers JSON, the least exact first.
 const JSON: [&str; 3] = ["*/*", "application/*", "application/json"];
+/// What covers plain text, the least exact first.
+const TEXT: [&str; 3] = ["*/*", "text/*", "text/plain"];
 
 /// Whether a stream is asked for by its name, and JSON is not wanted more. Where both are wanted equally, a stream.
 pub(super) fn prefers_stream(headers: &HeaderMap) -> bool {
-    let (mut stream, mut json, mut named) = (0.0, 0.0, 0);
+    prefers(headers, STREAM, JSON)
+}
+
+/// Whether OpenMetrics is asked for by its name, and plain text is not wanted more.
+pub(super) fn prefers_openmetrics(headers: &HeaderMap) -> bool {
+    prefers(headers, OPENMETRICS, TEXT)
+}
+
+fn prefers(headers: &HeaderMap, special: &str, usual: [&str; 3]) -> bool {
+    let (mut wanted, mut usually, mut named): (f32, f32, usize) = (0.0, 0.0, 0);
     for range in headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default();
         let weight = parts.find_map(weight).unwrap_or(1.0);
-        if media.eq_ignore_ascii_case(STREAM) {
-            stream = weight;
+        if media.eq_ignore_ascii_case(special) {
+            wanted = wanted.max(weight); // it may be named once a version
         }
-        // Of what names JSON, the most exact counts.
-        if let Some(exactness) = JSON.iter().position(|name| media.eq_ignore_ascii_case(name))
+        // Of what names the usual one, the most exact counts.
+        if let Some(exactness) = usual.iter().position(|name| media.eq_ignore_ascii_case(name))
             && exactness >= named
         {
-            (json, named) = (weight, exactness);
+            (usually, named) = (weight, exactness);
         }
     }
-    stream > 0.0 && stream >= json
+    wanted > 0.0 && wanted >= usually
 }
 
 /// The weight in a parameter; one that cannot be read is none, so that nobody gets an endless answer by mistake.
@@ -72,6 +84,27 @@ mod tests {
                 headers.append(header::ACCEPT, HeaderValue::from_static(line));
             }
             assert_eq!(prefers_stream(&headers), expected, "{accept:?}");
+        }
+    }
+    #[test]
+    fn openmetrics_is_for_those_who_name_it_and_do_not_want_plain_text_more() {
+        for (accept, expected) in [
+            // Prometheus 2 and 3.
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.2,\
+                 text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                true,
+            ),
+            ("application/openmetrics-text", true),
+            ("", false),
+            ("*/*", false),
+            ("text/plain", false),
+            ("text/plain;version=0.0.4;q=0.6,application/openmetrics-text;q=0.3", false),
+            ("application/openmetrics-text;q=0", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::ACCEPT, HeaderValue::from_static(accept));
+            assert_eq!(prefers_openmetrics(&headers), expected, "{accept}");
         }
     }
 }

@@ -6,12 +6,13 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
+use super::accept;
 use super::batches::decision;
 use super::error::ApiError;
 use super::state::ApiState;
 use crate::api::{Backup, Checked, Look, Paused, Probed, PruneRequest, Readiness, Rotated};
 use crate::lock;
-use crate::metrics;
+use crate::metrics::{self, Format, Process};
 use crate::probe::Reached;
 use crate::retention;
 use crate::store::{BackupError, StoreError};
@@ -60,11 +61,13 @@ async fn degraded(state: &ApiState) -> Vec<String> {
     degraded
 }
 
-/// `GET /metrics`
-pub(super) async fn metrics(state: Data<ApiState>) -> Answer {
+/// `GET /metrics`: in the format that the `Accept` header asks for.
+pub(super) async fn metrics(request: HttpRequest, state: Data<ApiState>) -> Answer {
+    let format = if accept::prefers_openmetrics(request.headers()) { Format::OpenMetrics } else { Format::Classic };
     let gauges = state.store.gauges(state.after).await?;
-    let shown = metrics::render(state.store.metrics().clone(), gauges).map_err(|_| StoreError::Busy)?;
-    Ok(HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(shown))
+    let process = actix_web::web::block(Process::read).await.map_err(|_| StoreError::Closing)?;
+    let shown = metrics::render(state.store.metrics().clone(), gauges, process, format).map_err(|_| StoreError::Busy)?;
+    Ok(HttpResponse::Ok().content_type(format.content_type()).body(shown))
 }
 
 /// `GET /openapi.json`

@@ -23,7 +23,7 @@ impl Parameters {
         Ok(Self { given, known: Vec::new(), errors: Vec::new() })
     }
 
-    /// A text; an empty one counts as absent.
+    /// A text. An empty one is an error: a filter whose value got lost must not become no filter.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);
         let at = self.given.iter().position(|(key, _)| key == name)?;
@@ -31,7 +31,11 @@ impl Parameters {
         if self.given.iter().any(|(key, _)| key == name) {
             self.wrong(name, "is given more than once");
         }
-        (!value.is_empty()).then_some(value)
+        if value.is_empty() {
+            self.wrong(name, "is empty; give it a value, or leave it out");
+            return None;
+        }
+        Some(value)
     }
 
     /// Anything that is read from text. `expected` says what would be right.
@@ -76,13 +80,12 @@ impl Parameters {
             if self.errors.iter().any(|error| error.pointer == name) {
                 continue;
             }
-            let known =
-                if self.known.is_empty() { "there are none here".to_owned() } else { format!("here are {}", self.known.join(", ")) };
-            self.errors.push(FieldError::new(name, format!("is not a parameter; {known}")));
+            let known = if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") };
+            self.errors.push(FieldError::new(name, format!("unknown parameter; this endpoint accepts {known}")));
         }
         if self.errors.is_empty() {
             return Ok(());
         }
-        Err(ApiError::Invalid("the query is wrong; nothing was changed".into(), self.errors))
+        Err(ApiError::Invalid("the query is invalid".into(), self.errors))
     }
 }

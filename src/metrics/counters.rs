@@ -4,7 +4,7 @@
 //! database say is looked up when somebody asks.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::histogram::Histogram;
 use crate::domain::{Outcome, Source};
@@ -14,7 +14,7 @@ const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 /// Upper bounds in rows.
 const ROWS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 2_500.0, 10_000.0];
 /// What the public listener answers; anything else is counted as `other`.
-pub(super) const STATUSES: [u16; 8] = [200, 202, 400, 404, 405, 408, 413, 503];
+pub(super) const STATUSES: [u16; 10] = [200, 202, 400, 404, 405, 408, 411, 413, 415, 503];
 
 pub(super) const SOURCES: [(Source, &str); 3] = [(Source::Webhook, "webhook"), (Source::Poll, "poll"), (Source::Replay, "replay")];
 pub(super) const OUTCOMES: [(Outcome, &str); 4] = [
@@ -94,6 +94,7 @@ pub(super) const FAILED: [(Failed, &str); 5] = [
 /// Counts while the daemon runs; shared by all who count.
 #[derive(Debug)]
 pub struct Metrics {
+    pub(super) started: SystemTime,
     pub(super) receipts: [[AtomicU64; OUTCOMES.len()]; SOURCES.len()],
     pub(super) callbacks: [AtomicU64; STATUSES.len() + 1],
     pub(super) failed_connections: [AtomicU64; FAILED.len()],
@@ -111,6 +112,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
+            started: SystemTime::now(),
             receipts: Default::default(),
             callbacks: Default::default(),
             failed_connections: Default::default(),

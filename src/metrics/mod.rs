@@ -1,8 +1,12 @@
 //! What is counted while the daemon runs, and how Prometheus reads it.
 
 mod counters;
+mod format;
 mod histogram;
+mod process;
 mod render;
 
 pub use counters::{Call, Ending, Failed, Metrics};
-pub use render::{CONTENT_TYPE, Gauges, render};
+pub use format::Format;
+pub use process::Process;
+pub use render::{Gauges, render};

@@ -1,8 +1,9 @@
-//! All metrics in the text format that Prometheus reads (contract §7).
+//! All metrics as text.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text};
@@ -10,6 +11,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::counters::{CALLS, ENDINGS, FAILED, Metrics, OUTCOMES, SOURCES, STATUSES};
+use super::format::Format;
+use super::process::Process;
 
 /// What was looked up for one answer.
 #[derive(Clone, Debug, Default)]
@@ -36,25 +39,23 @@ pub struct Gauges {
     pub disk_free_bytes: Option<u64>,
 }
 
-/// The content type of [`render`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// All metrics, in the text format.
+/// All metrics, as text.
 ///
 /// # Errors
 /// None is known.
-pub fn render(metrics: Arc<Metrics>, gauges: Gauges) -> Result<String, fmt::Error> {
+pub fn render(metrics: Arc<Metrics>, gauges: Gauges, process: Process, format: Format) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Scrape { metrics, gauges }));
+    registry.register_collector(Box::new(Scrape { metrics, gauges, process }));
     let mut shown = String::new();
     text::encode(&mut shown, &registry)?;
-    Ok(shown)
+    Ok(format.of(shown))
 }
 
 #[derive(Debug)]
 struct Scrape {
     metrics: Arc<Metrics>,
     gauges: Gauges,
+    process: Process,
 }
 
 impl Collector for Scrape {
@@ -64,6 +65,7 @@ impl Collector for Scrape {
         self.batches(encoder)?;
         self.provider(encoder)?;
         self.health(encoder)?;
+        self.process(encoder)?;
         encoder
             .encode_descriptor("receiptd_build", "What is running", None, MetricType::Info)?
             .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
@@ -142,7 +144,7 @@ impl Scrape {
     }
 
     fn health(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let Self { metrics, gauges } = self;
+        let Self { metrics, gauges, .. } = self;
         for (name, help, number) in [
             ("receiptd_silent_batches", "Submitted, past reconcile.after, and not one receipt", Some(gauges.silent_batches)),
             ("receiptd_quarantined", "Callbacks in the quarantine that wait for a decision", Some(gauges.quarantined)),
@@ -160,6 +162,30 @@ impl Scrape {
         let mut family = encoder.encode_descriptor("receiptd_database_bytes", "Size of the database", None, MetricType::Gauge)?;
         for (file, bytes) in [("database", gauges.database_bytes), ("wal", gauges.wal_bytes)] {
             gauge(&mut family, &[("file", file)], bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Under the names of Prometheus's own client libraries.
+    fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let process = &self.process;
+        if let Some(seconds) = process.cpu_seconds {
+            encoder
+                .encode_descriptor("process_cpu_seconds", "Processor time used, in seconds", None, MetricType::Counter)?
+                .encode_counter::<NoLabelSet, _, u64>(&seconds, None)?;
+        }
+        let started = self.metrics.started.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        encoder
+            .encode_descriptor("process_start_time_seconds", "When the daemon started, in seconds since 1970", None, MetricType::Gauge)?
+            .encode_gauge(&started)?;
+        for (name, help, number) in [
+            ("process_resident_memory_bytes", "Memory that is resident", process.resident_bytes),
+            ("process_open_fds", "Open file descriptors", process.open_fds),
+            ("process_max_fds", "How many file descriptors may be open", process.max_fds),
+        ] {
+            if let Some(number) = number {
+                encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&number)?;
+            }
         }
         Ok(())
     }
@@ -194,7 +220,7 @@ mod tests {
         metrics.callback(299, Duration::ZERO);
         metrics.commit(7, Duration::from_millis(2));
         metrics.provider(Call::Submit, Ending::Answered(201), Duration::from_secs(20));
-        let shown = render(metrics, Gauges::default()).expect("shown");
+        let shown = render(metrics, Gauges::default(), Process::default(), Format::OpenMetrics).expect("shown");
         for line in [
             "receiptd_receipts_total{source=\"poll\",outcome=\"conflict\"} 1",
             "receiptd_callbacks_total{status=\"200\"} 1",

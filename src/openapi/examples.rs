@@ -11,15 +11,15 @@ pub(super) fn of(shape: &str) -> Option<Value> {
     let page = |item: Value| json!({"items": [item], "next": null});
     Some(match shape {
         "Batch" => batch(),
-        "Page_Batch" => page(batch()),
+        "BatchPage" => page(batch()),
         "Group" => json!({"id": GROUP, "counts": counts(), "batches": [batch()], "pruned": 0}),
         "Destination" => {
             let mut destination = destination();
             destination["history"] = json!([receipt()]);
             destination
         }
-        "Page_Destination" => page(destination()),
-        "Page_Receipt" => json!({"items": [receipt()], "next": "2"}),
+        "DestinationPage" => page(destination()),
+        "ReceiptPage" => json!({"items": [receipt()], "next": "2"}),
         "NumberReport" => {
             let mut item = destination();
             item["batch"] = json!(BATCH);
@@ -28,14 +28,15 @@ pub(super) fn of(shape: &str) -> Option<Value> {
         }
         "Forgotten" => json!({"batches": 1, "receipts": 1}),
         "Acknowledgement" => json!({"recorded": 1, "duplicates": 0}),
-        "Quarantine" => json!({"quarantined": [17]}),
+        "QuarantinedCallback" => json!({"quarantined": [17]}),
+        "Health" => json!({"alive": true}),
         "Quarantined" => {
             let mut item = quarantined();
             item["body"] = json!(r#"{"destination":"447700900002"}"#);
             item
         }
-        "Page_Quarantined" => page(quarantined()),
-        "Page_Code" => json!({"items": [
+        "QuarantinedPage" => page(quarantined()),
+        "CodePage" => json!({"items": [
             {"code": "00", "description": "Successful"},
             {"code": "22", "description": "No response from the SME (e.g. phone switched off)"},
         ], "next": null}),
@@ -155,17 +156,17 @@ mod tests {
     #[test]
     fn the_examples_are_of_the_shapes_that_are_sent() {
         holds::<domain::Batch>("Batch");
-        holds::<api::Page<domain::Batch>>("Page_Batch");
+        holds::<api::Page<domain::Batch>>("BatchPage");
         holds::<api::Group>("Group");
         holds::<api::Destination>("Destination");
-        holds::<api::Page<api::Destination>>("Page_Destination");
-        holds::<api::Page<api::Receipt>>("Page_Receipt");
+        holds::<api::Page<api::Destination>>("DestinationPage");
+        holds::<api::Page<api::Receipt>>("ReceiptPage");
         holds::<api::NumberReport>("NumberReport");
         holds::<api::Forgotten>("Forgotten");
         holds::<api::Acknowledgement>("Acknowledgement");
         holds::<api::Quarantined>("Quarantined");
-        holds::<api::Page<api::Quarantined>>("Page_Quarantined");
-        holds::<api::Page<api::Code>>("Page_Code");
+        holds::<api::Page<api::Quarantined>>("QuarantinedPage");
+        holds::<api::Page<api::Code>>("CodePage");
         holds::<api::Stats>("Stats");
         holds::<api::Paused>("Paused");
         holds::<api::Checked>("Checked");

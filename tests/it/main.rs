@@ -27,6 +27,7 @@ mod proxies;
 mod receiving;
 mod reconciling;
 mod restart;
+mod schemas;
 mod secrecy;
 mod sending;
 mod storage;

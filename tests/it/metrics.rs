@@ -89,6 +89,37 @@ async fn a_small_story_is_counted_and_nothing_secret_is_shown() {
     assert_eq!(request("GET", &format!("{}/metrics", daemon.private), &[], Vec::new()).await.status, 401);
 }
 
+#[actix_web::test]
+async fn metrics_come_in_the_format_that_is_asked_for_and_tell_of_the_process() {
+    let daemon = spawn().await;
+    let token = format!("Bearer {}", daemon.token);
+    let url = format!("{}/metrics", daemon.private);
+    let classic = request("GET", &url, &[("authorization", &token)], Vec::new()).await;
+    let accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    let open = request("GET", &url, &[("authorization", &token), ("accept", accept)], Vec::new()).await;
+    assert_eq!(classic.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(open.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    assert!(open.text.ends_with("# EOF\n") && open.text.contains("# TYPE receiptd_callbacks counter\n"), "{}", open.text);
+    assert!(!classic.text.contains("# EOF") && classic.text.contains("# TYPE receiptd_callbacks_total counter\n"), "{}", classic.text);
+    assert!(classic.text.contains("# TYPE receiptd_build_info gauge\n"), "{}", classic.text);
+    let names = |text: &str| {
+        text.lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| Some(line.split(' ').next()?.to_owned()))
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names(&classic.text), names(&open.text));
+    for (name, least) in [
+        ("process_cpu_seconds_total", 0.0),
+        ("process_resident_memory_bytes", 1e6),
+        ("process_start_time_seconds", 1.7e9),
+        ("process_open_fds", 5.0),
+        ("process_max_fds", 5.0),
+    ] {
+        assert!(value(&classic.text, name) >= least, "{name}: {}", classic.text);
+    }
+}
+
 /// The files that people copy name nothing that is not there.
 #[actix_web::test]
 async fn alert_rules_and_dashboard_use_metrics_that_exist() {

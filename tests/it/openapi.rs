@@ -7,6 +7,7 @@ use receiptd::openapi::document;
 use serde_json::Value;
 
 use crate::binary::House;
+use crate::schemas::violations;
 use crate::support::{request, spawn};
 
 fn operations() -> Vec<(String, String, Value)> {
@@ -66,6 +67,10 @@ async fn every_operation_answers_as_documented() {
                 let media = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
                 let known = documented["content"].as_object().map(|content| content.keys().cloned().collect::<Vec<_>>());
                 assert!(known.is_none_or(|known| known.contains(&media)), "{method} {path}: {media} is not documented");
+                if media.ends_with("json") && path != "/openapi.json" {
+                    let wrong = violations(&document(), &documented["content"][&media]["schema"], &answer.json());
+                    assert!(wrong.is_empty(), "{method} {path} {}: {wrong:#?}", answer.status);
+                }
             }
         }
         if !callback {
@@ -84,8 +89,73 @@ fn every_operation_has_an_example_of_what_is_sent_and_of_every_answer() {
         for (media, content) in bodies.flatten() {
             let example = &content["example"];
             assert!(!example.is_null() && *example != serde_json::json!(""), "{method} {path}: no example of {media}: {content}");
+            let wrong = violations(&document(), &content["schema"], example);
+            assert!(wrong.is_empty(), "{method} {path}: the example: {wrong:#?}");
         }
     }
+}
+
+/// `verb_noun`: generated clients call their functions so, and a changed one breaks their users.
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let names: Vec<String> =
+        operations().iter().map(|(.., operation)| operation["operationId"].as_str().expect("a name").to_owned()).collect();
+    for name in &names {
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !name.contains("v1"), "{name}");
+        assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
+    }
+    for expected in ["create_batch", "list_batches", "get_batch", "cancel_batch", "list_receipts", "get_metrics"] {
+        assert!(names.iter().any(|name| name == expected), "{expected}");
+    }
+}
+
+/// An object that stands in one place only would be a copy in generated code, under a made-up name.
+#[test]
+fn objects_are_named_schemas_and_what_may_be_null_in_an_answer_is_always_there() {
+    let document = document();
+    for (method, path, operation) in operations() {
+        let answers = operation["responses"].as_object().expect("answers").values();
+        for content in answers.chain([&operation["requestBody"]]).filter_map(|of| of["content"].as_object()).flatten() {
+            assert!(content.1["schema"]["properties"].is_null(), "{method} {path}: {content:?}");
+        }
+    }
+    let sent = ["BatchRequest", "PruneRequest", "ResolveRequest", "ResendRequest", "RotateRequest"];
+    for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+        for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+            for inner in [property, &property["items"]] {
+                assert!(inner["properties"].is_null(), "{name}.{field} is a copy: {inner}");
+            }
+            let required = schema["required"].as_array().is_some_and(|required| required.contains(&Value::from(field.as_str())));
+            let nullable = property.to_string().contains("\"null\"");
+            assert!(!nullable || required || sent.contains(&name.as_str()), "{name}.{field} may be null, and missing too");
+            assert!(
+                !field.ends_with("_at") || property.to_string().contains("Timestamp") || property["format"] == "date-time",
+                "{name}.{field}"
+            );
+        }
+    }
+    for word in ["contract", "provider.md", "§"] {
+        assert!(!document.to_string().contains(word), "readers do not have {word}");
+    }
+}
+
+#[actix_web::test]
+async fn an_empty_query_parameter_is_refused_by_its_name() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&["+447700900001"]).await;
+    let mut asked = 0;
+    for (method, path, operation) in operations() {
+        for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|parameter| parameter["in"] == "query") {
+            let name = parameter["name"].as_str().expect("a name");
+            let answer = daemon.api(&method, &path.replace("{id}", &id).replace("{number}", "+447700900001"), None).await;
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            let url = format!("{}?{name}=", path.replace("{id}", &id).replace("{number}", "+447700900001"));
+            let answer = daemon.api(&method, &url, None).await;
+            assert_eq!((answer.status, answer.pointers()), (400, vec![name.to_owned()]), "{url}: {answer:?}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 15, "{asked}");
 }
 
 #[actix_web::test]

@@ -1,0 +1,126 @@
+//! The schemas: derived from the types that are sent, and then told what the derivation cannot know.
+
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use super::shape;
+use crate::api;
+use crate::domain;
+
+#[derive(OpenApi)]
+#[openapi(components(schemas(
+    api::BatchRequest,
+    api::Destination,
+    api::Receipt,
+    api::Quarantined,
+    api::Code,
+    api::NumberInBatch,
+    api::Look,
+    api::FieldError,
+    domain::BatchState,
+    domain::DestinationState,
+    domain::Counts,
+    domain::LastError,
+    domain::Channel,
+    api::Group,
+    api::NumberReport,
+    api::Forgotten,
+    api::Acknowledgement,
+    api::Stats,
+    api::Paused,
+    api::Checked,
+    api::Rotated,
+    api::Backup,
+    api::PruneRequest,
+    api::Pruned,
+    api::Reconciled,
+    api::Resolution,
+    api::Probed,
+    api::Traffic,
+    api::Readiness,
+    api::Problem,
+    domain::Batch,
+    domain::Source,
+    domain::Outcome
+)))]
+struct Derived;
+
+/// What clients send. There a field that may be null may also be missing; in an answer it is always there.
+const SENT: [&str; 5] = ["BatchRequest", "PruneRequest", "ResolveRequest", "ResendRequest", "RotateRequest"];
+
+/// All schemas, by name.
+pub(super) fn all() -> Map<String, Value> {
+    let derived = serde_json::to_value(Derived::openapi()).unwrap_or_default();
+    let mut schemas = derived["components"]["schemas"].as_object().cloned().unwrap_or_default();
+    for item in ["Batch", "Destination", "Receipt", "Quarantined", "Code"] {
+        schemas.insert(format!("{item}Page"), page(item));
+    }
+    for (name, schema) in by_hand() {
+        schemas.insert(name.to_owned(), schema);
+    }
+    for (name, schema) in &mut schemas {
+        if !SENT.contains(&name.as_str()) {
+            require_what_is_always_there(schema);
+        }
+    }
+    schemas
+}
+
+/// Of each page: the derivation would copy the schema of its items.
+fn page(item: &str) -> Value {
+    json!({
+        "type": "object",
+        "description": "A page of a list.",
+        "properties": {
+            "items": {"type": "array", "items": shape(item)},
+            "next": {"type": ["string", "null"], "description": "Pass it as `cursor` (for receipts: as `after`) to get the next page; null on the last one."},
+        },
+        "required": ["items", "next"],
+    })
+}
+
+/// Those that no type of ours stands for.
+fn by_hand() -> [(&'static str, Value); 6] {
+    let request = |properties: Value, required: Value| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
+    [
+        ("ResolveRequest", request(json!({"as": shape("Resolution")}), json!(["as"]))),
+        ("ResendRequest", request(json!({"state": shape("DestinationState")}), json!([]))),
+        (
+            "RotateRequest",
+            request(json!({"revoke": {"type": "boolean", "description": "Refuse URLs made with earlier secrets."}}), json!([])),
+        ),
+        ("Health", json!({"type": "object", "properties": {"alive": {"type": "boolean"}}, "required": ["alive"]})),
+        ("QuarantineState", json!({"type": "string", "enum": ["waiting", "replayed", "dropped"]})),
+        (
+            "QuarantinedCallback",
+            json!({
+                "type": "object",
+                "properties": {"quarantined": {"type": "array", "items": {"type": "integer", "format": "int64"}, "description": "Ids in the quarantine."}},
+                "required": ["quarantined"],
+            }),
+        ),
+    ]
+}
+
+/// In an answer, what may be null is there as null, and what has a default is there too. Fields that are left out instead
+/// are declared `nullable = false` where the type is.
+fn require_what_is_always_there(schema: &mut Value) {
+    let Some(properties) = schema["properties"].as_object_mut() else { return };
+    let mut always = Vec::new();
+    for (name, property) in properties {
+        let had_default = property.as_object_mut().is_some_and(|property| property.remove("default").is_some());
+        if had_default || is_nullable(property) {
+            always.push(name.clone());
+        }
+    }
+    let mut required: Vec<String> = serde_json::from_value(schema["required"].take()).unwrap_or_default();
+    always.retain(|name| !required.contains(name));
+    required.extend(always);
+    schema["required"] = required.into();
+}
+
+fn is_nullable(property: &Value) -> bool {
+    let null = |schema: &Value| schema["type"] == "null";
+    property["type"].as_array().is_some_and(|types| types.iter().any(|kind| kind == "null"))
+        || property["oneOf"].as_array().is_some_and(|choices| choices.iter().any(null))
+}
