@@ -1,7 +1,12 @@
-//! The house keeps its order: a room uses only rooms of a lower rank, and foreign crates stay where they belong.
+//! The modules keep their layers: a module uses only modules of a lower rank, no files use each other in a circle, and
+//! other crates stay where they belong.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use imports::{Sources, is_within};
+
+mod imports;
 
 /// The rank table of `src/lib.rs`. Modules of rank 0 use no other module.
 const RANKS: &[(&str, u8)] = &[
@@ -31,11 +36,11 @@ const RANKS: &[(&str, u8)] = &[
     ("cli", 7),
 ];
 
-/// Crates that only these rooms may use.
+/// Crates that only these modules may use.
 const KEPT: &[(&str, &[&str])] = &[
-    ("rusqlite", &["store"]),
-    ("r2d2", &["store"]),
-    ("r2d2_sqlite", &["store"]),
+    ("rusqlite", &["store::sqlite"]),
+    ("r2d2", &["store::sqlite"]),
+    ("r2d2_sqlite", &["store::sqlite"]),
     ("awc", &["provider", "client", "probe", "simulator"]),
     ("rustls", &["provider", "client", "probe", "simulator"]),
     ("prometheus_client", &["metrics"]),
@@ -48,106 +53,159 @@ const KEPT: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn a_room_uses_only_rooms_of_a_lower_rank() {
-    let mut wrong = Vec::new();
-    for file in sources() {
-        let Some(room) = room(&file) else { continue };
-        let Some(rank) = rank(&room) else {
-            wrong.push(format!("{}: the room `{room}` is not in the rank table", file.display()));
-            continue;
-        };
-        for used in used_rooms(&file) {
-            if used != room && rank_of(&used) >= rank {
-                wrong.push(format!("{}: `{room}` ({rank}) uses `{used}` ({})", file.display(), rank_of(&used)));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+fn a_module_uses_only_modules_of_a_lower_rank() {
+    let sources = sources();
+    assert_eq!(upward(&sources), Vec::<String>::new());
 }
 
 #[test]
-fn foreign_crates_stay_in_their_rooms() {
-    let mut wrong = Vec::new();
-    for file in sources() {
-        let Some(room) = room(&file) else { continue };
-        let text = code(&file);
-        for (name, rooms) in KEPT {
-            let uses = text.lines().any(|line| {
-                line.match_indices(&format!("{name}::"))
-                    .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
-            });
-            if uses && !rooms.contains(&room.as_str()) {
-                wrong.push(format!("{}: `{name}` belongs in {rooms:?}", file.display()));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+fn no_files_use_each_other_in_a_circle() {
+    assert_eq!(sources().circles(), Vec::<Vec<String>>::new());
+}
+
+#[test]
+fn other_crates_stay_in_their_modules() {
+    assert_eq!(strayed(&sources()), Vec::<String>::new());
 }
 
 #[test]
 fn the_domain_knows_neither_the_clock_nor_any_io() {
-    for file in sources().into_iter().filter(|file| room(file).as_deref() == Some("domain")) {
-        let text = code(&file);
+    for (path, text) in files() {
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for forbidden in ["std::fs", "std::net", "std::io", "SystemTime", "Instant", "tokio", "actix", "now()"] {
-            assert!(!text.contains(forbidden), "{} uses {forbidden}", file.display());
+            let is_there = path.starts_with("domain/") && code.iter().any(|line| line.contains(forbidden));
+            assert!(!is_there, "{path} uses {forbidden}");
         }
     }
 }
 
-fn rank(room: &str) -> Option<u8> {
-    RANKS.iter().find(|(name, _)| *name == room).map(|(_, rank)| *rank)
+/// A tree of files, as a test plants it.
+const PLANTED: &[(&str, &str)] = &[
+    ("lib.rs", "pub mod domain; pub mod store; pub mod http;"),
+    ("domain/mod.rs", "//! use crate::http::state;\nmod batch; mod number;\npub use batch::Batch;\npub use number::Number;"),
+    ("domain/batch.rs", "use super::Number;\n#[cfg(test)]\nmod tests { use super::super::batch::Batch; use crate::http::State; }"),
+    ("domain/number.rs", "/* use super::Batch; */ const TEXT: &str = \"use super::Batch; \\\" \"; const RAW: &str = r#\"super::Batch\"#;"),
+    ("store/mod.rs", "mod handle; mod sqlite; pub use handle::Store; pub use crate::domain::Batch;"),
+    ("store/handle.rs", "use super::sqlite::Engine; pub struct Store(Engine);"),
+    ("store/sqlite/mod.rs", "mod engine; pub(super) use engine::Engine; use crate::domain::Number as Digits; fn level() {}"),
+    (
+        "store/sqlite/engine.rs",
+        "use rusqlite::{Connection, named_params}; fn open(place: &'static str) -> super::Digits { super::level() }",
+    ),
+    ("http.rs", "mod state; pub use state::State; use crate::store::{self, Store}; fn all() -> store::Batch { state::new() }"),
+    ("http/state.rs", "#[cfg(test)]\nmod tests;\nuse crate::{domain::Batch, store::Store}; pub struct State;"),
+    ("http/state/tests.rs", "use super::State; use crate::http; use rusqlite::Connection;"),
+];
+
+/// The planted tree, with a line more at the end of one of its files.
+fn planted_with(file: &str, line: &str) -> Sources {
+    let grown: Vec<(&str, String)> =
+        PLANTED.iter().map(|(path, text)| (*path, if *path == file { format!("{text}\n{line}") } else { (*text).to_owned() })).collect();
+    assert!(file.is_empty() || PLANTED.iter().any(|(path, _)| *path == file));
+    Sources::read(grown.iter().map(|(path, text)| (*path, text.as_str())))
 }
 
-fn rank_of(room: &str) -> u8 {
-    rank(room).unwrap_or(u8::MAX)
+#[test]
+fn a_tree_in_order_is_found_in_order() {
+    let sources = planted_with("", "");
+    assert_eq!(sources.circles(), Vec::<Vec<String>>::new());
+    assert_eq!(upward(&sources), Vec::<String>::new());
+    assert_eq!(strayed(&sources), Vec::<String>::new());
+    let uses = |module| sources.uses(module).into_iter().collect::<Vec<_>>();
+    assert_eq!(uses("domain::batch"), ["domain::number"]);
+    assert_eq!(uses("store::sqlite::engine"), ["domain::number", "store::sqlite"]);
+    assert_eq!(uses("http::state"), ["domain::batch", "store::handle"]);
+    assert_eq!(uses("http"), ["domain::batch", "http::state", "store", "store::handle"]);
 }
 
-fn sources() -> Vec<PathBuf> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
+#[test]
+fn a_circle_is_found_however_it_is_written() {
+    let two: &[&str] = &["domain::batch", "domain::number"];
+    let through_another: &[&str] = &["store::handle", "store::sqlite::engine"];
+    for (file, line, circle) in [
+        ("domain/number.rs", "use super::batch::Batch;", two),
+        ("domain/number.rs", "use super::Batch;", two),
+        ("domain/number.rs", "use super::{\n    self,\n    Batch,\n};", two),
+        ("domain/number.rs", "fn f() { crate::domain::Batch::new() }", two),
+        ("domain/number.rs", "use crate::{domain::{Batch as B}};", two),
+        ("domain/number.rs", "use crate::store::Batch;", two),
+        ("domain/number.rs", "use crate::store; fn f(_: store::Batch) {}", &["domain::batch", "domain::number", "store"]),
+        ("store/sqlite/engine.rs", "use crate::store::Store;", through_another),
+        ("store/sqlite/engine.rs", "use super::super::Store;", through_another),
+        ("store/sqlite/mod.rs", "fn f() { Engine::new() }", &["store::sqlite", "store::sqlite::engine"]),
+        ("http/state.rs", "use super::all;", &["http", "http::state"]),
+    ] {
+        assert_eq!(planted_with(file, line).circles(), [circle], "{file}: {line}");
+    }
+}
+
+#[test]
+fn an_upward_import_and_a_strayed_crate_are_found() {
+    for line in ["use crate::http::State;", "fn f(_: crate::http::State) {}", "use super::super::http;", "use crate::{http::State as S};"] {
+        assert_eq!(upward(&planted_with("store/handle.rs", line)), ["`store::handle` uses `http`"], "{line}");
+    }
+    for line in ["use rusqlite::Connection;", "fn f() -> rusqlite::Result<()> {}", "use rusqlite;", "pub use rusqlite as sql;"] {
+        assert_eq!(strayed(&planted_with("store/handle.rs", line)), ["`store::handle` uses the crate `rusqlite`"], "{line}");
+    }
+}
+
+/// What is against the rank table.
+fn upward(sources: &Sources) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for module in sources.modules() {
+        let own = module.split("::").next().unwrap_or_default();
+        let Some(rank) = rank(own) else {
+            wrong.push(format!("`{own}` is not in the rank table"));
+            continue;
+        };
+        for used in sources.modules_used(module) {
+            if used != own && self::rank(&used).is_none_or(|used| used >= rank) {
+                wrong.push(format!("`{module}` uses `{used}`"));
             }
         }
     }
-    let mut found = Vec::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    found
+    wrong
 }
 
-/// `src/store/db.rs` is in the room `store`, `src/receive.rs` in `receive`; `lib.rs` and `main.rs` are the door.
-fn room(file: &Path) -> Option<String> {
-    let inside = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).ok()?;
-    let first = inside.components().next()?.as_os_str().to_str()?;
-    let name = first.strip_suffix(".rs").unwrap_or(first);
-    (!["lib", "main"].contains(&name)).then(|| name.to_owned())
-}
-
-/// The text without comments and without the tests at its end.
-fn code(file: &Path) -> String {
-    let text = fs::read_to_string(file).expect("a source");
-    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-fn used_rooms(file: &Path) -> Vec<String> {
-    let text = code(file);
-    let mut used = Vec::new();
-    for (at, _) in text.match_indices("crate::") {
-        let rest = &text[at + "crate::".len()..];
-        if let Some(list) = rest.strip_prefix('{') {
-            used.extend(list.split('}').next().unwrap_or_default().split(',').filter_map(|path| first_word(path.trim())));
-        } else {
-            used.extend(first_word(rest));
+/// The crates that are used where they do not belong.
+fn strayed(sources: &Sources) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for module in sources.modules() {
+        for name in sources.crates_used(module) {
+            let kept = KEPT.iter().find(|(kept, _)| *kept == name);
+            if kept.is_some_and(|(_, modules)| !modules.iter().any(|kept| is_within(module, kept))) {
+                wrong.push(format!("`{module}` uses the crate `{name}`"));
+            }
         }
     }
-    used
+    wrong
 }
 
-fn first_word(path: &str) -> Option<String> {
-    let word: String = path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    (!word.is_empty()).then_some(word)
+fn rank(module: &str) -> Option<u8> {
+    RANKS.iter().find(|(name, _)| *name == module).map(|(_, rank)| *rank)
+}
+
+/// This crate's.
+fn sources() -> Sources {
+    let files = files();
+    Sources::read(files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
+}
+
+/// The files below `src`: path and text.
+fn files() -> Vec<(String, String)> {
+    fn walk(folder: &Path, root: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, root, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).expect("below it").to_str().expect("a text").to_owned();
+                found.push((name, fs::read_to_string(&path).expect("a source")));
+            }
+        }
+    }
+    let (root, mut found) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), Vec::new());
+    walk(&root, &root, &mut found);
+    found
 }
