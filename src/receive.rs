@@ -8,8 +8,8 @@ mod shape;
 
 pub use self::packed::{Packing, Unpacked};
 pub use self::reading::read;
-use crate::domain::{BatchId, Receipt, Source};
-use crate::store::{Incoming, Item, Recorded, Store, StoreError};
+use crate::domain::{BatchId, Incoming, Item, Receipt, Recorded, Source};
+use crate::store::{Store, StoreError};
 
 /// Bytes that an item of the quarantine may have when it is unpacked.
 const LARGEST_REPLAYED: u64 = 16 << 20;

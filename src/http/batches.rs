@@ -11,10 +11,10 @@ use super::page;
 use super::query::Parameters;
 use super::state::ApiState;
 use crate::api::{Group, Resolution};
-use crate::domain::{Batch, BatchId, Counts, DestinationState, Msisdn};
+use crate::domain::{Batch, BatchId, Counts, DestinationState, Msisdn, lifecycle};
 use crate::provider::CallError;
 use crate::reconcile::{self, ReconcileError};
-use crate::store::{BatchFilter, DestinationFilter, Enqueued, Resolved};
+use crate::store::{BatchFilter, DestinationFilter, Enqueued};
 use crate::submit::{self, CancelOutcome, Resend};
 
 type Answer = Result<HttpResponse, ApiError>;
@@ -139,12 +139,12 @@ pub(super) async fn resolve(request: HttpRequest, path: Path<String>, payload: P
     let expected = r#"{"as":"accepted"}, {"as":"resubmit"} or {"as":"abandoned"}"#;
     let wish: Option<Wish> = decision(&request, payload, &state, expected).await?;
     let wish = wish.ok_or_else(|| ApiError::field("/as", format!("is missing: send {expected}")))?;
-    match state.store.resolve(id, wish.resolution).await? {
-        Resolved::Done(batch) => Ok(HttpResponse::Ok().json(batch)),
-        Resolved::NotUnconfirmed(now) => {
+    match state.store.change(id, move |batch, now| lifecycle::resolve(batch, wish.resolution, now)).await? {
+        Some((batch, Ok(()))) => Ok(HttpResponse::Ok().json(batch)),
+        Some((_, Err(now))) => {
             Err(ApiError::Conflict(format!("batch {id} is {now}: only an unconfirmed batch is decided by hand; nothing was changed")))
         }
-        Resolved::Unknown => Err(unknown(id)),
+        None => Err(unknown(id)),
     }
 }
 

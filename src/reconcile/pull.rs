@@ -4,10 +4,10 @@ use tokio::sync::mpsc;
 
 use super::deadline::Due;
 use crate::api::Reconciled;
-use crate::domain::{BatchId, BatchState, Identifier};
+use crate::domain::{Batch, BatchId, BatchState, Identifier, PollAnswer, Recorded, Timestamp, lifecycle};
 use crate::provider::{CallError, Polled, Provider};
 use crate::receive;
-use crate::store::{PollAnswer, Recorded, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Why a batch could not be reconciled.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +53,22 @@ pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> 
     // A provider that answers about any uuid, and tells of no message of ours, does not say that it has the batch.
     let pending = polled.pending + polled.unreadable;
     let what = if is_ours { PollAnswer::Found } else { PollAnswer::Gone };
-    let now = store.asked(id, what, due.sent_before(polled.answered_at)).await?;
+    let now = note_answer(store, id, what, due.sent_before(polled.answered_at)).await?;
     if now.is_some_and(|now| now.state == BatchState::Complete && now.counts.expired > 0 && batch.state != BatchState::Complete) {
         log::warn!("batch {id}: its deadline has passed, what is still pending has expired");
     }
     Ok(Some(Reconciled { recorded: recorded.recorded, duplicates: recorded.duplicates, pending }))
+}
+
+/// Writes down what came of asking, and what follows. The batch as it is then.
+pub(super) async fn note_answer(
+    store: &Store,
+    id: BatchId,
+    answer: PollAnswer,
+    sent_before: Option<Timestamp>,
+) -> Result<Option<Batch>, StoreError> {
+    let changed = store.change(id, move |batch, now| (Some(lifecycle::polled(batch, answer, sent_before, now)), ())).await?;
+    Ok(changed.map(|(batch, ())| batch))
 }
 
 /// What the provider tells of a batch by one of its names, and what was recorded of it: piece by piece while the answer

@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::deadline::Deadline;
-use super::pull::{ReconcileError, pull};
+use super::pull::{ReconcileError, note_answer, pull};
 use crate::clock::Clock;
-use crate::domain::{BatchState, LastError, Timestamp};
+use crate::domain::{BatchState, LastError, PollAnswer, Timestamp, lifecycle};
 use crate::pace::Pace;
 use crate::provider::{CallError, Errand, Provider, Standing};
-use crate::store::{Awaiting, PollAnswer, Store, StoreError};
+use crate::store::{Awaiting, Store, StoreError};
 
 /// Between two questions.
 const SPACING: Duration = Duration::from_secs(1);
@@ -165,7 +165,7 @@ impl Reconciler {
             if batch.last_error.as_ref().is_none_or(|error| error.detail != detail) {
                 log::error!("batch {}: {detail}", batch.id);
                 let error = LastError { at: now, kind: "not_scheduled".into(), status: None, detail };
-                self.store.note(batch.id, error).await?;
+                self.store.change(batch.id, move |batch, _| (Some(lifecycle::noted(batch, error.clone())), ())).await?;
             }
         }
         Ok(())
@@ -224,12 +224,12 @@ impl Reconciler {
                     Some(there) => (PollAnswer::Gone, due.sent_before(there)),
                     None => (PollAnswer::Nothing, None),
                 };
-                self.store.asked(batch.id, what, before).await?;
+                note_answer(&self.store, batch.id, what, before).await?;
                 self.pace.pause(SPACING);
             }
             // It may be this batch alone that it stumbles over: the others get their turn.
             CallError::Unclear(_) => {
-                self.store.asked(batch.id, PollAnswer::Nothing, None).await?;
+                note_answer(&self.store, batch.id, PollAnswer::Nothing, None).await?;
                 self.back_off();
             }
             CallError::Unreachable(_) | CallError::Unauthorized(_) => self.back_off(),

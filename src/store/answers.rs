@@ -1,8 +1,7 @@
 //! What the store answers, where it is more than a type of the domain or of the API.
 
 use crate::api;
-pub use crate::domain::PollAnswer;
-use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn, Timestamp};
+use crate::domain::{Batch, BatchId, Content, Msisdn, Timestamp};
 
 /// What was found on opening, for the log and for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,30 +29,6 @@ pub enum Enqueued {
     Pruned,
 }
 
-/// What became of the wish to cancel a batch.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Cancel {
-    /// It is cancelled; nothing of it had left.
-    Done(Batch),
-    /// The provider has it and sends it later: the provider must be asked, under this name.
-    AtProvider(Identifier),
-    /// It can no longer be cancelled.
-    TooLate(BatchState),
-    /// There is no such batch.
-    Unknown,
-}
-
-/// What became of a decision about an unconfirmed batch.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Resolved {
-    /// It is decided.
-    Done(Batch),
-    /// There is nothing to decide: it is not unconfirmed.
-    NotUnconfirmed(BatchState),
-    /// There is no such batch.
-    Unknown,
-}
-
 /// A batch that is marked as submitting, durably: it may be handed over once.
 #[derive(Clone)]
 pub struct Claimed {
@@ -63,19 +38,6 @@ pub struct Claimed {
     pub content: Content,
     /// To whom.
     pub destinations: Vec<Msisdn>,
-}
-
-/// How handing it over ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settlement {
-    /// The provider has it, and calls it so.
-    Accepted(Identifier),
-    /// It provably was not taken: it goes back into the outbox.
-    NotTaken(LastError),
-    /// The provider refused it.
-    Rejected(LastError),
-    /// Nobody knows: a receipt, a question that is answered, or a person decides.
-    Unconfirmed(LastError),
 }
 
 /// A batch that is submitted or unconfirmed, with what decides when it is asked about.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{futures::Notified, watch};
 
-use super::answers::{Awaiting, Cancel, Claimed, Enqueued, Forget, PollAnswer, Resolved, Settlement};
+use super::answers::{Awaiting, Claimed, Enqueued, Forget};
 use super::error::{BackupError, StoreError};
 use super::filters::{BatchFilter, DestinationFilter, ReceiptFilter};
-use super::{Incoming, Recorded};
 use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
-use crate::domain::{Batch, BatchId, CallbackSecrets, DestinationState, LastError, Msisdn, NewBatch, Resolution, Timestamp};
+use crate::domain::{
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Timestamp, Tracked,
+};
 use crate::metrics::{Gauges, Metrics};
 
 /// What a database engine does for the store. Clones share one database.
@@ -85,29 +86,22 @@ pub(super) trait Engine: Clone + Send + Sync + 'static {
     /// reason is rejected with it, and the next one is looked at. `None`: nothing waits, or everything is paused.
     ///
     /// After an error nothing may be handed over. Again: the next batch. What was claimed and never reached the caller goes
-    /// back into the outbox; what the caller holds, [`settle`](Self::settle) ends.
+    /// back into the outbox; what the caller holds, [`handed_over`](Self::handed_over) ends.
     async fn claim<F>(&self, refusal: F) -> Result<Option<Claimed>, StoreError>
     where
         F: Fn(&Batch) -> Option<LastError> + Send + 'static;
 
     /// Writes down how handing a batch over ended. Only the caller knows: so this waits until the storage takes it, however
     /// long that is. The one error is `Closing`: the batch is unconfirmed at the next start. Again: nothing.
-    async fn settle(&self, id: BatchId, settlement: Settlement) -> Result<(), StoreError>;
+    async fn handed_over(&self, id: BatchId, how: Handover) -> Result<(), StoreError>;
 
-    /// Cancels a batch that is queued; says what is to be done about one that is not.
-    async fn cancel(&self, id: BatchId) -> Result<Cancel, StoreError>;
-
-    /// Marks a batch as cancelled once the provider has cancelled it.
-    async fn cancelled_at_provider(&self, id: BatchId) -> Result<Option<Batch>, StoreError>;
-
-    /// Decides an unconfirmed batch, as a person says.
-    async fn resolve(&self, id: BatchId, resolution: Resolution) -> Result<Resolved, StoreError>;
-
-    /// Writes down what went wrong with a batch, and changes nothing else.
-    async fn note(&self, id: BatchId, error: LastError) -> Result<(), StoreError>;
-
-    /// Writes down that the provider was asked about a batch, and what follows.
-    async fn asked(&self, id: BatchId, what: PollAnswer, sent_before: Option<Timestamp>) -> Result<Option<Batch>, StoreError>;
+    /// Reads a batch, has `rule` decide, and writes what it says. Answers with the batch as it is then, and with what the
+    /// rule answers; `None`: there is no such batch. The rule may be called more than once, and what it said before is
+    /// undone then. Again: what the rule says of the batch as it is by then.
+    async fn change<T, F>(&self, id: BatchId, rule: F) -> Result<Option<(Batch, T)>, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Tracked, Timestamp) -> Moved<T> + Send + 'static;
 
     /// All batches that are submitted or unconfirmed, in order of arrival. There are few of them, however many are done.
     async fn awaiting(&self) -> Result<Vec<Awaiting>, StoreError>;

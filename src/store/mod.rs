@@ -14,9 +14,9 @@ mod sqlite;
 #[expect(clippy::module_inception, reason = "the store of the module `store`")]
 mod store;
 
-pub use answers::{AtOpening, Awaiting, Cancel, Claimed, Enqueued, Forget, PollAnswer, Resolved, Settlement};
+pub use answers::{AtOpening, Awaiting, Claimed, Enqueued, Forget};
 pub use error::{BackupError, OpenError, StoreError};
 pub use filters::{BatchFilter, DestinationFilter, ReceiptFilter};
 pub use settings::{QuarantineBounds, StoreSettings};
-pub use sqlite::{Incoming, Item, Recorded, backup_file, check_file};
+pub use sqlite::{backup_file, check_file};
 pub use store::Store;

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use tokio::sync::{futures::Notified, watch};
 
-use super::answers::{AtOpening, Awaiting, Cancel, Claimed, Enqueued, Forget, PollAnswer, Resolved, Settlement};
+use super::answers::{AtOpening, Awaiting, Claimed, Enqueued, Forget};
 use super::engine::Engine;
 use super::error::{BackupError, OpenError, StoreError};
 use super::filters::{BatchFilter, DestinationFilter, ReceiptFilter};
 use super::settings::StoreSettings;
 use super::sqlite::Sqlite;
-use super::{Incoming, Recorded};
 use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
 use crate::clock::Clock;
-use crate::domain::{Batch, BatchId, CallbackSecrets, DestinationState, LastError, Msisdn, NewBatch, Resolution, Timestamp};
+use crate::domain::{
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Timestamp, Tracked,
+};
 use crate::metrics::{Gauges, Metrics};
 
 /// The store. Clones share it. What each method means, which errors it has and what calling it again does, is written in
@@ -103,6 +104,19 @@ impl Store {
     {
         with!(self, db => db.claim(refusal).await)
     }
+
+    /// Changes a batch by a rule of `domain::lifecycle`: answers with the batch as it is then, and with what the rule answers.
+    /// `None`: there is no such batch.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn change<T, F>(&self, id: BatchId, rule: F) -> Result<Option<(Batch, T)>, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Tracked, Timestamp) -> Moved<T> + Send + 'static,
+    {
+        with!(self, db => db.change(id, rule).await)
+    }
 }
 
 dispatch! {
@@ -123,17 +137,7 @@ dispatch! {
     /// Stops, or goes on, handing batches to the provider.
     set_paused(paused: bool) -> Result<(), StoreError>;
     /// Writes down how handing a batch over ended, however long that takes.
-    settle(id: BatchId, settlement: Settlement) -> Result<(), StoreError>;
-    /// Cancels a batch that is queued; says what is to be done about one that is not.
-    cancel(id: BatchId) -> Result<Cancel, StoreError>;
-    /// Marks a batch as cancelled once the provider has cancelled it.
-    cancelled_at_provider(id: BatchId) -> Result<Option<Batch>, StoreError>;
-    /// Decides an unconfirmed batch, as a person says.
-    resolve(id: BatchId, resolution: Resolution) -> Result<Resolved, StoreError>;
-    /// Writes down what went wrong with a batch, and changes nothing else.
-    note(id: BatchId, error: LastError) -> Result<(), StoreError>;
-    /// Writes down that the provider was asked about a batch, and what follows.
-    asked(id: BatchId, what: PollAnswer, sent_before: Option<Timestamp>) -> Result<Option<Batch>, StoreError>;
+    handed_over(id: BatchId, how: Handover) -> Result<(), StoreError>;
     /// All batches that are submitted or unconfirmed.
     awaiting() -> Result<Vec<Awaiting>, StoreError>;
     /// Whether any of these numbers is one that the batch is for, forgotten ones included.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::domain::{Batch, BatchId, BatchState, Content, DestinationState, Identifier, NewBatch, Timestamp};
+use crate::domain::{Batch, BatchId, BatchState, Cancellation, Content, DestinationState, Identifier, NewBatch, Timestamp, lifecycle};
 use crate::provider::{CallError, Cancelled, Provider};
-use crate::store::{Cancel, Enqueued, Store, StoreError};
+use crate::store::{Enqueued, Store, StoreError};
 
 /// So close to its time, a scheduled batch that the provider no longer lists may be one that it is sending.
 const ON_ITS_WAY: Duration = Duration::from_secs(10 * 60);
@@ -30,14 +30,14 @@ pub enum CancelOutcome {
 /// # Errors
 /// When the store fails; a batch that the provider has cancelled is then cancelled by asking again.
 pub async fn cancel(store: &Store, provider: &Provider, id: BatchId, now: Timestamp) -> Result<CancelOutcome, StoreError> {
-    let name = match store.cancel(id).await? {
-        Cancel::Done(batch) => return Ok(CancelOutcome::Done(batch)),
-        Cancel::Unknown => return Ok(CancelOutcome::Unknown),
-        Cancel::TooLate(BatchState::Cancelled) => return Ok(CancelOutcome::TooLate("it is cancelled already".into())),
-        Cancel::TooLate(state) => {
+    let Some((batch, cancellation)) = store.change(id, lifecycle::cancel).await? else { return Ok(CancelOutcome::Unknown) };
+    let name = match cancellation {
+        Cancellation::Done => return Ok(CancelOutcome::Done(batch)),
+        Cancellation::TooLate(BatchState::Cancelled) => return Ok(CancelOutcome::TooLate("it is cancelled already".into())),
+        Cancellation::TooLate(state) => {
             return Ok(CancelOutcome::TooLate(format!("it is {state}; only a queued or a scheduled batch can be cancelled")));
         }
-        Cancel::AtProvider(name) => name,
+        Cancellation::AtProvider(name) => name,
     };
     let refused = match provider.cancel(&name).await {
         Ok(Cancelled::Yes) => None,
@@ -70,9 +70,9 @@ pub async fn cancel(store: &Store, provider: &Provider, id: BatchId, now: Timest
             }
         }
     }
-    Ok(match store.cancelled_at_provider(id).await? {
-        Some(batch) if batch.state == BatchState::Cancelled => CancelOutcome::Done(batch),
-        Some(batch) => CancelOutcome::TooLate(format!("it became {} meanwhile", batch.state)),
+    Ok(match store.change(id, |batch, now| (lifecycle::cancelled_at_provider(batch, now), ())).await? {
+        Some((batch, ())) if batch.state == BatchState::Cancelled => CancelOutcome::Done(batch),
+        Some((batch, ())) => CancelOutcome::TooLate(format!("it became {} meanwhile", batch.state)),
         None => CancelOutcome::Unknown,
     })
 }

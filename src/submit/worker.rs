@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::{Batch, BatchId, LastError, Timestamp};
+use crate::domain::{Batch, BatchId, Handover, LastError, Timestamp};
 use crate::pace::Pace;
 use crate::provider::{CallError, Errand, Order, Provider, Standing, SubmissionOutcome, Trouble};
-use crate::store::{Claimed, Settlement, Store, StoreError};
+use crate::store::{Claimed, Store, StoreError};
 
 /// The provider sends at once what is less than this ahead (provider.md, "Add Batch").
 const PROVIDERS_NOTICE: Duration = Duration::from_secs(5 * 60);
@@ -94,18 +94,18 @@ impl Submitter {
             self.next_allowed.set(self.next_allowed.get().max(elapsed) + takes);
         }
         let id = claimed.id;
-        let settlement = self.hand_over(&claimed).await;
-        log_settlement(id, &settlement);
-        if let Err(error) = self.store.settle(id, settlement).await {
+        let how = self.hand_over(&claimed).await;
+        log_handover(id, &how);
+        if let Err(error) = self.store.handed_over(id, how).await {
             log::error!("batch {id}: the outcome of its submission could not be written; it will be unconfirmed: {error}");
             return Err(error);
         }
         Ok(Step::Submitted(id))
     }
 
-    async fn hand_over(&self, claimed: &Claimed) -> Settlement {
+    async fn hand_over(&self, claimed: &Claimed) -> Handover {
         let Some(secrets) = self.store.callback_secrets() else {
-            return Settlement::NotTaken(self.error("identity", None, "the identity file holds no secret"));
+            return Handover::NotTaken(self.error("identity", None, "the identity file holds no secret"));
         };
         let token = secrets.token(claimed.id);
         let callback = format!("{}/{}/{}", self.callbacks, claimed.id, token.expose());
@@ -113,42 +113,42 @@ impl Submitter {
         match self.provider.submit(order).await {
             SubmissionOutcome::Accepted { identifier } => {
                 self.all_is_well();
-                Settlement::Accepted(identifier)
+                Handover::Accepted(identifier)
             }
             SubmissionOutcome::NotTaken(trouble) => {
                 self.back_off(trouble.retry_after, format!("a batch was not taken ({})", trouble.kind));
-                Settlement::NotTaken(self.last_error(trouble))
+                Handover::NotTaken(self.last_error(trouble))
             }
             SubmissionOutcome::Unauthorized(trouble) => {
                 self.key_refused(&trouble);
-                Settlement::NotTaken(self.last_error(trouble))
+                Handover::NotTaken(self.last_error(trouble))
             }
             // Refused, and certainly not taken. Is it the batch, or the key, or the address?
             SubmissionOutcome::Questionable(trouble) => match self.provider.pending().await {
-                Ok(_) => Settlement::Rejected(self.last_error(trouble)),
+                Ok(_) => Handover::Rejected(self.last_error(trouble)),
                 // Whatever it says, it takes the key.
                 Err(error) if error.trouble().status.is_some_and(|status| (200..300).contains(&status)) => {
-                    Settlement::Rejected(self.last_error(trouble))
+                    Handover::Rejected(self.last_error(trouble))
                 }
                 Err(CallError::Unauthorized(_) | CallError::NotFound(_)) => {
                     self.key_refused(&trouble);
-                    Settlement::NotTaken(self.last_error(trouble))
+                    Handover::NotTaken(self.last_error(trouble))
                 }
                 Err(error) => {
                     self.must_ask.set(true);
                     let why = format!("it refused a batch ({}), and does not say whether the key is right: {error}", trouble.kind);
                     self.back_off(error.trouble().retry_after, why);
-                    Settlement::NotTaken(self.last_error(trouble))
+                    Handover::NotTaken(self.last_error(trouble))
                 }
             },
-            SubmissionOutcome::Rejected(trouble) => Settlement::Rejected(self.last_error(trouble)),
+            SubmissionOutcome::Rejected(trouble) => Handover::Rejected(self.last_error(trouble)),
             SubmissionOutcome::Unconfirmed(trouble) => {
                 self.must_ask.set(true);
                 self.back_off(
                     None,
                     format!("nobody knows whether a batch was taken ({}); nothing goes out until it answers", trouble.kind),
                 );
-                Settlement::Unconfirmed(self.last_error(trouble))
+                Handover::Unconfirmed(self.last_error(trouble))
             }
         }
     }
@@ -233,13 +233,13 @@ fn too_late(batch: &Batch, now: Timestamp) -> Option<LastError> {
     })
 }
 
-fn log_settlement(id: BatchId, settlement: &Settlement) {
-    match settlement {
-        Settlement::Accepted(name) if name.to_string() == id.to_string() => log::info!("batch {id}: submitted"),
-        Settlement::Accepted(name) => log::info!("batch {id}: submitted; the provider calls it {name}"),
-        Settlement::NotTaken(error) => log::warn!("batch {id}: not taken ({}), stays queued", error.kind),
-        Settlement::Rejected(error) => log::warn!("batch {id}: rejected ({}, status {:?})", error.kind, error.status),
-        Settlement::Unconfirmed(error) => log::error!(
+fn log_handover(id: BatchId, how: &Handover) {
+    match how {
+        Handover::Accepted(name) if name.to_string() == id.to_string() => log::info!("batch {id}: submitted"),
+        Handover::Accepted(name) => log::info!("batch {id}: submitted; the provider calls it {name}"),
+        Handover::NotTaken(error) => log::warn!("batch {id}: not taken ({}), stays queued", error.kind),
+        Handover::Rejected(error) => log::warn!("batch {id}: rejected ({}, status {:?})", error.kind, error.status),
+        Handover::Unconfirmed(error) => log::error!(
             "batch {id}: unconfirmed ({}): the provider may or may not have it; decide with `receiptd resolve {id} --as …` once you know",
             error.kind
         ),

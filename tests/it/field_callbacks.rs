@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-use receiptd::domain::Source;
-use receiptd::store::{Incoming, Item};
+use receiptd::domain::{Incoming, Item, Source};
+
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -17,12 +17,12 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use receiptd::api::{Destination, Receipt, Resolution};
 use receiptd::clock::Clock;
-use receiptd::domain::{Batch, BatchId, BatchState, Content, DestinationState, Msisdn, NewBatch, Outcome, Source, Timestamp};
+use receiptd::domain::{Batch, BatchId, BatchState, Content, DestinationState, Msisdn, NewBatch, Outcome, Source, Timestamp, lifecycle};
 use receiptd::provider::{Provider, Settings, Standing, WireNames};
 use receiptd::receive;
 use receiptd::reconcile::{self, Patience, Reconciler};
 use receiptd::simulator::{self, Answer, Call, Handle, Profile, Script, Span};
-use receiptd::store::{DestinationFilter, Enqueued, Forget, QuarantineBounds, ReceiptFilter, Resolved, Store, StoreSettings};
+use receiptd::store::{DestinationFilter, Enqueued, Forget, QuarantineBounds, ReceiptFilter, Store, StoreSettings};
 use receiptd::submit::{self, CancelOutcome, Resend, Step, Submitter};
 use serde_json::json;
 use tempfile::TempDir;
@@ -319,7 +319,9 @@ impl World {
             Do::Resolve { batch, as_what } => {
                 let Some(batch) = self.pick(batch) else { return };
                 let how = [Resolution::Accepted, Resolution::Resubmit, Resolution::Abandoned][usize::from(as_what)];
-                if let Resolved::Done(_) = self.store.resolve(self.batches[batch].id, how).await.expect("written") {
+                if let Some((_, Ok(()))) =
+                    self.store.change(self.batches[batch].id, move |batch, now| lifecycle::resolve(batch, how, now)).await.expect("written")
+                {
                     let known = &mut self.batches[batch];
                     match how {
                         Resolution::Accepted => known.accepted = true,

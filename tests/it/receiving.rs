@@ -1,8 +1,7 @@
 //! What comes in at the callback.
 
-use receiptd::domain::Source;
+use receiptd::domain::{Incoming, Item, Source};
 use receiptd::simulator::{Answer, Script};
-use receiptd::store::{Incoming, Item};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use actix_web::rt;
 use receiptd::clock::Clock;
-use receiptd::domain::{BatchId, BatchState, Content, LastError, Msisdn, NewBatch};
+use receiptd::domain::{BatchId, BatchState, Content, Handover, LastError, Msisdn, NewBatch};
 use receiptd::simulator::Script;
-use receiptd::store::{QuarantineBounds, Settlement, Store, StoreSettings};
+use receiptd::store::{QuarantineBounds, Store, StoreSettings};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FileType, Mode};
 
@@ -408,7 +408,7 @@ async fn what_is_still_to_be_settled_is_nobody_elses_to_take() {
     let why = LastError { at: Clock::system().now(), kind: "busy".into(), status: Some(503), detail: String::new() };
     let settling = rt::spawn({
         let store = store.clone();
-        async move { store.settle(id, Settlement::NotTaken(why)).await }
+        async move { store.handed_over(id, Handover::NotTaken(why)).await }
     });
     while store.batch(id).await.expect("read").is_none_or(|batch| batch.state != BatchState::Queued) {
         rt::time::sleep(Duration::from_millis(5)).await;

@@ -1,14 +1,11 @@
-//! Batches: taking them in, showing them, and what people decide about them.
+//! Batches, one by one, in lists and in groups.
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, named_params};
 
-use super::failure::JobError;
 use super::handle::Sqlite;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, find_batch, read_batch};
-use super::tx::Tx;
-use crate::domain::{Batch, BatchId, BatchState, Identifier, Resolution, Timestamp};
-use crate::store::answers::{Cancel, Resolved};
+use crate::domain::{Batch, BatchId, BatchState, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::filters::BatchFilter;
 
@@ -45,73 +42,6 @@ pub(super) async fn group(db: &Sqlite, group: BatchId) -> Result<(Vec<Batch>, u6
         Ok((batches, pruned.unsigned_abs()))
     })
     .await
-}
-
-pub(super) async fn cancel(db: &Sqlite, id: BatchId) -> Result<Cancel, StoreError> {
-    db.write(1, move |w| {
-        let tx = w.flush()?;
-        let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(Cancel::Unknown) };
-        match batch.state {
-            BatchState::Queued => {
-                move_to(&tx, key, BatchState::Cancelled)?;
-                Ok(Cancel::Done(reread(&tx, id)?))
-            }
-            BatchState::Scheduled => Ok(Cancel::AtProvider(Identifier::from(&*batch.provider_id.unwrap_or_else(|| id.to_string())))),
-            state => Ok(Cancel::TooLate(state)),
-        }
-    })
-    .await
-}
-
-pub(super) async fn cancelled_at_provider(db: &Sqlite, id: BatchId) -> Result<Option<Batch>, StoreError> {
-    db.write(1, move |w| {
-        let tx = w.flush()?;
-        let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
-        if matches!(batch.state, BatchState::Scheduled | BatchState::Submitted) {
-            move_to(&tx, key, BatchState::Cancelled)?;
-        }
-        Ok(Some(reread(&tx, id)?))
-    })
-    .await
-}
-
-pub(super) async fn resolve(db: &Sqlite, id: BatchId, resolution: Resolution) -> Result<Resolved, StoreError> {
-    db.write(1, move |w| {
-        let tx = w.flush()?;
-        let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(Resolved::Unknown) };
-        if batch.state != BatchState::Unconfirmed {
-            return Ok(Resolved::NotUnconfirmed(batch.state));
-        }
-        let state = match resolution {
-            // Of a dry run no receipt is awaited.
-            Resolution::Accepted if batch.dry_run => BatchState::Validated,
-            Resolution::Accepted => BatchState::Submitted.completed(batch.counts.total, batch.counts.delivered + batch.counts.failed),
-            Resolution::Resubmit => BatchState::Queued,
-            Resolution::Abandoned => BatchState::Cancelled,
-        };
-        move_to(&tx, key, state)?;
-        *w.outbox_changed = true;
-        Ok(Resolved::Done(reread(&tx, id)?))
-    })
-    .await
-}
-
-/// Moves a batch to a state, with the times that go with it.
-pub(super) fn move_to(tx: &Tx<'_>, key: i64, state: BatchState) -> rusqlite::Result<()> {
-    tx.conn
-        .prepare_cached(
-            "update batch set state = :state,
-                 submitted_at = case when :state in ('submitted', 'complete') then coalesce(submitted_at, :now) else submitted_at end,
-                 completed_at = case when :settled then coalesce(completed_at, :now) end
-             where id = :id",
-        )?
-        .execute(named_params! {":state": state.as_str(), ":settled": state.is_settled(), ":now": tx.now.as_millis(), ":id": key})?;
-    Ok(())
-}
-
-/// The batch as it is now, within the transaction.
-pub(super) fn reread(tx: &Tx<'_>, id: BatchId) -> Result<Batch, JobError> {
-    Ok(find_batch(tx.conn, id, tx.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.1)
 }
 
 fn page(

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::OptionalExtension;
 
+use super::progress::{tracked_of_key, update_batch};
 use super::rows::Stored;
 use super::tx::Tx;
-use crate::domain::{BatchId, BatchState};
+use crate::domain::{BatchId, BatchState, Identifier, ReceiptCounts, lifecycle};
 
 /// Batches whose counters are kept at hand.
 const AT_HAND: usize = 1_024;
@@ -22,32 +23,14 @@ pub(super) struct Tally {
     /// The provider's name for it is known.
     pub is_named: bool,
     /// That name, seen since the last flush.
-    pub learned: Option<String>,
+    pub learned: Option<Identifier>,
     pub total: i64,
-    pub before: Counted,
-    pub now: Counted,
+    pub before: ReceiptCounts,
+    pub now: ReceiptCounts,
     pub first_receipt: Option<i64>,
     pub last_receipt: Option<i64>,
     /// A receipt came since the last flush that only a provider which has the batch can have sent.
     pub is_proved: bool,
-}
-
-/// What receipts add to.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counted {
-    pub delivered: i64,
-    pub failed: i64,
-    pub conflict: i64,
-    pub receipts: i64,
-}
-
-impl Counted {
-    fn add(&mut self, now: Self, before: Self) {
-        self.delivered += now.delivered - before.delivered;
-        self.failed += now.failed - before.failed;
-        self.conflict += now.conflict - before.conflict;
-        self.receipts += now.receipts - before.receipts;
-    }
 }
 
 impl Counters {
@@ -61,14 +44,14 @@ impl Counters {
 
     /// Writes the counters of all batches that got receipts since the last time, and moves those on that they concern.
     pub fn flush(&mut self, tx: &Tx<'_>) -> rusqlite::Result<()> {
-        let mut added: Vec<(BatchState, Counted)> = Vec::new();
+        let mut added: Vec<(BatchState, ReceiptCounts)> = Vec::new();
         for tally in self.0.values_mut().filter(|tally| tally.now != tally.before) {
             tally.write(tx)?;
             let of_state = added.iter().position(|(state, _)| *state == tally.state).unwrap_or_else(|| {
-                added.push((tally.state, Counted::default()));
+                added.push((tally.state, ReceiptCounts::default()));
                 added.len() - 1
             });
-            added[of_state].1.add(tally.now, tally.before);
+            added[of_state].1 += tally.now - tally.before;
         }
         for (state, sum) in added {
             tx.conn
@@ -78,7 +61,6 @@ impl Counters {
                 )?
                 .execute((state.as_str(), sum.delivered, sum.failed, sum.conflict, sum.receipts))?;
         }
-        // What came again says nothing new: it opens no batch that was cancelled since.
         for tally in self.0.values_mut().filter(|tally| tally.now != tally.before) {
             tally.move_on(tx)?;
         }
@@ -102,7 +84,7 @@ impl Tally {
                  from batch join batch_count on batch = id where uuid = ?1",
             )?
             .query_row([id.to_string()], |row| {
-                let counted = Counted { delivered: row.get(4)?, failed: row.get(5)?, conflict: row.get(6)?, receipts: row.get(7)? };
+                let counted = ReceiptCounts { delivered: row.get(4)?, failed: row.get(5)?, conflict: row.get(6)?, receipts: row.get(7)? };
                 Ok(Self {
                     batch: row.get(0)?,
                     state: row.get::<_, Stored<BatchState>>(1)?.0,
@@ -137,30 +119,33 @@ impl Tally {
             ))
     }
 
+    /// Adds a receipt that was recorded.
+    pub fn add(&mut self, receipt: i64, counts: ReceiptCounts, proves: bool, named: Option<&Identifier>) {
+        self.now += counts;
+        self.is_proved |= proves;
+        self.first_receipt.get_or_insert(receipt);
+        self.last_receipt = Some(receipt);
+        if !self.is_named && self.learned.is_none() {
+            self.learned = named.cloned();
+        }
+    }
+
+    /// What came again says nothing new: it opens no batch that was cancelled since.
     fn move_on(&mut self, tx: &Tx<'_>) -> rusqlite::Result<()> {
         let as_count = |number: i64| u64::try_from(number).unwrap_or(0);
-        let state = if std::mem::take(&mut self.is_proved) {
-            self.state.after_receipts(as_count(self.total), as_count(self.now.delivered + self.now.failed))
-        } else {
-            self.state
-        };
-        let learned = self.learned.take();
-        if state != self.state || learned.is_some() {
-            tx.conn
-                .prepare_cached(
-                    "update batch set state = :state, provider_id = coalesce(provider_id, :learned),
-                         submitted_at = case when :state in ('submitted', 'complete') then coalesce(submitted_at, :now) else submitted_at end,
-                         completed_at = case when not :settled then null when state = :state then completed_at else :now end
-                     where id = :batch",
-                )?
-                .execute(named_params! {
-                    ":state": state.as_str(), ":settled": state.is_settled(), ":learned": learned, ":now": tx.now.as_millis(),
-                    ":batch": self.batch,
-                })?;
+        let settled = as_count(self.now.delivered + self.now.failed);
+        let (is_proved, learned) = (std::mem::take(&mut self.is_proved), self.learned.take());
+        // Asked of the rule only where it has something to say: nearly every commit of receipts moves no batch.
+        let moves = is_proved && self.state.after_receipts(as_count(self.total), settled) != self.state;
+        if (moves || learned.is_some())
+            && let Some(batch) = tracked_of_key(tx.conn, self.batch, tx.now)?
+            && let Some(progress) = lifecycle::proved(&batch, is_proved, learned.as_ref(), tx.now)
+        {
+            update_batch(tx.conn, self.batch, &progress)?;
+            self.state = progress.state;
+            self.is_named = progress.provider_id.is_some();
         }
         self.before = self.now;
-        self.state = state;
-        self.is_named |= learned.is_some();
         Ok(())
     }
 }

@@ -7,17 +7,18 @@ use tokio::sync::{futures::Notified, watch};
 
 use super::handle::Sqlite;
 use super::{
-    awaiting, backup, batches, check, codes, destinations, enqueue, forget, gauges, handle, numbers, outbox, prune, quarantine,
+    awaiting, backup, batches, check, codes, destinations, enqueue, forget, gauges, handle, numbers, outbox, progress, prune, quarantine,
     receipt_log, stats, traffic,
 };
 use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
-use crate::domain::{Batch, BatchId, CallbackSecrets, DestinationState, LastError, Msisdn, NewBatch, Resolution, Timestamp};
+use crate::domain::{
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Timestamp, Tracked,
+};
 use crate::metrics::{Gauges, Metrics};
-use crate::store::answers::{Awaiting, Cancel, Claimed, Enqueued, Forget, PollAnswer, Resolved, Settlement};
+use crate::store::answers::{Awaiting, Claimed, Enqueued, Forget};
 use crate::store::engine::Engine;
 use crate::store::error::{BackupError, StoreError};
 use crate::store::filters::{BatchFilter, DestinationFilter, ReceiptFilter};
-use crate::store::{Incoming, Recorded};
 
 macro_rules! done_by {
     ($($file:ident::$name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
@@ -67,6 +68,14 @@ impl Engine for Sqlite {
         outbox::claim(self, refusal).await
     }
 
+    async fn change<T, F>(&self, id: BatchId, rule: F) -> Result<Option<(Batch, T)>, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Tracked, Timestamp) -> Moved<T> + Send + 'static,
+    {
+        progress::change(self, id, rule).await
+    }
+
     done_by! {
         handle::rotate_secret(revoke: bool) -> Result<usize, StoreError>;
         handle::fault() -> Option<String>;
@@ -75,12 +84,7 @@ impl Engine for Sqlite {
         enqueue::is_pruned(id: BatchId) -> Result<bool, StoreError>;
         outbox::is_paused() -> Result<bool, StoreError>;
         outbox::set_paused(paused: bool) -> Result<(), StoreError>;
-        outbox::settle(id: BatchId, settlement: Settlement) -> Result<(), StoreError>;
-        outbox::note(id: BatchId, error: LastError) -> Result<(), StoreError>;
-        batches::cancel(id: BatchId) -> Result<Cancel, StoreError>;
-        batches::cancelled_at_provider(id: BatchId) -> Result<Option<Batch>, StoreError>;
-        batches::resolve(id: BatchId, resolution: Resolution) -> Result<Resolved, StoreError>;
-        awaiting::asked(id: BatchId, what: PollAnswer, sent_before: Option<Timestamp>) -> Result<Option<Batch>, StoreError>;
+        outbox::handed_over(id: BatchId, how: Handover) -> Result<(), StoreError>;
         awaiting::awaiting() -> Result<Vec<Awaiting>, StoreError>;
         awaiting::is_for_any(id: BatchId, numbers: Vec<Msisdn>) -> Result<bool, StoreError>;
         receipt_log::record(incoming: Incoming) -> Result<Recorded, StoreError>;

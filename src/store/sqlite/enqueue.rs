@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::batches::reread;
 use super::failure::JobError;
 use super::forgotten::stand_in;
 use super::handle::Sqlite;
+use super::progress::reread;
 use super::rows::key;
 use super::transaction::Writing;
 use super::tx::Tx;

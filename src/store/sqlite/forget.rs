@@ -8,7 +8,6 @@ use super::connection::open_for_writing;
 use super::failure::JobError;
 use super::forgotten::{identifier_without, stand_in};
 use super::handle::{Sqlite, blocking};
-use super::lineage::json;
 use super::rows::{AsIdentifier, StoredIdentifier, key};
 use super::transaction::Writing;
 use super::tx::Tx;
@@ -59,7 +58,7 @@ impl Texts {
             Self::Errors => {
                 // A time must not be taken for a number.
                 let error: LastError = serde_json::from_str(text).ok()?;
-                without(&error.detail, number).map(|detail| json(&LastError { detail, ..error }))
+                without(&error.detail, number).map(|detail| serde_json::to_string(&LastError { detail, ..error }).unwrap_or_default())
             }
             Self::Bodies | Self::Quarantine => None, // above
         }

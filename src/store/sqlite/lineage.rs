@@ -5,7 +5,8 @@ use std::path::Path;
 use rusqlite::{Connection, named_params};
 use uuid::Uuid;
 
-use crate::domain::{LastError, Timestamp};
+use super::progress::{tracked_in, update_batch};
+use crate::domain::{BatchState, Progress, Timestamp, Tracked, lifecycle};
 use crate::store::answers::AtOpening;
 use crate::store::error::OpenError;
 use crate::store::identity::Identity;
@@ -50,9 +51,10 @@ pub(super) fn recognise(
         None => Identity::new(id.clone()).map_err(file_error)?,
     };
     let transaction = conn.unchecked_transaction()?;
-    found.interrupted = settle_interrupted(&transaction, now)?;
+    found.interrupted = move_all(&transaction, BatchState::Submitting, now, |batch| lifecycle::interrupted(batch, now))?;
     if let Some(why) = suspicion {
-        found.held = Some((hold_queued(&transaction, now, why)?, why.to_owned()));
+        let held = move_all(&transaction, BatchState::Queued, now, |batch| lifecycle::held(batch, why, now))?;
+        found.held = Some((held, why.to_owned()));
     }
     if suspicion.is_some() || is_successor {
         // Its original, or the one that was lost, went on and gave out ids: those who follow its log would take ours for
@@ -78,40 +80,14 @@ pub(super) fn recognise(
     Ok(identity)
 }
 
-/// What was `submitting` when the last run ended may have reached the provider.
-fn settle_interrupted(conn: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
-    let error = LastError {
-        at: now,
-        kind: "interrupted".into(),
-        status: None,
-        detail: "receiptd ended while this batch was being submitted: the provider may or may not have it".into(),
-    };
-    let interrupted = conn.execute(
-        "update batch set last_error = :error,
-             state = case when receipts = 0 then 'unconfirmed' when delivered + failed >= total then 'complete' else 'submitted' end,
-             submitted_at = case when receipts > 0 then :now end,
-             completed_at = case when receipts > 0 and delivered + failed >= total then :now end
-         from batch_count where batch = id and state = 'submitting'",
-        named_params! {":error": json(&error), ":now": now.as_millis()},
-    )?;
-    Ok(interrupted as u64)
-}
-
-/// What is queued in an older copy may have been submitted since by its original.
-fn hold_queued(conn: &Connection, now: Timestamp, why: &str) -> rusqlite::Result<u64> {
-    let error = LastError {
-        at: now,
-        kind: "held".into(),
-        status: None,
-        detail: format!("this database may be an older copy ({why}): the batch may have been submitted already"),
-    };
-    let held = conn.execute(
-        "update batch set state = 'unconfirmed', last_error = :error where state = 'queued'",
-        named_params! {":error": json(&error)},
-    )?;
-    Ok(held as u64)
-}
-
-pub(super) fn json(error: &LastError) -> String {
-    serde_json::to_string(error).unwrap_or_default()
+/// Applies a rule to all batches in a state. Answers how many it moved.
+fn move_all(conn: &Connection, state: BatchState, now: Timestamp, rule: impl Fn(&Tracked) -> Option<Progress>) -> rusqlite::Result<u64> {
+    let mut moved = 0;
+    for (key, batch) in tracked_in(conn, state, now)? {
+        if let Some(progress) = rule(&batch) {
+            update_batch(conn, key, &progress)?;
+            moved += 1;
+        }
+    }
+    Ok(moved)
 }

@@ -6,15 +6,14 @@ use rusqlite::{Connection, named_params};
 
 use super::claims::{Claim, Claims};
 use super::handle::{Sqlite, blocking};
-use super::lineage::json;
-use super::rows::find_batch;
+use super::progress::{find_tracked, tracked_in, update_batch};
 use super::tx::Tx;
-use crate::domain::{Batch, BatchId, BatchState, Content, Identifier, LastError, Msisdn};
-use crate::store::answers::{Claimed, Settlement};
+use crate::domain::{Batch, BatchId, BatchState, Content, Handover, LastError, Msisdn, lifecycle};
+use crate::store::answers::Claimed;
 use crate::store::error::StoreError;
 
 /// Between two attempts to write down what is known.
-const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn claim<F>(db: &Sqlite, refusal: F) -> Result<Option<Claimed>, StoreError>
 where
@@ -24,26 +23,24 @@ where
     let claimed = db
         .write(1, move |w| {
             let tx = w.flush()?;
-            release(tx.conn, &claims)?;
+            release_unheld(&tx, &claims)?;
             // Asked here and not before: a batch that came after a pause must wait for its end.
             if is_paused_now(tx.conn)? {
                 return Ok(None);
             }
             loop {
                 let Some(id) = next_queued(tx.conn, &claims)? else { return Ok(None) };
-                let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
-                if let Some(error) = refusal(&batch).or(for_nobody(&tx, key)?) {
-                    settle_row(tx.conn, key, BatchState::Rejected, None, Some(&error), tx.now.as_millis())?;
-                    continue;
+                let Some((key, batch)) = find_tracked(tx.conn, id, tx.now)? else { return Ok(None) };
+                let refusal = refusal(&batch).or(for_nobody(&tx, key)?);
+                let (Some(progress), goes_out) = lifecycle::claim(&batch, refusal, tx.now) else { return Ok(None) };
+                update_batch(tx.conn, key, &progress)?;
+                if goes_out {
+                    let submissions: i64 = tx
+                        .conn
+                        .prepare_cached("update instance set submissions = submissions + 1 returning submissions")?
+                        .query_row([], |row| row.get(0))?;
+                    return Ok(Some((Claim::on(&claims, key), batch.batch, submissions)));
                 }
-                tx.conn
-                    .prepare_cached("update batch set state = 'submitting', attempts = attempts + 1 where id = :id")?
-                    .execute(named_params! {":id": key})?;
-                let submissions: i64 = tx
-                    .conn
-                    .prepare_cached("update instance set submissions = submissions + 1 returning submissions")?
-                    .query_row([], |row| row.get(0))?;
-                return Ok(Some((Claim::on(&claims, key), batch, submissions)));
             }
         })
         .await?;
@@ -54,7 +51,7 @@ where
         Err(error) => {
             // Nothing has left: back into the outbox.
             let why = LastError { at: db.shared.clock.now(), kind: "storage".into(), status: None, detail: error.to_string() };
-            settle(db, batch.id, Settlement::NotTaken(why)).await?;
+            handed_over(db, batch.id, Handover::NotTaken(why)).await?;
             Err(error)
         }
     }
@@ -96,20 +93,10 @@ async fn prepare(db: &Sqlite, key: i64, batch: &Batch, submissions: i64) -> Resu
     })
 }
 
-pub(super) async fn note(db: &Sqlite, id: BatchId, error: LastError) -> Result<(), StoreError> {
-    db.write(1, move |w| {
-        w.tx.conn
-            .prepare_cached("update batch set last_error = :error where uuid = :uuid")?
-            .execute(named_params! {":error": json(&error), ":uuid": id.to_string()})?;
-        Ok(())
-    })
-    .await
-}
-
-pub(super) async fn settle(db: &Sqlite, id: BatchId, settlement: Settlement) -> Result<(), StoreError> {
+pub(super) async fn handed_over(db: &Sqlite, id: BatchId, how: Handover) -> Result<(), StoreError> {
     let mut told = false;
     loop {
-        match settle_now(db, id, settlement.clone()).await {
+        match write_handover(db, id, how.clone()).await {
             Ok(key) => {
                 // Only now: what is submitting and nobody holds goes out again.
                 key.into_iter().for_each(|key| db.shared.claims.let_go(key));
@@ -121,33 +108,21 @@ pub(super) async fn settle(db: &Sqlite, id: BatchId, settlement: Settlement) -> 
                 if !std::mem::replace(&mut told, true) {
                     log::error!("batch {id}: the outcome of its submission cannot be written yet: {error}");
                 }
-                tokio::time::sleep(SETTLE_AGAIN).await;
+                tokio::time::sleep(WRITE_AGAIN).await;
             }
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Returns the key of the batch.
-async fn settle_now(db: &Sqlite, id: BatchId, settlement: Settlement) -> Result<Option<i64>, StoreError> {
+/// Answers with the key of the batch.
+async fn write_handover(db: &Sqlite, id: BatchId, how: Handover) -> Result<Option<i64>, StoreError> {
     db.write(1, move |w| {
         let tx = w.flush()?;
-        let Some((key, batch)) = find_batch(tx.conn, id, tx.now)? else { return Ok(None) };
-        if batch.state != BatchState::Submitting {
-            return Ok(Some(key));
+        let Some((key, batch)) = find_tracked(tx.conn, id, tx.now)? else { return Ok(None) };
+        if let Some(progress) = lifecycle::handed_over(&batch, how.clone(), tx.now) {
+            update_batch(tx.conn, key, &progress)?;
         }
-        let any_receipt: bool =
-            tx.conn.query_row("select receipts > 0 from batch_count where batch = :id", named_params! {":id": key}, |row| row.get(0))?;
-        let (state, name, error) = match &settlement {
-            Settlement::Accepted(name) if batch.dry_run => (BatchState::Validated, Some(name), None),
-            Settlement::Accepted(name) => (BatchState::Submitted, Some(name), None),
-            Settlement::NotTaken(error) => (BatchState::Queued, None, Some(error)),
-            Settlement::Rejected(error) => (BatchState::Rejected, None, Some(error)),
-            Settlement::Unconfirmed(error) => (BatchState::Unconfirmed, None, Some(error)),
-        };
-        let is_final = batch.counts.delivered + batch.counts.failed;
-        let state = if any_receipt { state.after_receipts(batch.counts.total, is_final) } else { state };
-        settle_row(tx.conn, key, state, name, error, tx.now.as_millis())?;
         Ok(Some(key))
     })
     .await
@@ -167,15 +142,10 @@ fn next_queued(conn: &Connection, claims: &Claims) -> rusqlite::Result<Option<Ba
 }
 
 /// Puts back into the outbox what is marked as submitting and held by nobody.
-fn release(conn: &Connection, claims: &Claims) -> rusqlite::Result<()> {
-    let marked: Vec<i64> = conn
-        .prepare_cached("select id from batch where state = 'submitting'")?
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for key in marked {
-        if !claims.holds(key) {
-            conn.prepare_cached("update batch set state = 'queued', attempts = attempts - 1 where id = :id")?
-                .execute(named_params! {":id": key})?;
+fn release_unheld(tx: &Tx<'_>, claims: &Claims) -> rusqlite::Result<()> {
+    for (key, batch) in tracked_in(tx.conn, BatchState::Submitting, tx.now)? {
+        if let (false, Some(progress)) = (claims.holds(key), lifecycle::release(&batch, tx.now)) {
+            update_batch(tx.conn, key, &progress)?;
         }
     }
     Ok(())
@@ -189,27 +159,6 @@ fn for_nobody(tx: &Tx<'_>, key: i64) -> rusqlite::Result<Option<LastError>> {
         .query_row(named_params! {":batch": key}, |row| row.get(0))?;
     let error = || LastError { at: tx.now, kind: "no_destinations".into(), status: None, detail: "all its numbers were forgotten".into() };
     Ok((!anybody).then(error))
-}
-
-fn settle_row(
-    conn: &Connection,
-    key: i64,
-    state: BatchState,
-    name: Option<&Identifier>,
-    error: Option<&LastError>,
-    now: i64,
-) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "update batch set state = :state, provider_id = coalesce(:name, provider_id), last_error = coalesce(:error, last_error),
-             submitted_at = case when :state in ('submitted', 'complete', 'validated') then coalesce(submitted_at, :now) end,
-             completed_at = case when :settled then :now end
-         where id = :id",
-    )?
-    .execute(named_params! {
-        ":state": state.as_str(), ":name": name.map(ToString::to_string), ":error": error.map(json),
-        ":settled": state.is_settled(), ":now": now, ":id": key,
-    })?;
-    Ok(())
 }
 
 pub(super) async fn is_paused(db: &Sqlite) -> Result<bool, StoreError> {

@@ -3,9 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::handle::Sqlite;
+use super::progress::tracked_of_key;
 use super::tx::Tx;
 use crate::api::Pruned;
 use crate::domain::Timestamp;
+use crate::domain::lifecycle::is_due;
 use crate::store::error::StoreError;
 
 /// Destinations, or bodies, that go in one transaction: some milliseconds.
@@ -25,7 +27,7 @@ pub(super) async fn prune(db: &Sqlite, settled_before: Timestamp, dry_run: bool)
         .await?;
     let mut pruned = Pruned::default();
     for (batch, of_batch) in old {
-        if dry_run || prune_batch(db, batch, before).await? {
+        if dry_run || prune_batch(db, batch, settled_before).await? {
             pruned.batches += of_batch.batches;
             pruned.destinations += of_batch.destinations;
             pruned.receipts += of_batch.receipts;
@@ -34,11 +36,11 @@ pub(super) async fn prune(db: &Sqlite, settled_before: Timestamp, dry_run: bool)
     Ok(pruned)
 }
 
-async fn prune_batch(db: &Sqlite, batch: i64, before: i64) -> Result<bool, StoreError> {
+async fn prune_batch(db: &Sqlite, batch: i64, settled_before: Timestamp) -> Result<bool, StoreError> {
     let is_due = db
         .write(1, move |w| {
             let tx = w.flush()?;
-            Ok(remember(&tx, batch, before)? || is_begun(tx.conn, batch)?)
+            Ok(remember(&tx, batch, settled_before)? || is_begun(tx.conn, batch)?)
         })
         .await?;
     if !is_due {
@@ -97,13 +99,14 @@ pub(super) async fn erase_messages(db: &Sqlite, settled_before: Timestamp) -> Re
 
 /// Remembers a batch that is about to be pruned. False where it is remembered already, or is not due: a person decided
 /// otherwise meanwhile, or another prune was here.
-fn remember(tx: &Tx<'_>, batch: i64, settled_before: i64) -> rusqlite::Result<bool> {
-    let due: Option<Vec<u8>> = tx
+fn remember(tx: &Tx<'_>, batch: i64, settled_before: Timestamp) -> rusqlite::Result<bool> {
+    if !tracked_of_key(tx.conn, batch, tx.now)?.is_some_and(|batch| is_due(&batch, settled_before)) {
+        return Ok(false);
+    }
+    let content: Vec<u8> = tx
         .conn
-        .prepare_cached("select content from batch where id = :batch and completed_at < :before")?
-        .query_row(named_params! {":batch": batch, ":before": settled_before}, |row| row.get(0))
-        .optional()?;
-    let Some(content) = due else { return Ok(false) };
+        .prepare_cached("select content from batch where id = :batch")?
+        .query_row(named_params! {":batch": batch}, |row| row.get(0))?;
     // From a bare hash of a short list a number could be found by trying them all, and forgetting it finds no row of it any more.
     let content = if content.is_empty() { content } else { tx.identity().content_hash(&content).to_vec() };
     let remembered = tx

@@ -3,10 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::handle::Sqlite;
-use super::record::{Incoming, Recorded};
 use super::rows::uuid;
 use crate::api;
-use crate::domain::{Source, Timestamp};
+use crate::domain::{Incoming, Recorded, Source, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::settings::QuarantineBounds;
 

@@ -3,10 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::handle::Sqlite;
-use super::record::{Incoming, Recorded};
 use super::rows::{StoredIdentifier, display_number, outcome_of, source_of};
 use crate::api;
-use crate::domain::{ReceiptCode, Timestamp};
+use crate::domain::{Incoming, ReceiptCode, Recorded, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::filters::ReceiptFilter;
 

@@ -3,87 +3,20 @@
 //! This is the hot path. For the usual receipt, the first of its destination, it is one update by
 //! primary key and one append to the log; counters are summed up per batch and commit.
 
-use std::collections::HashMap;
-
 use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
-use super::counters::{Counters, Tally};
+use super::counters::Counters;
 use super::failure::JobError;
 use super::forgotten::{has_destination, stand_in, without_number};
-use super::rows::{AsIdentifier, key, outcome_number, source_number};
+use super::infos::Infos;
+use super::rows::{AsIdentifier, count, key, outcome_number, source_number};
 use super::set_aside::set_aside;
 use super::tx::Tx;
-use crate::domain::{BatchId, Identifier, Outcome, Receipt, ReceiptCode, Said, Source};
-pub use crate::domain::{Incoming, Item, Recorded};
+use crate::domain::{
+    BatchId, BatchSoFar, Identifier, Incoming, Item, Outcome, Receipt, ReceiptCode, ReceiptCounts, Recorded, Said, Seen, Verdict, proves,
+    verdict,
+};
 use crate::store::settings::QuarantineBounds;
-
-/// Distinct receipts that one destination takes; more are quarantined.
-const RECEIPTS_PER_DESTINATION: i64 = 1_000;
-/// Receipts of a batch, beyond one for each destination, from which those for numbers that it does not have are quarantined.
-const UNEXPECTED_PER_BATCH: i64 = 10_000;
-
-/// `receipt_info` rows by content: nearly every receipt says what many others say.
-#[derive(Default)]
-pub(super) struct Infos {
-    known: HashMap<String, i64>,
-    /// The content that is asked for, in one text.
-    content: String,
-}
-
-impl Infos {
-    /// Rows that are kept at hand, for a provider that describes each receipt in words of its own.
-    const MOST: usize = 4_096;
-
-    /// The row that holds code and description: nearly always one of a few that are known already.
-    fn of(&mut self, conn: &Connection, receipt: &Receipt) -> rusqlite::Result<Option<i64>> {
-        if receipt.code.is_none() && receipt.description.is_none() {
-            return Ok(None);
-        }
-        let (code, description) = (receipt.code.as_ref().map(ReceiptCode::as_str), receipt.description.as_deref());
-        if let Some(id) = self.find(code, description) {
-            return Ok(Some(id));
-        }
-        let found = conn
-            .prepare_cached("select id from receipt_info where code is :code and description is :description")?
-            .query_row(named_params! {":code": code, ":description": description}, |row| row.get(0))
-            .optional()?;
-        let id = match found {
-            Some(id) => id,
-            None => conn
-                .prepare_cached("insert into receipt_info (code, code_key, description) values (:code, :key, :description) returning id")?
-                .query_row(
-                    named_params! {":code": code, ":key": receipt.code.as_ref().map(ReceiptCode::key), ":description": description},
-                    |row| row.get(0),
-                )?,
-        };
-        self.found(id);
-        Ok(Some(id))
-    }
-
-    fn find(&mut self, code: Option<&str>, description: Option<&str>) -> Option<i64> {
-        self.content.clear();
-        for part in [code, description] {
-            if let Some(part) = part {
-                self.content.push('=');
-                self.content.push_str(part);
-            }
-            self.content.push('\0');
-        }
-        self.known.get(&self.content).copied()
-    }
-
-    /// Remembers the row of what was looked for last.
-    fn found(&mut self, id: i64) {
-        if self.known.len() >= Self::MOST {
-            self.known.clear();
-        }
-        self.known.insert(self.content.clone(), id);
-    }
-
-    pub fn forget(&mut self) {
-        self.known.clear();
-    }
-}
 
 /// The two statements of a usual receipt: looked up once a transaction.
 pub(super) struct Usual<'c> {
@@ -168,7 +101,7 @@ impl Recorder {
         for item in &incoming.items {
             match item {
                 Item::Understood(receipt) => match self.record_one(tx, usual, incoming, receipt)? {
-                    Verdict::New(outcome) => {
+                    Verdict::New { outcome, .. } => {
                         done.recorded += 1;
                         done.outcomes.push(outcome);
                     }
@@ -192,132 +125,108 @@ impl Recorder {
         let blanked = if self.any_forgotten { without_number(tx, tally.batch, receipt)? } else { None };
         let receipt = blanked.as_ref().unwrap_or(receipt);
         let info = self.infos.of(tx.conn, receipt)?;
-        let entry = LogEntry { id: self.next_receipt, uuid: incoming.batch, source: incoming.source, info, receipt, tally };
+        let id = self.next_receipt;
 
         // The usual case first: nothing was said of this destination so far.
         let mut number = key(receipt.destination);
         let says = said_number(Said::Nothing.after(receipt.delivered));
-        let verdict = if usual.first()?.execute((says, entry.id, entry.tally.batch, number))? == 1 {
-            entry.tally.now.delivered += i64::from(receipt.delivered);
-            entry.tally.now.failed += i64::from(!receipt.delivered);
-            entry.append(tx, usual, number, false, Outcome::Applied)?
+        let verdict = if usual.first()?.execute((says, id, tally.batch, number))? == 1 {
+            of_first(receipt.delivered)
         } else {
             // A batch that came after a number was forgotten has the number itself.
-            if self.any_forgotten && !has_destination(tx.conn, entry.tally.batch, number)? {
+            if self.any_forgotten && !has_destination(tx.conn, tally.batch, number)? {
                 number = stand_in(tx.conn, &tx.identity(), receipt.destination)?.unwrap_or(number);
             }
-            entry.not_the_first(tx, usual, number)?
+            let seen = seen(tx.conn, tally.batch, number, receipt)?;
+            let verdict = verdict(seen, BatchSoFar { total: tally.total, counts: tally.now }, receipt.delivered, incoming.source);
+            if let Verdict::New { said, first, .. } = verdict
+                && said != seen.said
+            {
+                let first = first.then_some(id);
+                tx.conn
+                    .prepare_cached(
+                        "update destination set said = :said, first_receipt = coalesce(:first, first_receipt)
+                         where batch = :batch and number = :number",
+                    )?
+                    .execute(named_params! {":said": said_number(said), ":first": first, ":batch": tally.batch, ":number": number})?;
+            }
+            verdict
         };
-        self.next_receipt += i64::from(matches!(verdict, Verdict::New(_)));
+        if let Verdict::New { outcome, first, counts, .. } = verdict {
+            LogEntry { id, number, again: !first, outcome, info, receipt }.append(tx, usual, incoming, tally.batch)?;
+            tally.add(id, counts, proves(incoming.source, outcome), receipt.batchuuid.as_ref());
+            self.next_receipt += 1;
+        }
         Ok(verdict)
     }
 }
 
-enum Verdict {
-    New(Outcome),
-    Duplicate,
-    /// More than a provider in its senses sends; why.
-    Excess(&'static str),
+/// What [`verdict`] says of the first receipt of a destination: known before anything is read.
+fn of_first(delivered: bool) -> Verdict {
+    let counts = ReceiptCounts { delivered: i64::from(delivered), failed: i64::from(!delivered), conflict: 0, receipts: 1 };
+    Verdict::New { outcome: Outcome::Applied, said: Said::Nothing.after(delivered), first: true, counts }
+}
+
+/// What is known of a destination when one more receipt for it comes. The same receipt has the same `delivered`, code (as a
+/// number) and message id.
+fn seen(conn: &Connection, batch: i64, number: i64, receipt: &Receipt) -> rusqlite::Result<Seen> {
+    let destination: Option<(i64, Option<i64>)> = conn
+        .prepare_cached("select said, first_receipt from destination where batch = :batch and number = :number")?
+        .query_row(named_params! {":batch": batch, ":number": number}, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let first_receipt = destination.and_then(|(_, first)| first);
+    conn.prepare_cached(
+        "select count(*) as others, ifnull(max(r.outcome = 2), 0) as conflict,
+             ifnull(max(r.delivered = :delivered and r.message_id is :message and i.code_key is :code), 0)
+                 or exists (select 1 from receipt f left join receipt_info fi on fi.id = f.info
+                     where f.id = :first and f.delivered = :delivered and f.message_id is :message and fi.code_key is :code) as same
+         from receipt r left join receipt_info i on i.id = r.info where r.again = 1 and r.batch = :batch and r.number = :number",
+    )?
+    .query_row(
+        named_params! {
+            ":first": first_receipt, ":batch": batch, ":number": number, ":delivered": receipt.delivered,
+            ":message": receipt.message_id.as_ref().map(AsIdentifier), ":code": receipt.code.as_ref().map(ReceiptCode::key),
+        },
+        |row| {
+            Ok(Seen {
+                in_batch: destination.is_some(),
+                said: destination.map_or(Said::Nothing, |(said, _)| said_of(said)),
+                same: row.get("same")?,
+                receipts: count(row, "others")? + u64::from(first_receipt.is_some()),
+                conflict: row.get("conflict")?,
+            })
+        },
+    )
 }
 
 /// A receipt on its way into the log.
-struct LogEntry<'a> {
+struct LogEntry<'r> {
     id: i64,
-    uuid: BatchId,
-    source: Source,
+    number: i64,
+    /// It is not the first of its destination.
+    again: bool,
+    outcome: Outcome,
     info: Option<i64>,
-    receipt: &'a Receipt,
-    tally: &'a mut Tally,
+    receipt: &'r Receipt,
 }
 
 impl LogEntry<'_> {
-    /// The destination has receipts already, or was forgotten, or is not one of the batch's.
-    fn not_the_first(self, tx: &Tx<'_>, usual: &mut Usual<'_>, number: i64) -> Result<Verdict, JobError> {
-        let conn = tx.conn;
-        let known: Option<(i64, Option<i64>)> = conn
-            .prepare_cached("select said, first_receipt from destination where batch = :batch and number = :number")?
-            .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let first_receipt = known.and_then(|(_, first)| first);
-        let said = known.map_or(Said::Nothing, |(said, _)| said_of(said));
-        let next = said.after(self.receipt.delivered);
-        if self.is_known(conn, number, first_receipt)? || (self.source == Source::Poll && next == said) {
-            return Ok(Verdict::Duplicate);
-        }
-        let others: i64 = conn
-            .prepare_cached("select count(*) from receipt where again = 1 and batch = :batch and number = :number")?
-            .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| row.get(0))?;
-        if others + i64::from(first_receipt.is_some()) >= RECEIPTS_PER_DESTINATION {
-            return Ok(Verdict::Excess("the destination has 1,000 distinct receipts already"));
-        }
-        if known.is_none() {
-            // Of made-up numbers there is no end: whoever knows a callback URL must not fill the disk with them.
-            let counted = self.tally.now;
-            if counted.receipts - counted.delivered - counted.failed >= UNEXPECTED_PER_BATCH + self.tally.total {
-                return Ok(Verdict::Excess("the batch has 10,000 receipts for numbers that it does not have already"));
-            }
-            return self.append(tx, usual, number, true, Outcome::UnexpectedDestination);
-        }
-        let is_first = first_receipt.is_none(); // of a number that was forgotten since
-        if next != said {
-            conn.prepare_cached(
-                "update destination set said = :says, first_receipt = coalesce(first_receipt, :receipt)
-                 where batch = :batch and number = :number",
-            )?
-            .execute(named_params! {":says": said_number(next), ":receipt": self.id, ":batch": self.tally.batch, ":number": number})?;
-            self.tally.now.delivered += i64::from(next == Said::Delivered);
-            self.tally.now.failed += i64::from(next == Said::Failed) - i64::from(said == Said::Failed);
-            return self.append(tx, usual, number, !is_first, Outcome::Applied);
-        }
-        if said == Said::Delivered && !self.receipt.delivered {
-            let before: bool = conn
-                .prepare_cached(
-                    "select exists (select 1 from receipt where again = 1 and batch = :batch and number = :number and outcome = 2)",
-                )?
-                .query_row(named_params! {":batch": self.tally.batch, ":number": number}, |row| row.get(0))?;
-            self.tally.now.conflict += i64::from(!before);
-            return self.append(tx, usual, number, true, Outcome::Conflict);
-        }
-        self.append(tx, usual, number, true, Outcome::Repeated)
-    }
-
-    /// Whether the same was recorded before: `delivered`, code (as a number) and message id.
-    fn is_known(&self, conn: &Connection, number: i64, first: Option<i64>) -> rusqlite::Result<bool> {
-        conn.prepare_cached(
-            "select exists (
-                 select 1 from receipt r left join receipt_info i on i.id = r.info
-                 where r.id = :first and r.delivered = :delivered and r.message_id is :message and i.code_key is :code
-                 union all
-                 select 1 from receipt r left join receipt_info i on i.id = r.info
-                 where r.again = 1 and r.batch = :batch and r.number = :number
-                     and r.delivered = :delivered and r.message_id is :message and i.code_key is :code)",
-        )?
-        .query_row(
-            named_params! {
-                ":first": first, ":batch": self.tally.batch, ":number": number, ":delivered": self.receipt.delivered,
-                ":message": self.receipt.message_id.as_ref().map(AsIdentifier),
-                ":code": self.receipt.code.as_ref().map(ReceiptCode::key),
-            },
-            |row| row.get(0),
-        )
-    }
-
-    fn append(self, tx: &Tx<'_>, usual: &mut Usual<'_>, number: i64, again: bool, outcome: Outcome) -> Result<Verdict, JobError> {
-        let Self { id, uuid, source, info, receipt, tally } = self;
+    fn append(self, tx: &Tx<'_>, usual: &mut Usual<'_>, incoming: &Incoming, batch: i64) -> rusqlite::Result<()> {
+        let Self { id, number, again, outcome, info, receipt } = self;
         let named = receipt.batchuuid.as_ref().map(AsIdentifier);
         let batchuuid: Option<&dyn rusqlite::ToSql> = match &named {
-            Some(AsIdentifier(Identifier::Uuid(named))) if named == uuid.as_uuid() => Some(&1i64),
+            Some(AsIdentifier(Identifier::Uuid(named))) if named == incoming.batch.as_uuid() => Some(&1i64),
             Some(named) => Some(named),
             None => None,
         };
         usual.append()?.execute((
             id,
-            tally.batch,
+            batch,
             number,
             tx.now.as_millis(),
             again,
             receipt.delivered,
-            source_number(source),
+            source_number(incoming.source),
             outcome_number(outcome),
             info,
             receipt.message_id.as_ref().map(AsIdentifier),
@@ -329,15 +238,7 @@ impl LogEntry<'_> {
                 .prepare_cached("insert into receipt_body (receipt, body) values (:id, cast(:body as text))")?
                 .execute(named_params! {":id": id, ":body": body})?;
         }
-        tally.now.receipts += 1;
-        // A callback is in nobody's hands but the provider's; to a question it may tell of somebody else's batch.
-        tally.is_proved |= source != Source::Poll || outcome != Outcome::UnexpectedDestination;
-        tally.first_receipt.get_or_insert(id);
-        tally.last_receipt = Some(id);
-        if let (false, None, Some(identifier)) = (tally.is_named, &tally.learned, &receipt.batchuuid) {
-            tally.learned = Some(identifier.to_string());
-        }
-        Ok(Verdict::New(outcome))
+        Ok(())
     }
 }
 
@@ -359,5 +260,21 @@ pub(super) fn said_of(number: i64) -> Said {
         2 => Said::Delivered,
         1 => Said::Failed,
         _ => Said::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Source;
+
+    #[test]
+    fn the_first_receipt_of_a_destination_gets_the_verdict_that_reading_it_first_would_give() {
+        let (seen, batch) = (Seen { in_batch: true, ..Seen::default() }, BatchSoFar { total: 1, ..BatchSoFar::default() });
+        for source in [Source::Webhook, Source::Poll, Source::Replay] {
+            for delivered in [true, false] {
+                assert_eq!(of_first(delivered), verdict(seen, batch, delivered, source), "{delivered} {source:?}");
+            }
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What the jobs of one transaction share.
 
 use super::failure::JobError;
-use super::record::{Incoming, Recorded, Recorder, Usual};
+use super::record::{Recorder, Usual};
 use super::tx::Tx;
+use crate::domain::{Incoming, Recorded};
 use crate::store::queue::Transactions;
 use crate::store::settings::QuarantineBounds;
 

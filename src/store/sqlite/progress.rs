@@ -1,0 +1,87 @@
+//! How far a batch has come: read for a rule of the domain, and written as the rule says.
+
+use rusqlite::{Connection, Row, ToSql, named_params};
+
+use super::handle::Sqlite;
+use super::rows::{BATCH_COLUMNS, BATCH_TABLES, count, find_batch, read_batch, time_or_none};
+use super::tx::Tx;
+use crate::domain::{Batch, BatchId, BatchState, Moved, Polls, Progress, Timestamp, Tracked};
+use crate::store::error::StoreError;
+
+/// Reads a batch, has a rule decide, and writes what it says, all in one transaction.
+pub(super) async fn change<T, F>(db: &Sqlite, id: BatchId, mut rule: F) -> Result<Option<(Batch, T)>, StoreError>
+where
+    T: Send + 'static,
+    F: FnMut(&Tracked, Timestamp) -> Moved<T> + Send + 'static,
+{
+    db.write(1, move |w| {
+        let tx = w.flush()?;
+        let Some((key, before)) = find_tracked(tx.conn, id, tx.now)? else { return Ok(None) };
+        let (progress, answer) = rule(&before, tx.now);
+        let Some(progress) = progress else { return Ok(Some((before.batch, answer))) };
+        update_batch(tx.conn, key, &progress)?;
+        *w.outbox_changed |= progress.state == BatchState::Queued;
+        Ok(Some((reread(&tx, id)?, answer)))
+    })
+    .await
+}
+
+/// Writes how far a batch has come. Nothing else changes a batch's state, its times and what is known of asking about it.
+pub(super) fn update_batch(conn: &Connection, key: i64, progress: &Progress) -> rusqlite::Result<()> {
+    let Progress { state, provider_id, attempts, last_error, submitted_at, completed_at, polls } = progress;
+    let millis = |time: &Option<Timestamp>| time.map(Timestamp::as_millis);
+    conn.prepare_cached(
+        "update batch set state = :state, provider_id = :provider_id, attempts = :attempts, last_error = :last_error,
+             submitted_at = :submitted_at, completed_at = :completed_at, asks = :asks, asked_at = :asked_at, answered_at = :answered_at
+         where id = :id",
+    )?
+    .execute(named_params! {
+        ":state": state.as_str(), ":provider_id": provider_id, ":attempts": *attempts as i64,
+        ":last_error": last_error.as_ref().map(|error| serde_json::to_string(error).unwrap_or_default()),
+        ":submitted_at": millis(submitted_at), ":completed_at": millis(completed_at),
+        ":asks": polls.asks, ":asked_at": millis(&polls.asked_at), ":answered_at": millis(&polls.answered_at), ":id": key,
+    })?;
+    Ok(())
+}
+
+/// One batch by its uuid, with all that the rules decide by, and its key.
+pub(super) fn find_tracked(conn: &Connection, id: BatchId, now: Timestamp) -> rusqlite::Result<Option<(i64, Tracked)>> {
+    Ok(tracked_where(conn, "uuid = ?1", &[&id.to_string()], now)?.pop())
+}
+
+/// The same by its key.
+pub(super) fn tracked_of_key(conn: &Connection, key: i64, now: Timestamp) -> rusqlite::Result<Option<Tracked>> {
+    Ok(tracked_where(conn, "id = ?1", &[&key], now)?.pop().map(|(_, batch)| batch))
+}
+
+/// All batches in a state.
+pub(super) fn tracked_in(conn: &Connection, state: BatchState, now: Timestamp) -> rusqlite::Result<Vec<(i64, Tracked)>> {
+    // Not as a parameter: by that no partial index is found.
+    tracked_where(conn, &format!("state = '{state}' order by id"), &[], now)
+}
+
+fn tracked_where(conn: &Connection, condition: &str, values: &[&dyn ToSql], now: Timestamp) -> rusqlite::Result<Vec<(i64, Tracked)>> {
+    conn.prepare_cached(&format!(
+        "select {BATCH_COLUMNS}, receipts, last_receipt_at, asks, asked_at, answered_at from {BATCH_TABLES} where {condition}"
+    ))?
+    .query_map(values, |row| Ok((row.get("id")?, read_tracked(row, now)?)))?
+    .collect()
+}
+
+fn read_tracked(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Tracked> {
+    Ok(Tracked {
+        batch: read_batch(row, now)?,
+        receipts: count(row, "receipts")?,
+        last_receipt_at: time_or_none(row, "last_receipt_at")?,
+        polls: read_polls(row)?,
+    })
+}
+
+pub(super) fn read_polls(row: &Row<'_>) -> rusqlite::Result<Polls> {
+    Ok(Polls { asks: row.get("asks")?, asked_at: time_or_none(row, "asked_at")?, answered_at: time_or_none(row, "answered_at")? })
+}
+
+/// The batch as it is now, within the transaction.
+pub(super) fn reread(tx: &Tx<'_>, id: BatchId) -> rusqlite::Result<Batch> {
+    Ok(find_batch(tx.conn, id, tx.now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.1)
+}
