@@ -18,7 +18,7 @@ fn main() {
     let (destinations, rounds) = (setting("BENCH_DESTINATIONS", 1_000_000), setting("BENCH_ROUNDS", 7));
     let program = |variable: &str, default: Option<&str>| {
         let named = std::env::var(variable).ok().or(default.map(str::to_owned));
-        PathBuf::from(named.unwrap_or_else(|| panic!("{variable} names the program to compare with")))
+        PathBuf::from(named.expect("BENCH_OLD names the program to compare with"))
     };
     let programs = [program("BENCH_OLD", None), program("BENCH_NEW", Some(env!("CARGO_BIN_EXE_receiptd")))];
     let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
