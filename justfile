@@ -26,3 +26,7 @@ try-package: package
 # Faults for longer than CI has time for
 trust:
     TRUST_KILLS=1000 TRUST_HISTORIES=20000 cargo test --release --locked --test it -- every_kill histories
+
+# Ten million made-up bodies of callbacks, minutes
+fuzz:
+    TRUST_BODIES=10000000 cargo test --release --locked --test it -- whatever_a_body --nocapture

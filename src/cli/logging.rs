@@ -59,18 +59,28 @@ impl Layout {
         let level = record.level();
         let text = match (self.json, self.journal) {
             (true, _) => as_json(Clock::system().now(), record).to_string(),
-            (false, true) => record.args().to_string(),
+            (false, true) => on_one_line(&record.args().to_string()),
             (false, false) => {
                 let (at, style) = (Clock::system().now(), out.default_level_style(level));
-                return writeln!(out, "{at} {style}{level:5}{style:#} {}", record.args());
+                return writeln!(out, "{at} {style}{level:5}{style:#} {}", on_one_line(&record.args().to_string()));
             }
         };
         if !self.journal {
             return writeln!(out, "{text}");
         }
-        // Each line is an entry of its own in the journal.
-        text.lines().try_for_each(|line| writeln!(out, "<{}>{line}", priority(level)))
+        writeln!(out, "<{}>{text}", priority(level))
     }
+}
+
+/// A message without what would begin another line, move the cursor or turn the direction of the text: a name that the
+/// provider gave, or that of a file, must not be able to forge a line.
+fn on_one_line(message: &str) -> String {
+    let steers = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut line = String::with_capacity(message.len());
+    for c in message.chars() {
+        if steers(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 /// The priority that the journal gives a line that begins with it: sd-daemon(3).
@@ -120,6 +130,16 @@ fn as_json(at: Timestamp, record: &Record<'_>) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_message_is_more_than_one_line() {
+        let forged = "the provider calls it x\n2026-01-01T00:00:00Z ERROR \r\u{1b}[2K\u{202e}forged \u{e9}\t\u{2028}";
+        let line = on_one_line(forged);
+        assert_eq!(
+            line, "the provider calls it x\\n2026-01-01T00:00:00Z ERROR \\r\\u{1b}[2K\\u{202e}forged \u{e9}\\t\\u{2028}",
+            "what can be read stays as it is"
+        );
+    }
 
     #[test]
     fn what_is_about_a_batch_names_it_in_a_field_of_its_own() {

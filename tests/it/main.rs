@@ -2,6 +2,7 @@
 
 mod arriving;
 mod binary;
+mod bodies;
 mod clients;
 mod codes;
 mod commands;
