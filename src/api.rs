@@ -50,6 +50,64 @@ pub struct BatchRequest {
     /// Your own word for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Refuse numbers that are impossible for their country, instead of telling them as doubtful.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
+}
+
+/// The answer to `POST /v1/batches`: the batch, and how its numbers were read.
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    /// The batch.
+    #[serde(flatten)]
+    pub batch: Batch,
+    /// How the numbers of this request were read.
+    pub numbers: Numbers,
+}
+
+/// How the numbers of a request were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Numbers {
+    /// How many were read as national numbers of `provider.default_region`, repetitions included.
+    pub national: u64,
+    /// The first of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub national_example: Option<NationalNumber>,
+    /// How many different numbers go to each country, by its two letters (ISO 3166); `001` stands for worldwide services,
+    /// `ZZ` for numbers that begin with no country's code.
+    pub countries: std::collections::BTreeMap<String, u64>,
+    /// Numbers that are impossible for their country, the first 100 of them. They are sent to all the same.
+    pub doubtful: Vec<DoubtfulNumber>,
+    /// How many more are doubtful.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_doubtful: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A number that was read as a national one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NationalNumber {
+    /// As it was written.
+    pub written: String,
+    /// The number it was read as.
+    #[schema(value_type = String)]
+    pub number: Msisdn,
+}
+
+/// A number that is impossible for its country.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DoubtfulNumber {
+    /// JSON pointer into the body (`/destinations/3`).
+    pub pointer: String,
+    /// The number it was read as.
+    #[schema(value_type = String)]
+    pub number: Msisdn,
+    /// What is wrong with it.
+    pub detail: String,
 }
 
 /// A page of a list.

@@ -30,7 +30,7 @@ impl NumberList {
         let mut list = Self::default();
         for (place, word) in (1..).zip(words) {
             match reader.read(word) {
-                Ok(number) => list.numbers.push(number),
+                Ok(read) => list.numbers.push(read.number),
                 Err(error) => list.invalid.note(place, error.to_string()),
             }
         }
@@ -115,7 +115,7 @@ pub(super) fn read_lines(input: impl BufRead, reader: &NumberReader) -> io::Resu
         match std::str::from_utf8(&line).map(str::trim) {
             Ok(text) if text.is_empty() || text.starts_with('#') => {}
             Ok(text) => match reader.read(text) {
-                Ok(number) => list.numbers.push(number),
+                Ok(read) => list.numbers.push(read.number),
                 Err(error) => list.invalid.note(at, error.to_string()),
             },
             Err(_) => list.invalid.note(at, "is not text in UTF-8"),
@@ -165,7 +165,7 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reader: &NumberRead
             continue;
         };
         match std::str::from_utf8(cell).map(|cell| (cell, reader.read(cell))) {
-            Ok((_, Ok(number))) => list.numbers.push(number),
+            Ok((_, Ok(read))) => list.numbers.push(read.number),
             Ok((cell, Err(_))) if is_first && is_name(cell) => {}
             Ok((_, Err(error))) => list.invalid.note(line, error.to_string()),
             Err(_) => list.invalid.note(line, "is not text in UTF-8"),

@@ -10,7 +10,7 @@ use super::Failure;
 use super::output::Output;
 use crate::client::Client;
 use crate::config::{Config, Loaded, Sources};
-use crate::domain::{Msisdn, NumberReader};
+use crate::domain::{Msisdn, NumberReader, quoted};
 use crate::secret::Secret;
 
 /// One run of a command.
@@ -64,7 +64,8 @@ impl Session {
 
 /// Reads one number given as an argument.
 pub fn number(config: &Config, text: &str) -> Result<Msisdn, Failure> {
-    NumberReader::new(config.provider.default_region).read(text).map_err(|error| Failure::Usage(format!("the number {error}")))
+    let read = NumberReader::new(config.provider.default_region).read(text);
+    read.map(|read| read.number).map_err(|error| Failure::Usage(format!("{} {error}", quoted(text))))
 }
 
 /// Where the private listener is reached from the same machine.

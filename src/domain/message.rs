@@ -3,6 +3,14 @@
 use sms_splitter::SplitSms;
 use sms_splitter::splitter_options::SplitterOptions;
 
+use super::named;
+
+/// The characters of GSM-7, those of its extension table among them. All others force a text to 70 characters a part.
+const GSM_7: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿\
+                     abcdefghijklmnopqrstuvwxyzäöñüà\u{c}^{}\\[~]|€";
+/// Of the characters that force a text to 70 a part, so many are named.
+const NAMED: usize = 5;
+
 /// How many SMS parts a text takes: 160 characters of GSM-7 in one part, 153 a part in several;
 /// 70 and 67 UTF-16 units as soon as one character is outside GSM-7. An empty text takes none.
 pub fn parts(message: &str) -> u32 {
@@ -15,9 +23,73 @@ pub fn parts(message: &str) -> u32 {
     u32::try_from(split.parts.len()).unwrap_or(u32::MAX)
 }
 
+/// Which characters force the text to 70 characters a part, and how many parts it would take without them. None where
+/// all of it is GSM-7.
+pub fn shortened_by(message: &str) -> Option<String> {
+    let mut forcing: Vec<(char, usize, usize)> = Vec::new();
+    for (at, c) in (1..).zip(message.chars()).filter(|(_, c)| !GSM_7.contains(*c)) {
+        match forcing.iter_mut().find(|(known, _, _)| *known == c) {
+            Some((_, _, count)) => *count += 1,
+            None => forcing.push((c, at, 1)),
+        }
+    }
+    if forcing.is_empty() {
+        return None;
+    }
+    let mut listed: Vec<String> = forcing.iter().take(NAMED).map(|(c, at, count)| described(*c, *at, *count)).collect();
+    let more = forcing.len().saturating_sub(NAMED);
+    if more > 0 {
+        listed.push(format!("and {more} other {}", if more == 1 { "character" } else { "characters" }));
+    }
+    let plain: String = message.chars().map(|c| if GSM_7.contains(c) { c } else { ' ' }).collect();
+    let without = match parts(&plain) {
+        1 => "1 part".to_owned(),
+        parts => format!("{parts} parts"),
+    };
+    let them = if forcing.len() == 1 { "it" } else { "them" };
+    Some(format!("{}: only 70 characters fit a part because of {them}; without {them} the text takes {without}", listed.join(", ")))
+}
+
+fn described(c: char, at: usize, count: usize) -> String {
+    match count {
+        1 => format!("{} at position {at}", named(c)),
+        2 => format!("{} twice, first at position {at}", named(c)),
+        _ => format!("{} {count} times, first at position {at}", named(c)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parts;
+    use super::*;
+
+    #[test]
+    fn the_characters_that_force_70_a_part_are_named() {
+        for (character, name) in [
+            ("’", "`’` (U+2019) at position 101"),
+            ("\u{a0}", "a space (U+00A0) at position 101"),
+            ("\u{200c}", "an invisible character (U+200C) at position 101"),
+            ("ç", "`ç` (U+00E7) at position 101"),
+            ("🎉", "`🎉` (U+1F389) at position 101"),
+            ("\t", "a tab (U+0009) at position 101"),
+        ] {
+            let told = shortened_by(&format!("{}{character}", "a".repeat(100))).expect("forced");
+            assert!(told.starts_with(name) && told.ends_with("without it the text takes 1 part"), "{told}");
+        }
+        let told = shortened_by(&format!("\u{feff}a’b’c’{}", "d".repeat(200))).expect("forced");
+        assert!(told.starts_with("an invisible character (U+FEFF) at position 1, `’` (U+2019) 3 times, first at position 3:"), "{told}");
+        assert!(told.ends_with("without them the text takes 2 parts"), "{told}");
+        let told = shortened_by("Привет, мир").expect("forced");
+        assert!(told.contains("and 2 other characters"), "{told}");
+        assert_eq!(shortened_by("plain £ € ~ text\n"), None);
+    }
+
+    #[test]
+    fn the_characters_of_gsm_7_are_those_of_the_library() {
+        for c in (0..=0xffffu32).filter_map(char::from_u32) {
+            let is_gsm = SplitSms::new(SplitterOptions::new(false, true)).split(c.to_string()).character_set == "GSM";
+            assert_eq!(GSM_7.contains(c), is_gsm, "U+{:04X}", u32::from(c));
+        }
+    }
 
     #[test]
     fn parts_follow_gsm_7_and_ucs_2() {

@@ -64,17 +64,31 @@ impl fmt::Debug for Timestamp {
 }
 
 /// A text that is no time.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a time; write it as ISO 8601 with Z or an offset, for instance 2026-12-24T09:00Z")]
-pub struct NotATime;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotATime {
+    /// Not ISO 8601, or without `Z` and offset.
+    #[error("not a time; write it as ISO 8601 with Z or an offset, for instance 2026-12-24T09:00Z")]
+    Unreadable,
+    /// Two different times: by its offset, and by the zone in brackets.
+    #[error("two times: its zone has another offset then, or is not known here; write it with Z or an offset alone, for instance 2026-12-24T09:00Z")]
+    OtherOffset,
+}
 
 impl FromStr for Timestamp {
     type Err = NotATime;
 
     fn from_str(text: &str) -> Result<Self, NotATime> {
-        let at: jiff::Timestamp = text.trim().parse().map_err(|_| NotATime)?;
+        let text = text.trim();
+        let at: jiff::Timestamp = text.parse().map_err(|_| NotATime::Unreadable)?;
+        // A calendar (`[u-ca=…]`) changes nothing; a zone must agree with the offset beside it.
+        if let Some((_, brackets)) = text.split_once('[')
+            && !brackets.split(']').next().unwrap_or_default().contains('=')
+            && !text.parse::<jiff::ZonedDateTime>().is_ok_and(|zoned| zoned.timestamp() == at)
+        {
+            return Err(NotATime::OtherOffset);
+        }
         let millis = at.as_millisecond();
-        (0..=LATEST).contains(&millis).then_some(Self(millis)).ok_or(NotATime)
+        (0..=LATEST).contains(&millis).then_some(Self(millis)).ok_or(NotATime::Unreadable)
     }
 }
 
@@ -107,7 +121,17 @@ mod tests {
     #[test]
     fn a_local_time_without_an_offset_is_refused() {
         for text in ["2026-01-01T09:00", "2026-01-01", "tomorrow", "", "1969-12-31T23:59:59Z"] {
-            assert_eq!(text.parse::<Timestamp>(), Err(NotATime), "{text}");
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATime::Unreadable), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_offset_that_contradicts_the_zone_beside_it_is_refused() {
+        for text in ["2026-11-26T10:00:00+01:00[Europe/London]", "2026-07-01T10:00Z[Europe/Nowhere]", "2026-07-01T10:00:00+00:00[Europe/London]", "2026-11-26T10:00:00+02:00[+01:00]", "2026-11-26T10:00+01:00[!Europe/London][u-ca=gregory]"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATime::OtherOffset), "{text}");
+        }
+        for text in ["2026-11-26T10:00:00+00:00[Europe/London]", "2026-11-26T11:00:00+01:00[Europe/Berlin]", "2026-11-26T10:00:00Z[Europe/Berlin]", "2026-11-26T10:00:00Z[u-ca=gregory]"] {
+            assert_eq!(text.parse::<Timestamp>().map(|at| at.to_string()), Ok("2026-11-26T10:00:00.000Z".to_owned()), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Deserialize;
 
 use super::body::body;
@@ -10,8 +10,8 @@ use super::error::ApiError;
 use super::page;
 use super::query::Parameters;
 use super::state::ApiState;
-use crate::api::{Group, Resolution};
-use crate::domain::{Batch, BatchId, Counts, DestinationState, Msisdn, lifecycle};
+use crate::api::{Accepted, Group, Resolution};
+use crate::domain::{BatchId, Counts, DestinationState, Msisdn, lifecycle, quoted};
 use crate::provider::CallError;
 use crate::reconcile::{self, ReconcileError};
 use crate::store::{BatchFilter, DestinationFilter, Enqueued};
@@ -39,8 +39,8 @@ pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<A
         Some(refusal) => state.store.taken_before(asked.batch).await.map_err(failed)?.ok_or(refusal)?,
     };
     match outcome {
-        Enqueued::New(batch) => Ok(accepted(&batch)),
-        Enqueued::Same(batch) => Ok(HttpResponse::Ok().json(batch)),
+        Enqueued::New(batch) => Ok(accepted(id).json(Accepted { batch, numbers: asked.numbers })),
+        Enqueued::Same(batch) => Ok(HttpResponse::Ok().json(Accepted { batch, numbers: asked.numbers })),
         Enqueued::Different => Err(ApiError::Conflict(format!(
             "{id} is the id of a batch with other content; nothing was changed. Use a new id for a new batch"
         ))),
@@ -48,8 +48,10 @@ pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<A
     }
 }
 
-fn accepted(batch: &Batch) -> HttpResponse {
-    HttpResponse::Accepted().insert_header((header::LOCATION, format!("/v1/batches/{}", batch.id))).json(batch)
+fn accepted(id: BatchId) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::Accepted();
+    answer.insert_header((header::LOCATION, format!("/v1/batches/{id}")));
+    answer
 }
 
 /// `GET /v1/batches`
@@ -120,7 +122,7 @@ pub(super) async fn resend(request: HttpRequest, path: Path<String>, payload: Pa
     let wish: Option<Wish> = decision(&request, payload, &state, r#"{"state":"failed"}"#).await?;
     let wanted = wish.and_then(|wish| wish.state).unwrap_or(DestinationState::Failed);
     match submit::resend(&state.store, id, wanted).await.map_err(|error| ApiError::Store(error, None))? {
-        Resend::New(batch) => Ok(accepted(&batch)),
+        Resend::New(batch) => Ok(accepted(batch.id).json(batch)),
         Resend::Same(batch) => Ok(HttpResponse::Ok().json(batch)),
         Resend::Refused(why) => Err(ApiError::Conflict(why)),
         Resend::Unknown => Err(unknown(id)),
@@ -207,7 +209,8 @@ pub(super) fn unknown(id: BatchId) -> ApiError {
 
 /// A number in a path, with or without its plus.
 pub(super) fn read_number(state: &ApiState, text: &str) -> Result<Msisdn, ApiError> {
-    state.intake.numbers.read(text).map_err(|error| ApiError::field("number", format!("the number in the path {error}")))
+    let read = state.intake.numbers.read(text).map(|read| read.number);
+    read.map_err(|error| ApiError::field("number", format!("the number in the path, {}, {error}", quoted(text))))
 }
 
 /// The small body of a decision; `None` where there is none.
@@ -227,10 +230,11 @@ pub(super) async fn decision<T: serde::de::DeserializeOwned>(
         .map_err(|(pointer, error)| ApiError::field(pointer, format!("the body must be {expected}: {error}")))
 }
 
-/// Which field is wrong, or missing.
+/// Which field is wrong, missing, or given twice.
 fn pointer(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let said = error.inner().to_string();
-    let missing = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let named = said.strip_prefix("missing field `").or_else(|| said.strip_prefix("duplicate field `"));
+    let missing = named.and_then(|rest| rest.split('`').next());
     let path = error.path().iter().filter_map(|segment| match segment {
         serde_path_to_error::Segment::Map { key } => Some(key.as_str()),
         _ => None,

@@ -2,21 +2,37 @@
 
 use std::time::Duration;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
-use crate::api::FieldError;
-use crate::domain::{BatchId, Channel, Content, Msisdn, NewBatch, NumberReader, Timestamp, parts};
+use crate::api::{DoubtfulNumber, FieldError, NationalNumber, Numbers};
+use crate::domain::{
+    BatchId, Channel, Content, Msisdn, NewBatch, NumberReader, Read, Tally, Timestamp, countries, named, parts, quoted, shortened_by,
+};
 
 /// Keys of the body, in the order in which they are documented.
-const KEYS: [&str; 11] =
-    ["from", "message", "destinations", "id", "group", "send_at", "channel", "fallback_channels", "allow_multi", "dry_run", "reference"];
+const KEYS: [&str; 12] = [
+    "from",
+    "message",
+    "destinations",
+    "id",
+    "group",
+    "send_at",
+    "channel",
+    "fallback_channels",
+    "allow_multi",
+    "dry_run",
+    "reference",
+    "strict",
+];
 /// The provider sends at once what is less than 5 minutes ahead; one more for the way (contract §4).
 pub const SHORTEST_NOTICE: Duration = Duration::from_secs(6 * 60);
 /// Characters of a text, at most: 255 parts of an SMS, which no network exceeds.
 const LONGEST_MESSAGE: usize = 255 * 153;
 /// Characters of a sender, and of a reference.
 const LONGEST_NAME: usize = 200;
-/// Bad fields that are named; of the rest only the number.
+/// Bad fields that are named, and doubtful numbers; of the rest only how many there are.
 const NAMED: usize = 100;
 
 /// What a batch is checked against.
@@ -41,6 +57,8 @@ pub struct Refusal {
 pub struct Checked {
     /// What is to be sent.
     pub batch: NewBatch,
+    /// How its numbers were read.
+    pub numbers: Numbers,
     /// Why it comes too late or is too long, if it is new. One that is known already was neither when it came first:
     /// who asks for it again, after a lost answer, learns that it is in.
     pub unless_known: Option<Refusal>,
@@ -52,27 +70,30 @@ impl Intake {
     /// # Errors
     /// All that is wrong with it, at once, whether it is new or not.
     pub fn read(&self, body: &[u8], now: Timestamp) -> Result<Checked, Refusal> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| Refusal {
-            // The parser's own words may quote the text.
-            detail: format!("the body is not readable as JSON (line {}, column {})", error.line(), error.column()),
+        let Body { fields, repeated } = serde_json::from_slice(body).map_err(|error| Refusal {
+            detail: match error.classify() {
+                Category::Data => "the body must be a JSON object".to_owned(),
+                // The parser's own words may quote the text.
+                _ => format!("the body is not readable as JSON (line {}, column {})", error.line(), error.column()),
+            },
             errors: Vec::new(),
         })?;
-        let Value::Object(fields) = value else {
-            return Err(Refusal { detail: "the body must be a JSON object".into(), errors: Vec::new() });
-        };
         let mut reader = Fields { fields, errors: Vec::new(), more: 0, of_new: Vec::new() };
+        for key in repeated {
+            reader.wrong(pointer_to(&key), "is given more than once: which one is meant?");
+        }
         match self.read_fields(&mut reader, now) {
-            Some(batch) if reader.errors.is_empty() => {
+            Some((batch, numbers)) if reader.errors.is_empty() => {
                 let unless_known = (!reader.of_new.is_empty()).then(|| reader.refusal());
-                Ok(Checked { batch, unless_known })
+                Ok(Checked { batch, numbers, unless_known })
             }
             _ => Err(reader.refusal()),
         }
     }
 
-    fn read_fields(&self, f: &mut Fields, now: Timestamp) -> Option<NewBatch> {
+    fn read_fields(&self, f: &mut Fields, now: Timestamp) -> Option<(NewBatch, Numbers)> {
         f.refuse_unknown();
-        let from = f.text("from", LONGEST_NAME, true);
+        let from = f.sender();
         let message = f.text("message", LONGEST_MESSAGE, true);
         let id = f.uuid("id");
         let group = f.uuid("group");
@@ -82,12 +103,13 @@ impl Intake {
         let fallback_channels = f.channels("fallback_channels");
         let allow_multi = f.flag("allow_multi");
         let dry_run = f.flag("dry_run");
-        let (destinations, merged) = self.destinations(f);
+        let strict = f.flag("strict");
+        let (destinations, merged, numbers) = self.destinations(f, strict);
         let parts = message.as_deref().map_or(0, parts);
         if parts > 1 && !allow_multi {
-            f.wrong("/message", format!("takes {parts} SMS parts a number; shorten it, or set `allow_multi` to true if that is meant"));
+            f.wrong("/message", too_long(parts, message.as_deref().and_then(shortened_by)));
         }
-        Some(NewBatch {
+        let batch = NewBatch {
             id: id.unwrap_or_else(BatchId::random),
             group,
             resend_of: None,
@@ -95,19 +117,20 @@ impl Intake {
             content: Content { from: from?, message: message?, parts, channel, fallback_channels, send_at, allow_multi, dry_run },
             destinations,
             merged,
-        })
+        };
+        Some((batch, numbers))
     }
 
-    fn destinations(&self, f: &mut Fields) -> (Vec<Msisdn>, u64) {
+    fn destinations(&self, f: &mut Fields, strict: bool) -> (Vec<Msisdn>, u64, Numbers) {
         let list = match f.fields.remove("destinations") {
             Some(Value::Array(list)) => list,
             Some(other) => {
                 f.wrong("/destinations", format!("must be a list of telephone numbers, not {}", kind(&other)));
-                return (Vec::new(), 0);
+                return (Vec::new(), 0, Numbers::default());
             }
             None => {
                 f.wrong("/destinations", "is missing: the list of numbers to send to");
-                return (Vec::new(), 0);
+                return (Vec::new(), 0, Numbers::default());
             }
         };
         if list.is_empty() {
@@ -115,20 +138,29 @@ impl Intake {
         }
         let given = list.len();
         let mut destinations = Vec::with_capacity(given);
+        let (mut numbers, mut tally) = (Numbers::default(), Tally::default());
         for (position, entry) in list.into_iter().enumerate() {
-            let read = match &entry {
-                Value::String(text) => self.numbers.read(text).map_err(|error| format!("{} {error}", quoted(text))),
-                Value::Number(number) if number.is_u64() => {
-                    self.numbers.read(&number.to_string()).map_err(|error| format!("{number} {error}"))
+            let pointer = || format!("/destinations/{position}");
+            let (written, read) = match self.destination(entry) {
+                Ok(read) => read,
+                Err(why) => {
+                    f.wrong(pointer(), why);
+                    continue;
                 }
-                // Without its point or its sign it would be somebody else's.
-                Value::Number(number) => Err(format!("{number} is not a telephone number: write it as text, such as +447700900123")),
-                other => Err(format!("must be a telephone number as text, not {}", kind(other))),
             };
-            match read {
-                Ok(number) => destinations.push(number),
-                Err(why) => f.wrong(format!("/destinations/{position}"), why),
+            match read.doubtful {
+                Some(doubt) if strict => {
+                    f.wrong(pointer(), format!("{} {doubt}; `strict` refuses such numbers", quoted(&written)));
+                }
+                Some(doubt) if numbers.doubtful.len() < NAMED => {
+                    let detail = format!("{} {doubt}", quoted(&written));
+                    numbers.doubtful.push(DoubtfulNumber { pointer: pointer(), number: read.number, detail });
+                }
+                Some(_) => numbers.more_doubtful += 1,
+                None => {}
             }
+            tally.note(&written, &read);
+            destinations.push(read.number);
         }
         destinations.sort_unstable();
         destinations.dedup();
@@ -143,8 +175,70 @@ impl Intake {
             );
         }
         let merged = (given - destinations.len().min(given)) as u64;
-        (destinations, merged)
+        numbers.national = tally.national;
+        numbers.national_example = tally.example.map(|(written, number)| NationalNumber { written, number });
+        numbers.countries = countries(&destinations).into_iter().map(|(country, count)| (country.to_owned(), count)).collect();
+        (destinations, merged, numbers)
     }
+
+    /// One number, and how it was written.
+    fn destination(&self, entry: Value) -> Result<(String, Read), String> {
+        let written = match entry {
+            Value::String(text) => text,
+            Value::Number(number) if number.is_u64() => number.to_string(),
+            // Without its point or its sign it would be somebody else's.
+            Value::Number(number) => return Err(format!("{number} is not a telephone number: write it as text, such as +447700900123")),
+            other => return Err(format!("must be a telephone number as text, not {}", kind(&other))),
+        };
+        match self.numbers.read(&written) {
+            Ok(read) => Ok((written, read)),
+            Err(error) => Err(format!("{} {error}", quoted(&written))),
+        }
+    }
+}
+
+/// Why a text of several parts is not sent just so.
+fn too_long(parts: u32, shortened: Option<String>) -> String {
+    match shortened {
+        Some(why) => {
+            format!("takes {parts} SMS parts a number. {why}. Replace what forces it, shorten the text, or set `allow_multi` to true if that is meant")
+        }
+        None => format!("takes {parts} SMS parts a number; shorten it, or set `allow_multi` to true if that is meant"),
+    }
+}
+
+/// The object of a body, and the keys that it has more than once.
+struct Body {
+    fields: Map<String, Value>,
+    repeated: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Body;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body, A::Error> {
+                let (mut fields, mut repeated) = (Map::new(), Vec::new());
+                while let Some((key, value)) = map.next_entry::<String, Value>()? {
+                    if fields.insert(key.clone(), value).is_some() && !repeated.contains(&key) && repeated.len() < NAMED {
+                        repeated.push(key);
+                    }
+                }
+                Ok(Body { fields, repeated })
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+fn pointer_to(key: &str) -> String {
+    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// The fields that were not read yet, and what was wrong with those that were.
@@ -186,7 +280,7 @@ impl Fields {
             let hint = nearest
                 .filter(|name| strsim::jaro_winkler(name, &key) > 0.75)
                 .map_or_else(|| format!("the fields are {}", KEYS.join(", ")), |name| format!("did you mean `{name}`?"));
-            self.wrong(format!("/{}", key.replace('~', "~0").replace('/', "~1")), format!("is not a field of a batch; {hint}"));
+            self.wrong(pointer_to(&key), format!("is not a field of a batch; {hint}"));
         }
     }
 
@@ -207,6 +301,15 @@ impl Fields {
             None if required => self.wrong(pointer, "is missing"),
             None => {}
         }
+        None
+    }
+
+    fn sender(&mut self) -> Option<String> {
+        let from = self.text("from", LONGEST_NAME, true)?;
+        // Its length and its letters are the provider's business.
+        let wrong = (1..).zip(from.chars()).find(|(_, c)| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+        let Some((at, c)) = wrong else { return Some(from) };
+        self.wrong("/from", format!("has {} at position {at}, which no sender has: leave it out", named(c)));
         None
     }
 
@@ -295,12 +398,6 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A value as it came, at most 40 characters of it.
-fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(40).collect();
-    if short.len() < text.len() { format!("`{short}…`") } else { format!("`{short}`") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,7 +446,7 @@ mod tests {
         assert_eq!(pointers(body), ["/sendat", "/from", "/message", "/id", "/fallback_channels/0", "/destinations/1", "/destinations/2"]);
         let refusal = read(body).err().expect("refused");
         assert_eq!(refusal.errors[0].detail, "is not a field of a batch; did you mean `send_at`?");
-        assert_eq!(refusal.errors[5].detail, "`x` is not a telephone number: write it as +447700900123");
+        assert_eq!(refusal.errors[5].detail, "`x` is not a telephone number, it has `x` (U+0078) at position 1: write it as +447700900123");
     }
 
     #[test]

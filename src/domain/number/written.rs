@@ -1,0 +1,262 @@
+//! From a text to the digits that are dialled: marks and invisible characters go, what is no telephone number is named.
+
+use super::NumberError;
+use super::numbering;
+
+/// No group of digits within a number is as long: such a group is a whole number, or most of one.
+const WHOLE: usize = 10;
+/// No number is written with as many characters.
+const LONGEST: usize = 200;
+
+/// What stands in a text that may be a number.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    /// It begins with a plus.
+    pub(super) plus: bool,
+    /// All digits, without a `(0)` that is only for those who dial within the country.
+    pub(super) digits: String,
+}
+
+/// A character in its plainest form, and where it stood in the text, counted from 1.
+type Place = (char, usize);
+
+impl Written {
+    pub(super) fn of(text: &str) -> Result<Self, NumberError> {
+        if text.len() > 4 * LONGEST {
+            return Err(NumberError::Long);
+        }
+        let places: Vec<Place> = (1..).zip(text.chars()).filter(|(_, c)| !is_invisible(*c)).map(|(at, c)| (plain(c), at)).collect();
+        let places = without_wrapping(trimmed(&places));
+        if places.is_empty() {
+            return Err(NumberError::Empty);
+        }
+        let line: String = places.iter().map(|(c, _)| *c).collect();
+        refuse_what_is_more_than_a_number(&line, places)?;
+        let (plus, rest) = match line.strip_prefix('+').or_else(|| line.strip_prefix("(+")) {
+            Some(rest) => (true, rest.trim_start()),
+            None => (false, &*line),
+        };
+        // A minus, or a second plus.
+        let begins_well = |c: &Place| matches!(c.0, '(' | '0'..='9');
+        let start = &places[places.len() - rest.chars().count()..];
+        if let Some(wrong) = start.first().filter(|c| !begins_well(c)).or_else(|| start.iter().find(|(c, _)| *c == '+')) {
+            return Err(NumberError::Character(wrong.0, wrong.1));
+        }
+        Ok(Self { plus, digits: dialled(plus, rest)? })
+    }
+}
+
+/// A character as the plainest one of its kind: digits of all scripts, full-width forms, the many dashes and spaces.
+fn plain(c: char) -> char {
+    match c {
+        '\u{ff0b}' | '\u{fe62}' => '+',
+        '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' | '\u{2e3a}'..='\u{2e3b}' | '\u{30fc}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
+        '[' | '\u{fe59}' | '\u{ff08}' | '\u{ff3b}' => '(',
+        ']' | '\u{fe5a}' | '\u{ff09}' | '\u{ff3d}' => ')',
+        '\u{b7}' | '\u{2022}' | '\u{2027}' | '\u{fe52}' | '\u{ff0e}' => '.',
+        '\u{2044}' | '\u{2215}' | '\u{ff0f}' => '/',
+        _ if c.is_whitespace() && !is_break(c) => ' ',
+        _ => digit(c),
+    }
+}
+
+/// The digit 0 of every script that has decimal digits; the others follow it.
+#[rustfmt::skip]
+const ZEROS: [u32; 65] = [
+    0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090,
+    0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50,
+    0xABF0, 0xFF10, 0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0, 0x11650, 0x116C0, 0x11730,
+    0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60, 0x16AC0, 0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140,
+    0x1E2F0, 0x1E950, 0x1FBF0,
+];
+
+fn digit(c: char) -> char {
+    let code = u32::from(c);
+    let after = ZEROS.partition_point(|zero| *zero <= code);
+    let value = after.checked_sub(1).map(|at| code - ZEROS[at]);
+    value.and_then(|value| char::from_digit(value, 10)).unwrap_or(c)
+}
+
+/// Characters that nobody can see, as contact apps, web pages and word processors leave them around numbers: marks of
+/// direction, soft hyphens, joiners, byte order marks and the like.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A tab, a line break or another control character.
+fn is_break(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+fn trimmed(mut places: &[Place]) -> &[Place] {
+    let is_blank = |c: char| c == ' ' || is_break(c);
+    while let [(c, _), rest @ ..] = places
+        && is_blank(*c)
+    {
+        places = rest;
+    }
+    while let [rest @ .., (c, _)] = places
+        && is_blank(*c)
+    {
+        places = rest;
+    }
+    places
+}
+
+/// Without what keeps a number a text in a spreadsheet: `="447700900123"`, `'+447700900123`; and without the quotation
+/// marks around all of it.
+fn without_wrapping(places: &[Place]) -> &[Place] {
+    const MARKS: [char; 12] = ['"', '\'', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2bc}', '\u{2032}', '\u{ff07}', '`', '\u{b4}'];
+    let mut inner = places;
+    if let [('=', _), rest @ ..] = inner {
+        inner = trimmed(rest);
+    }
+    if let [(mark, _), rest @ ..] = inner
+        && MARKS.contains(mark)
+    {
+        inner = rest;
+        match inner {
+            [rest @ .., (last, _)] if MARKS.contains(last) => inner = rest,
+            // Only an apostrophe stands alone.
+            _ if matches!(mark, '"' | '\u{201c}' | '\u{201d}' | '\u{201e}') => return places,
+            _ => {}
+        }
+    }
+    // What is no number inside is shown as it is written.
+    let inner = trimmed(inner);
+    if matches!(inner, [('+' | '(' | '0'..='9', _), ..]) { inner } else { places }
+}
+
+fn digits_of(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}
+
+/// Refuses texts whose digits alone would be another number than the one that is meant.
+fn refuse_what_is_more_than_a_number(line: &str, places: &[Place]) -> Result<(), NumberError> {
+    if let Some((c, at)) = places.iter().find(|(c, _)| is_break(*c)) {
+        return Err(NumberError::Control(*c, *at));
+    }
+    if is_shortened(line) {
+        return Err(NumberError::Shortened);
+    }
+    if is_date(line) {
+        return Err(NumberError::Date);
+    }
+    if is_dotted_quad(line) {
+        return Err(NumberError::DottedQuad);
+    }
+    // Extensions (`x12`, `#12`) and lists among them.
+    if let Some((c, at)) = places.iter().find(|(c, _)| !matches!(c, '0'..='9' | '+' | '/' | '-' | '.' | '(' | ')' | ' ')) {
+        return Err(NumberError::Character(*c, *at));
+    }
+    if !line.contains(|c: char| c.is_ascii_digit()) {
+        return Err(NumberError::NoDigits);
+    }
+    if line.contains('/') {
+        return Err(NumberError::Slash);
+    }
+    if is_decimal(line) {
+        return Err(NumberError::Decimal);
+    }
+    let groups = line.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty());
+    if groups.skip_while(|group| group.len() < WHOLE).nth(1).is_some() {
+        return Err(NumberError::Further);
+    }
+    Ok(())
+}
+
+/// `4.47701E+11`: what is left of a number that a spreadsheet took for one to reckon with. In whatever language.
+fn is_shortened(line: &str) -> bool {
+    let compact: String = line.chars().filter(|c| *c != ' ').collect();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_e = |c: char| matches!(c, 'e' | 'E' | '\u{415}' | '\u{435}');
+    let Some(at) = compact.find(|c: char| is_e(c) || matches!(c, 'x' | 'X' | '*' | '\u{d7}')) else { return false };
+    let (factor, rest) = compact.split_at(at);
+    let power = rest.trim_start_matches(|c: char| !c.is_ascii_digit() && !matches!(c, '+' | '-'));
+    let is_power = match rest.starts_with(is_e) {
+        true => is_number(power.strip_prefix(['+', '-']).unwrap_or(power)),
+        // `4.47 x 10^11`; `x101` is an extension.
+        false => power.strip_prefix("10").is_some_and(|exponent| exponent.starts_with(|c: char| !c.is_ascii_digit())),
+    };
+    let factor = factor.strip_prefix(['+', '-']).unwrap_or(factor);
+    is_power
+        && match factor.split_once(['.', ',', '\u{66b}']) {
+            Some((whole, fraction)) => is_number(whole) && (fraction.is_empty() || is_number(fraction)),
+            None => is_number(factor) && factor.len() < WHOLE,
+        }
+}
+
+/// Groups of digits, and what stands between each and the next.
+fn groups(line: &str) -> Vec<(&str, &str)> {
+    let (mut found, mut rest) = (Vec::new(), line);
+    while !rest.is_empty() {
+        let (group, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (marks, more) = after.split_at(after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len()));
+        found.push((group, marks));
+        rest = more;
+    }
+    found
+}
+
+/// `2026-11-25`, `25.11.2026`, `11/25/2026`, also with a time after it.
+fn is_date(line: &str) -> bool {
+    let groups = groups(line);
+    let [(first, one), (second, other), (third, _), more @ ..] = &*groups else { return false };
+    let is_between = |marks: &str| marks.bytes().all(|b| matches!(b, b'-' | b'.' | b'/' | b' '));
+    // Four groups and more are numbers too, unless the first three are plainly a date.
+    if !is_between(one) || !is_between(other) || !more.is_empty() && (one != other || one.trim().is_empty()) {
+        return false;
+    }
+    let is_year = |text: &str| text.len() == 4 && matches!(&text[..2], "19" | "20");
+    let is_day = |a: &str, b: &str| match (a.parse::<u8>(), b.parse::<u8>()) {
+        (Ok(a @ 1..=31), Ok(b @ 1..=31)) => a <= 12 || b <= 12,
+        _ => false,
+    };
+    is_year(first) && is_day(second, third) || is_year(third) && is_day(first, second)
+}
+
+/// `192.168.100.12`: the address of a computer. Padded with zeros only where all of it is.
+fn is_dotted_quad(line: &str) -> bool {
+    let groups: Vec<&str> = line.split('.').collect();
+    let is_byte = |group: &&str| group.len() <= 3 && group.bytes().all(|b| b.is_ascii_digit()) && group.parse::<u8>().is_ok();
+    let is_plain = |group: &&str| group.len() == 1 || !group.starts_with('0');
+    groups.len() == 4 && groups.iter().all(is_byte) && (groups.iter().all(is_plain) || groups.iter().all(|group| group.len() == 3))
+}
+
+/// `447700900123.0`, `447 700 900 123.25`: a number that went through a spreadsheet or a program as one to reckon with.
+/// Several dots, or one between short groups (`07700.900123`), stand in telephone numbers too.
+fn is_decimal(text: &str) -> bool {
+    let Some((whole, fraction)) = text.split_once('.') else { return false };
+    if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return false;
+    }
+    let digits = digits_of(whole).len();
+    let plain = whole.trim_start_matches(['+', '-']);
+    let is_plain = plain.len() == digits;
+    fraction.len() <= 2 || digits >= WHOLE || is_plain && digits >= 7 || plain == "0"
+}
+
+/// The digits that are dialled: all of them, without a `(0)` that is only for those who dial within the country.
+fn dialled(plus: bool, text: &str) -> Result<String, NumberError> {
+    let text: String = text.chars().filter(|c| *c != ' ').collect();
+    let Some((before, after)) = text.split_once("(0)") else { return Ok(digits_of(&text)) };
+    let before = digits_of(before);
+    if after.contains("(0)") {
+        return Err(NumberError::Zero);
+    }
+    // At the front it is the national 0 itself: dropped, an area code would be taken for a country's.
+    if before.is_empty() && !plus {
+        return Ok(format!("0{}", digits_of(after)));
+    }
+    let code = if plus { &*before } else { before.strip_prefix("00").unwrap_or(&before) };
+    let has_zero = |code: &numbering::Code| code.plans.iter().any(|plan| plan.metadata.national_prefix() == Some("0"));
+    // Italian numbers begin with a 0 from abroad too: without it they would be others.
+    match numbering::split(code) {
+        Some((code, "")) if has_zero(code) => Ok(before + &digits_of(after)),
+        _ => Err(NumberError::Zero),
+    }
+}
