@@ -72,6 +72,7 @@ pub struct Numbers {
     pub national: u64,
     /// The first of those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub national_example: Option<NationalNumber>,
     /// How many different numbers go to each country, by its two letters (ISO 3166); `001` stands for worldwide services,
     /// `ZZ` for numbers that begin with no country's code.

@@ -70,7 +70,9 @@ pub enum NotATime {
     #[error("not a time; write it as ISO 8601 with Z or an offset, for instance 2026-12-24T09:00Z")]
     Unreadable,
     /// Two different times: by its offset, and by the zone in brackets.
-    #[error("two times: its zone has another offset then, or is not known here; write it with Z or an offset alone, for instance 2026-12-24T09:00Z")]
+    #[error(
+        "two times: its zone has another offset then, or is not known here; write it with Z or an offset alone, for instance 2026-12-24T09:00Z"
+    )]
     OtherOffset,
 }
 
@@ -127,10 +129,21 @@ mod tests {
 
     #[test]
     fn an_offset_that_contradicts_the_zone_beside_it_is_refused() {
-        for text in ["2026-11-26T10:00:00+01:00[Europe/London]", "2026-07-01T10:00Z[Europe/Nowhere]", "2026-07-01T10:00:00+00:00[Europe/London]", "2026-11-26T10:00:00+02:00[+01:00]", "2026-11-26T10:00+01:00[!Europe/London][u-ca=gregory]"] {
+        for text in [
+            "2026-11-26T10:00:00+01:00[Europe/London]",
+            "2026-07-01T10:00Z[Europe/Nowhere]",
+            "2026-07-01T10:00:00+00:00[Europe/London]",
+            "2026-11-26T10:00:00+02:00[+01:00]",
+            "2026-11-26T10:00+01:00[!Europe/London][u-ca=gregory]",
+        ] {
             assert_eq!(text.parse::<Timestamp>(), Err(NotATime::OtherOffset), "{text}");
         }
-        for text in ["2026-11-26T10:00:00+00:00[Europe/London]", "2026-11-26T11:00:00+01:00[Europe/Berlin]", "2026-11-26T10:00:00Z[Europe/Berlin]", "2026-11-26T10:00:00Z[u-ca=gregory]"] {
+        for text in [
+            "2026-11-26T10:00:00+00:00[Europe/London]",
+            "2026-11-26T11:00:00+01:00[Europe/Berlin]",
+            "2026-11-26T10:00:00Z[Europe/Berlin]",
+            "2026-11-26T10:00:00Z[u-ca=gregory]",
+        ] {
             assert_eq!(text.parse::<Timestamp>().map(|at| at.to_string()), Ok("2026-11-26T10:00:00.000Z".to_owned()), "{text}");
         }
     }

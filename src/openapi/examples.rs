@@ -11,6 +11,11 @@ pub(super) fn of(shape: &str) -> Option<Value> {
     let page = |item: Value| json!({"items": [item], "next": null});
     Some(match shape {
         "Batch" => batch(),
+        "Accepted" => {
+            let mut accepted = batch();
+            accepted["numbers"] = json!({"national": 0, "countries": {"GB": 2}, "doubtful": []});
+            accepted
+        }
         "BatchPage" => page(batch()),
         "Group" => json!({"id": GROUP, "counts": counts(), "batches": [batch()], "pruned": 0}),
         "Destination" => {

@@ -134,7 +134,7 @@ pub(super) fn all() -> Vec<Operation> {
     let accepted = |what| Reply { headers: &["Location"], ..reply(202, what, "Batch") };
     vec![
         op("create_batch", "post", "/v1/batches", "batches", "Submit a batch: durable in the outbox when it is answered",
-            vec![accepted("Accepted"), reply(200, "The same batch was accepted before", "Batch"), problem(409, "The id belongs to another batch")])
+            vec![Reply { headers: &["Location"], ..reply(202, "Accepted", "Accepted") }, reply(200, "The same batch was accepted before", "Accepted"), problem(409, "The id belongs to another batch")])
             .body(shape("BatchRequest"), json!({"from": "mplus", "message": "Your parcel is here", "destinations": ["+447700900001"], "id": examples::BATCH}), true),
         op("list_batches", "get", "/v1/batches", "batches", "Batches, newest first", vec![reply(200, "A page", "BatchPage")])
             .query(paging(vec![

@@ -10,6 +10,10 @@ use crate::domain;
 #[derive(OpenApi)]
 #[openapi(components(schemas(
     api::BatchRequest,
+    api::Accepted,
+    api::Numbers,
+    api::NationalNumber,
+    api::DoubtfulNumber,
     api::Destination,
     api::Receipt,
     api::Quarantined,

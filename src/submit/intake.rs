@@ -201,7 +201,9 @@ impl Intake {
 fn too_long(parts: u32, shortened: Option<String>) -> String {
     match shortened {
         Some(why) => {
-            format!("takes {parts} SMS parts a number. {why}. Replace what forces it, shorten the text, or set `allow_multi` to true if that is meant")
+            format!(
+                "takes {parts} SMS parts a number. {why}. Replace what forces it, shorten the text, or set `allow_multi` to true if that is meant"
+            )
         }
         None => format!("takes {parts} SMS parts a number; shorten it, or set `allow_multi` to true if that is meant"),
     }

@@ -199,8 +199,16 @@ impl Kind {
 fn kinds(metadata: &Metadata) -> impl Iterator<Item = (&Descriptor, Use)> {
     let all = metadata.descriptors();
     let lines = [(all.mobile(), Use::Mobile), (all.fixed_line(), Use::FixedLine)].into_iter();
-    let services =
-        [all.toll_free(), all.premium_rate(), all.shared_cost(), all.personal_number(), all.voip(), all.pager(), all.uan(), all.voicemail()];
+    let services = [
+        all.toll_free(),
+        all.premium_rate(),
+        all.shared_cost(),
+        all.personal_number(),
+        all.voip(),
+        all.pager(),
+        all.uan(),
+        all.voicemail(),
+    ];
     lines.chain(services.map(|kind| (kind, Use::Service))).filter_map(|(kind, used_for)| Some((kind?, used_for)))
 }
 

@@ -3,7 +3,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-
 fn of(region: &str) -> NumberReader {
     NumberReader::new(region.parse().ok())
 }
@@ -179,17 +178,27 @@ fn what_keeps_numbers_texts_in_a_spreadsheet_is_no_matter() {
     ] {
         assert_eq!(number(of("GB"), text), wire("447700900123"), "{text}");
     }
-    for (text, c, at) in [("\"447700900123", '"', 1), ("'Anna", '\'', 1), ("447700900123'", '\'', 13), ("=A1", '=', 1)]
-    {
+    for (text, c, at) in [("\"447700900123", '"', 1), ("'Anna", '\'', 1), ("447700900123'", '\'', 13), ("=A1", '=', 1)] {
         assert_eq!(number(of("GB"), text), Err(NumberError::Character(c, at)), "{text}");
     }
 }
 
 #[test]
 fn numbers_that_a_spreadsheet_has_shortened_are_told_to_have_lost_their_digits() {
-    for text in
-        ["4.47701E+11", "4,47701E+11", "4.47700900123E+11", "4.477E11", "4.477e+11", "4E11", "4.47701 E+11", "4.47701E+011", "-4.47701E+11", "4.477×10^11", "4.477 x 10¹¹", "4,477*10^11"]
-    {
+    for text in [
+        "4.47701E+11",
+        "4,47701E+11",
+        "4.47700900123E+11",
+        "4.477E11",
+        "4.477e+11",
+        "4E11",
+        "4.47701 E+11",
+        "4.47701E+011",
+        "-4.47701E+11",
+        "4.477×10^11",
+        "4.477 x 10¹¹",
+        "4,477*10^11",
+    ] {
         let refused = number(of("GB"), text);
         assert_eq!(refused, Err(NumberError::Shortened), "{text}");
     }
@@ -201,8 +210,21 @@ fn numbers_that_a_spreadsheet_has_shortened_are_told_to_have_lost_their_digits()
 #[test]
 fn dates_and_addresses_of_computers_are_no_numbers() {
     for text in [
-        "2026-11-25", "25.11.2026", "11/25/2026", "25/11/2026", "2026/11/25", "2026.11.25", "25-11-2026", "25. 11. 2026", "1.10.2026", "01-01-1990",
-        "2026–11–25", "2026-11-25 10:30", "25.11.2026 10.30", "2026-11-25T10:00:00+01:00", "25 11 2026",
+        "2026-11-25",
+        "25.11.2026",
+        "11/25/2026",
+        "25/11/2026",
+        "2026/11/25",
+        "2026.11.25",
+        "25-11-2026",
+        "25. 11. 2026",
+        "1.10.2026",
+        "01-01-1990",
+        "2026–11–25",
+        "2026-11-25 10:30",
+        "25.11.2026 10.30",
+        "2026-11-25T10:00:00+01:00",
+        "25 11 2026",
     ] {
         for reader in [NumberReader::default(), of("GB"), of("US"), of("DK")] {
             assert_eq!(number(reader, text), Err(NumberError::Date), "{text}");
@@ -228,8 +250,7 @@ fn dates_and_addresses_of_computers_are_no_numbers() {
 fn a_zero_in_brackets_is_dropped_only_after_a_country_code_that_has_one() {
     // Dropped at the front, the area code would be a country's: +1 711234567.
     assert_eq!(number(of("DE"), "(0) 171 1234567"), wire("491711234567"));
-    for text in
-        ["+39 (0)6 12345678", "+44 7700 (0)900123", "447700900123 (0)", "+(0)7700 900123", "(0)(0)7700 900123", "+1 (0)2025550123"]
+    for text in ["+39 (0)6 12345678", "+44 7700 (0)900123", "447700900123 (0)", "+(0)7700 900123", "(0)(0)7700 900123", "+1 (0)2025550123"]
     {
         let refused = number(of("GB"), text);
         assert!(matches!(refused, Err(NumberError::Zero | NumberError::Further)), "{text}: {refused:?}");
@@ -361,7 +382,8 @@ fn the_national_0_after_a_country_code_is_dropped_where_the_country_has_one() {
 
 #[test]
 fn what_is_impossible_for_its_country_is_doubtful_and_says_why() {
-    let doubt = |region: &str, text: &str| of(region).read(text).expect("read").doubtful.unwrap_or_else(|| panic!("{text} is not doubtful"));
+    let doubt =
+        |region: &str, text: &str| of(region).read(text).expect("read").doubtful.unwrap_or_else(|| panic!("{text} is not doubtful"));
     for (text, doubtful) in [
         ("+4477009001234", Doubt::TooLong { region: "GB", digits: 11, most: 10 }),
         ("+44447700900123", Doubt::TooLong { region: "GB", digits: 12, most: 10 }),
@@ -412,7 +434,8 @@ fn bare(digits: &str) -> String {
 
 /// A valid national number of some region: an example of the metadata, often with other digits at its end.
 fn national_number() -> impl Strategy<Value = (&'static str, String)> {
-    let plans = DATABASE.iter().filter(|metadata| metadata.id() != "001").filter_map(|metadata| Some(numbering::of_region(metadata.id())?.1));
+    let plans =
+        DATABASE.iter().filter(|metadata| metadata.id() != "001").filter_map(|metadata| Some(numbering::of_region(metadata.id())?.1));
     let examples: Vec<(&'static str, &'static str)> =
         plans.flat_map(|plan| plan.examples().map(move |example| (plan.region(), example))).collect();
     (prop::sample::select(examples), "[0-9]{0,4}").prop_map(|((region, example), tail)| {

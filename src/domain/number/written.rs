@@ -50,7 +50,9 @@ impl Written {
 fn plain(c: char) -> char {
     match c {
         '\u{ff0b}' | '\u{fe62}' => '+',
-        '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' | '\u{2e3a}'..='\u{2e3b}' | '\u{30fc}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
+        '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' | '\u{2e3a}'..='\u{2e3b}' | '\u{30fc}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => {
+            '-'
+        }
         '[' | '\u{fe59}' | '\u{ff08}' | '\u{ff3b}' => '(',
         ']' | '\u{fe5a}' | '\u{ff09}' | '\u{ff3d}' => ')',
         '\u{b7}' | '\u{2022}' | '\u{2027}' | '\u{fe52}' | '\u{ff0e}' => '.',
@@ -110,7 +112,8 @@ fn trimmed(mut places: &[Place]) -> &[Place] {
 /// Without what keeps a number a text in a spreadsheet: `="447700900123"`, `'+447700900123`; and without the quotation
 /// marks around all of it.
 fn without_wrapping(places: &[Place]) -> &[Place] {
-    const MARKS: [char; 12] = ['"', '\'', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2bc}', '\u{2032}', '\u{ff07}', '`', '\u{b4}'];
+    const MARKS: [char; 12] =
+        ['"', '\'', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2bc}', '\u{2032}', '\u{ff07}', '`', '\u{b4}'];
     let mut inner = places;
     if let [('=', _), rest @ ..] = inner {
         inner = trimmed(rest);
