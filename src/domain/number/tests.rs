@@ -282,7 +282,7 @@ fn a_leading_zero_is_read_only_where_the_digits_stay_as_they_are() {
 
 /// Where a text in a region leads, and how it was read.
 fn led(region: &str, text: &str) -> (String, How, bool) {
-    let read = of(region).read(text).unwrap_or_else(|error| panic!("{region} {text}: {error}"));
+    let read = of(region).read(text).expect(text);
     (read.number.to_string(), read.how, read.doubtful.is_some())
 }
 
@@ -382,8 +382,7 @@ fn the_national_0_after_a_country_code_is_dropped_where_the_country_has_one() {
 
 #[test]
 fn what_is_impossible_for_its_country_is_doubtful_and_says_why() {
-    let doubt =
-        |region: &str, text: &str| of(region).read(text).expect("read").doubtful.unwrap_or_else(|| panic!("{text} is not doubtful"));
+    let doubt = |region: &str, text: &str| of(region).read(text).expect("read").doubtful.expect(text);
     for (text, doubtful) in [
         ("+4477009001234", Doubt::TooLong { region: "GB", digits: 11, most: 10 }),
         ("+44447700900123", Doubt::TooLong { region: "GB", digits: 12, most: 10 }),
