@@ -3,7 +3,7 @@
 use sms_splitter::SplitSms;
 use sms_splitter::splitter_options::SplitterOptions;
 
-use super::named;
+use super::number::named;
 
 /// The characters of GSM-7, those of its extension table among them. All others force a text to 70 characters a part.
 const GSM_7: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿\

@@ -7,7 +7,7 @@ use std::sync::{LazyLock, OnceLock};
 use phonenumber::metadata::{DATABASE, Descriptor, Metadata};
 use regex::{Regex, RegexBuilder};
 
-use super::super::Msisdn;
+use crate::domain::msisdn::Msisdn;
 
 /// libphonenumber's region for a number that belongs to no country.
 pub(super) const NOWHERE: &str = "ZZ";

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::characters::named;
 use super::numbering::Code;
-use super::written::is_invisible;
 
 /// Why a text is not taken for a telephone number, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,29 +126,6 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A character for people: itself where it can be seen, and its code point.
-pub fn named(c: char) -> String {
-    match c {
-        '\t' => "a tab (U+0009)".to_owned(),
-        '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => format!("a line break (U+{:04X})", u32::from(c)),
-        _ if c.is_control() => format!("a control character (U+{:04X})", u32::from(c)),
-        _ if c.is_whitespace() => format!("a space (U+{:04X})", u32::from(c)),
-        _ if is_invisible(c) => format!("an invisible character (U+{:04X})", u32::from(c)),
-        _ => format!("`{c}` (U+{:04X})", u32::from(c)),
-    }
-}
-
 fn named_at(c: char, at: usize) -> String {
     format!("{} at position {at}", named(c))
-}
-
-/// A value as it came, at most 40 characters of it; what cannot be seen is shown by its code point.
-pub fn quoted(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars().take(40) {
-        let is_hidden = c.is_control() || is_invisible(c) || c.is_whitespace() && c != ' ';
-        if is_hidden { shown.extend(c.escape_unicode()) } else { shown.push(c) }
-    }
-    let more = if text.chars().nth(40).is_some() { "…" } else { "" };
-    format!("`{shown}{more}`")
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{How, Read};
-use crate::domain::Msisdn;
+use super::reader::{How, Read};
+use crate::domain::msisdn::Msisdn;
 
 /// How many numbers of a list were read as national ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 use phonenumber::metadata::DATABASE;
 use proptest::prelude::*;
 
+use super::numbering;
 use super::*;
+use crate::domain::Msisdn;
 
 fn of(region: &str) -> NumberReader {
     NumberReader::new(region.parse().ok())
