@@ -109,7 +109,7 @@ fn by_hand() -> [(&'static str, Value); 6] {
 /// In an answer, what may be null is there as null, and what has a default is there too. Fields that are left out instead
 /// are declared `nullable = false` where the type is.
 fn require_what_is_always_there(schema: &mut Value) {
-    let Some(properties) = schema["properties"].as_object_mut() else { return };
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     let mut always = Vec::new();
     for (name, property) in properties {
         let had_default = property.as_object_mut().is_some_and(|property| property.remove("default").is_some());
