@@ -69,6 +69,20 @@ fn other_crates_stay_in_their_modules() {
 }
 
 #[test]
+fn one_statement_in_an_engine_says_how_far_a_batch_has_come() {
+    let mut found = Vec::new();
+    for (path, text) in files().into_iter().filter(|(path, _)| path.starts_with("store/")) {
+        for statement in text.split("update batch set").skip(1) {
+            let columns = statement.split("where").next().unwrap_or_default();
+            if ["state =", "attempts =", "submitted_at =", "completed_at =", "asked_at ="].iter().any(|column| columns.contains(column)) {
+                found.push(path.clone());
+            }
+        }
+    }
+    assert_eq!(found, ["store/sqlite/progress.rs"]);
+}
+
+#[test]
 fn the_domain_knows_neither_the_clock_nor_any_io() {
     for (path, text) in files() {
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();

@@ -1,11 +1,12 @@
-//! Batches, one by one, in lists and in groups.
+//! Batches: reading them one by one, in lists and in groups, and changing one by a rule.
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, named_params};
 
 use super::handle::Sqlite;
+use super::progress::{find_tracked, reread, update_batch};
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, find_batch, read_batch};
-use crate::domain::{Batch, BatchId, BatchState, Timestamp};
+use crate::domain::{Batch, BatchId, BatchState, Moved, Timestamp, Tracked};
 use crate::store::error::StoreError;
 use crate::store::filters::BatchFilter;
 
@@ -40,6 +41,24 @@ pub(super) async fn group(db: &Sqlite, group: BatchId) -> Result<(Vec<Batch>, u6
             )?
             .query_row(named_params! {":group": of_group}, |row| row.get(0))?;
         Ok((batches, pruned.unsigned_abs()))
+    })
+    .await
+}
+
+/// Reads a batch, has a rule decide, and writes what it says, all in one transaction.
+pub(super) async fn change<T, F>(db: &Sqlite, id: BatchId, mut rule: F) -> Result<Option<(Batch, T)>, StoreError>
+where
+    T: Send + 'static,
+    F: FnMut(&Tracked, Timestamp) -> Moved<T> + Send + 'static,
+{
+    db.write(1, move |w| {
+        let tx = w.flush()?;
+        let Some((key, before)) = find_tracked(tx.conn, id, tx.now)? else { return Ok(None) };
+        let (progress, answer) = rule(&before, tx.now);
+        let Some(progress) = progress else { return Ok(Some((before.batch, answer))) };
+        update_batch(tx.conn, key, &progress)?;
+        *w.outbox_changed |= progress.state == BatchState::Queued;
+        Ok(Some((reread(&tx, id)?, answer)))
     })
     .await
 }

@@ -7,7 +7,7 @@ use tokio::sync::{futures::Notified, watch};
 
 use super::handle::Sqlite;
 use super::{
-    awaiting, backup, batches, check, codes, destinations, enqueue, forget, gauges, handle, numbers, outbox, progress, prune, quarantine,
+    awaiting, backup, batches, check, codes, destinations, enqueue, forget, gauges, handle, numbers, outbox, prune, quarantine,
     receipt_log, stats, traffic,
 };
 use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
@@ -73,7 +73,7 @@ impl Engine for Sqlite {
         T: Send + 'static,
         F: FnMut(&Tracked, Timestamp) -> Moved<T> + Send + 'static,
     {
-        progress::change(self, id, rule).await
+        batches::change(self, id, rule).await
     }
 
     done_by! {

@@ -2,29 +2,9 @@
 
 use rusqlite::{Connection, Row, ToSql, named_params};
 
-use super::handle::Sqlite;
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, count, find_batch, read_batch, time_or_none};
 use super::tx::Tx;
-use crate::domain::{Batch, BatchId, BatchState, Moved, Polls, Progress, Timestamp, Tracked};
-use crate::store::error::StoreError;
-
-/// Reads a batch, has a rule decide, and writes what it says, all in one transaction.
-pub(super) async fn change<T, F>(db: &Sqlite, id: BatchId, mut rule: F) -> Result<Option<(Batch, T)>, StoreError>
-where
-    T: Send + 'static,
-    F: FnMut(&Tracked, Timestamp) -> Moved<T> + Send + 'static,
-{
-    db.write(1, move |w| {
-        let tx = w.flush()?;
-        let Some((key, before)) = find_tracked(tx.conn, id, tx.now)? else { return Ok(None) };
-        let (progress, answer) = rule(&before, tx.now);
-        let Some(progress) = progress else { return Ok(Some((before.batch, answer))) };
-        update_batch(tx.conn, key, &progress)?;
-        *w.outbox_changed |= progress.state == BatchState::Queued;
-        Ok(Some((reread(&tx, id)?, answer)))
-    })
-    .await
-}
+use crate::domain::{Batch, BatchId, BatchState, Polls, Progress, Timestamp, Tracked};
 
 /// Writes how far a batch has come. Nothing else changes a batch's state, its times and what is known of asking about it.
 pub(super) fn update_batch(conn: &Connection, key: i64, progress: &Progress) -> rusqlite::Result<()> {
