@@ -64,7 +64,7 @@ pub enum Command {
     Watch(watch::WatchArgs),
     /// Cancel a batch or a group that has not been sent yet
     #[command(after_help = "Example:\n  receiptd cancel 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
-    Cancel(IdArgs),
+    Cancel(batches::CancelArgs),
     /// Send again to those destinations of a settled batch; asked twice it makes one new batch
     #[command(after_help = "Example:\n  receiptd resend 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11 --state failed")]
     Resend(batches::ResendArgs),

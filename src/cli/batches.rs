@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
+use super::confirm::{Consent, messages};
 use super::output::{count, plain, say};
 use super::subject::{Subject, say_what_holds_up};
 use super::tables;
@@ -15,32 +16,44 @@ use crate::client::{BatchFilter, ClientError, all_pages};
 /// `receiptd batches`
 #[derive(Debug, Args)]
 pub struct BatchesArgs {
-    /// Only those in this state
+    /// Only batches in this state
     #[arg(long, value_parser = batch_state())]
     state: Option<BatchState>,
-    /// Only those of this group
+    /// Only batches of this group
     #[arg(long, value_name = "ID")]
     group: Option<BatchId>,
-    /// Only those with exactly this reference
+    /// Only batches with exactly this reference
     #[arg(long, value_name = "WORD")]
     reference: Option<String>,
-    /// How many, the newest first
+    /// Show at most N, the newest first
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = limit())]
     limit: u32,
-    /// All of them, however many
+    /// Show all, however many
     #[arg(long, conflicts_with = "limit")]
     all: bool,
+}
+
+/// `receiptd cancel`
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// Batch or group id
+    #[arg(value_name = "ID")]
+    id: BatchId,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// `receiptd resend`
 #[derive(Debug, Args)]
 pub struct ResendArgs {
-    /// The settled batch
+    /// Id of a settled batch
     #[arg(value_name = "ID")]
     id: BatchId,
-    /// To which of its destinations
+    /// Resend to destinations in this state
     #[arg(long, value_parser = destination_state(), default_value = "failed")]
     state: DestinationState,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// `receiptd batches`
@@ -61,9 +74,9 @@ pub async fn list(session: &Session, args: BatchesArgs) -> Result<(), Failure> {
     };
     session.output.show(&page, || tables::batches(&page.items))?;
     if page.items.is_empty() {
-        say("no such batch");
+        say("No such batch.");
     } else if page.next.is_some() {
-        say("there are more: --all shows them");
+        say("There are more; --all shows them.");
     }
     say_what_holds_up(&client, &page.items).await;
     Ok(())
@@ -79,9 +92,12 @@ pub async fn show(session: &Session, args: IdArgs) -> Result<(), Failure> {
 }
 
 /// `receiptd cancel`
-pub async fn cancel(session: &Session, IdArgs { id }: IdArgs) -> Result<(), Failure> {
+pub async fn cancel(session: &Session, CancelArgs { id, consent }: CancelArgs) -> Result<(), Failure> {
     let client = session.client()?;
-    let group = match Subject::find(&client, id).await? {
+    let subject = Subject::find(&client, id).await?;
+    let waiting = subject.batches().iter().filter(|batch| !batch.state.is_settled()).map(|batch| batch.counts.total).sum();
+    consent.to_messages(waiting, &format!("Cancel {}?", messages(waiting)), "nothing was cancelled")?;
+    let group = match subject {
         Subject::Batch(_) => {
             let batch = client.cancel(id).await?;
             return session.output.show(&batch, || format!("batch {} is {}", batch.id, batch.state));
@@ -91,7 +107,7 @@ pub async fn cancel(session: &Session, IdArgs { id }: IdArgs) -> Result<(), Fail
     // The later batches first: they are the likeliest to be still in the outbox.
     let open: Vec<_> = group.batches.iter().rev().filter(|batch| !batch.state.is_settled()).collect();
     if open.is_empty() {
-        return Err(Failure::Failed(format!("nothing of group {id} is left to be cancelled: {}", states(&group.batches))));
+        return Err(Failure::Failed(format!("nothing in group {id} can be cancelled any more: {}", states(&group.batches))));
     }
     let (mut kept, mut refused) = (0, false);
     for batch in open {
@@ -126,20 +142,24 @@ fn states(batches: &[Batch]) -> String {
 /// `receiptd resend`
 pub async fn resend(session: &Session, args: ResendArgs) -> Result<(), Failure> {
     let client = session.client()?;
-    let (batch, created) = match client.resend(args.id, args.state).await {
-        Err(error) if error.is_not_found() => {
-            let Subject::Group(group) = Subject::find(&client, args.id).await? else { return Err(error.into()) };
+    let settled = match Subject::find(&client, args.id).await? {
+        Subject::Batch(batch) => batch,
+        Subject::Group(group) => {
             let advice = format!(
-                "Name one of its {}: `receiptd show {}` lists them.",
+                "Pass the id of one of its {}: `receiptd show {}` lists them.",
                 count(group.batches.len() as u64, "batch", "batches"),
                 args.id
             );
-            return Err(Failure::Usage(format!("{} is a group, and one batch at a time is sent again", args.id)).with(&advice));
+            return Err(Failure::Usage(format!("{} is a group; only a single batch can be sent again", args.id)).with(&advice));
         }
-        outcome => outcome?,
     };
+    let again = settled.counts.in_state(args.state);
+    if !settled.dry_run {
+        args.consent.to_messages(again, &format!("Send {} again?", messages(again)), "nothing was sent")?;
+    }
+    let (batch, created) = client.resend(args.id, args.state).await?;
     session.output.show(&batch, || {
-        let made = if created { "made" } else { "was made already" };
-        format!("batch {} {made}: {}, {}", batch.id, count(batch.counts.total, "number", "numbers"), batch.state)
+        let (created, exists) = if created { ("created ", "") } else { ("", " already exists") };
+        format!("{created}batch {}{exists}: {}, {}", batch.id, count(batch.counts.total, "number", "numbers"), batch.state)
     })
 }

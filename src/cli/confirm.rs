@@ -1,33 +1,79 @@
-//! Questions before what cannot be undone. Off a terminal nobody is asked.
+//! The one rule of confirmation: more than [`ASKED_ABOVE`] messages, or what cannot be undone, is asked about on the
+//! terminal. Without a terminal `--yes` is demanded, and nothing is done where it is missing.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+
+use clap::Args;
 
 use super::Failure;
+use super::output::{count, plain};
 
-/// Asks on a terminal; `yes` answers beforehand.
-pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
-    if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Ok(());
+/// So many messages go out, or are cancelled, without a question.
+const ASKED_ABOVE: u64 = 100;
+
+/// The terminal of this process, whatever its standard input and output are: a list may come from standard input.
+const TERMINAL: &str = "/dev/tty";
+
+/// `--yes`, on every command that may ask.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Consent {
+    /// Answer yes to the question beforehand; needed where there is no terminal to ask on
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Consent {
+    /// Asks about messages, where there are more than a few. `done` says what is not done after a no, as "nothing was sent".
+    pub(super) fn to_messages(self, messages: u64, question: &str, done: &str) -> Result<(), Failure> {
+        if messages > ASKED_ABOVE { self.to(question, done) } else { Ok(()) }
     }
-    let mut stderr = io::stderr();
-    let _ = write!(stderr, "{question} [y/N] ");
-    let _ = stderr.flush();
+
+    /// Asks about what cannot be undone. `done` says what is not done after a no, as "nothing was deleted".
+    pub(super) fn to(self, question: &str, done: &str) -> Result<(), Failure> {
+        if self.yes {
+            return Ok(());
+        }
+        let Ok(terminal) = File::options().read(true).write(true).open(TERMINAL) else {
+            return Err(Failure::Usage(format!("{question}\nThere is no terminal to answer on, so {done}. To go ahead, pass --yes")));
+        };
+        let answer = asked(&terminal, question).map_err(|error| Failure::Failed(format!("can't read the answer: {error}; {done}")))?;
+        if is_yes(&answer) { Ok(()) } else { Err(Failure::Declined(format!("Cancelled; {done}."))) }
+    }
+}
+
+fn asked(mut terminal: &File, question: &str) -> std::io::Result<String> {
+    write!(terminal, "{} [y/N] ", plain(question))?;
+    terminal.flush()?;
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::Failed(format!("can't read the answer: {error}")))?;
-    if is_yes(&answer) { Ok(()) } else { Err(Failure::Failed("nothing was done".to_owned())) }
+    if BufReader::new(terminal).read_line(&mut answer)? == 0 {
+        writeln!(terminal)?; // the end of the input, Ctrl-D, leaves the cursor behind the question
+    }
+    Ok(answer)
 }
 
 fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
+/// `1 message`, `2,000 messages`.
+pub(super) fn messages(number: u64) -> String {
+    count(number, "message", "messages")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_yes;
+    use super::*;
 
     #[test]
     fn only_a_yes_is_a_yes() {
         assert!(["y", "Y\n", " yes \r\n"].iter().all(|answer| is_yes(answer)));
         assert!(["", "\n", "n", "yep", "ja"].iter().all(|answer| !is_yes(answer)));
+    }
+
+    #[test]
+    fn a_hundred_messages_need_no_question_and_a_yes_beforehand_answers_it() {
+        assert!(Consent { yes: false }.to_messages(100, "Send?", "nothing was sent").is_ok());
+        assert!(Consent { yes: true }.to_messages(101, "Send?", "nothing was sent").is_ok());
     }
 }

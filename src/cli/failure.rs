@@ -14,6 +14,9 @@ pub enum Failure {
     /// Wrong usage or configuration: to be put right before asking again.
     #[error("{0}")]
     Usage(String),
+    /// The answer to a question was no: nothing is wrong, and nothing was done.
+    #[error("{0}")]
+    Declined(String),
     /// The daemon does not answer.
     #[error("{0}")]
     Unreachable(String),
@@ -32,7 +35,7 @@ impl Failure {
     /// The exit code (contract §1). 0 is "done", which it is not where nobody took all of the output.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) | Self::OutputClosed => 1,
+            Self::Failed(_) | Self::Declined(_) | Self::OutputClosed => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
             Self::NotFound(_) => 4,
@@ -50,7 +53,7 @@ impl Failure {
             Self::Unreachable(text) => Self::Unreachable(told(text)),
             Self::NotFound(text) => Self::NotFound(told(text)),
             Self::Refused(text) => Self::Refused(told(text)),
-            Self::OutputClosed => Self::OutputClosed,
+            Self::Declined(_) | Self::OutputClosed => self,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::confirm::confirm;
+use super::confirm::Consent;
 use super::output::{count, say};
 use super::{Failure, Session};
 use super::{session, tables};
@@ -10,7 +10,7 @@ use super::{session, tables};
 /// `receiptd number`
 #[derive(Debug, Args)]
 pub struct NumberArgs {
-    /// The number
+    /// The phone number
     #[arg(value_name = "NUMBER")]
     number: String,
 }
@@ -18,12 +18,11 @@ pub struct NumberArgs {
 /// `receiptd forget`
 #[derive(Debug, Args)]
 pub struct ForgetArgs {
-    /// The number
+    /// The phone number
     #[arg(value_name = "NUMBER")]
     number: String,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// `receiptd number`
@@ -37,7 +36,7 @@ pub async fn number(session: &Session, args: NumberArgs) -> Result<(), Failure> 
         report.next = more.next;
     }
     if report.items.is_empty() && report.unexpected.is_empty() {
-        return Err(Failure::NotFound(format!("nothing is known of {number}")));
+        return Err(Failure::NotFound(format!("{number} is in no batch and in no receipt")));
     }
     session.output.show(&report, || tables::number_report(&report))
 }
@@ -46,15 +45,12 @@ pub async fn number(session: &Session, args: NumberArgs) -> Result<(), Failure> 
 pub async fn forget(session: &Session, args: ForgetArgs) -> Result<(), Failure> {
     let (config, client) = session.connect()?;
     let number = session::number(&config, &args.number)?;
-    confirm(&format!("Make {number} unreadable in every batch? This cannot be undone."), args.yes)?;
+    args.consent.to(&format!("Erase {number} from every batch and receipt? This cannot be undone."), "nothing was erased")?;
     let forgotten = client.forget(number).await?;
     session.output.show(&forgotten, || {
-        format!(
-            "forgotten: it stood in {}, with {}",
-            count(forgotten.batches, "batch", "batches"),
-            count(forgotten.receipts, "receipt", "receipts")
-        )
+        let (batches, receipts) = (count(forgotten.batches, "batch", "batches"), count(forgotten.receipts, "receipt", "receipts"));
+        format!("Erased from {batches} and {receipts}.")
     })?;
-    say("Backups made before still hold it.");
+    say("Earlier backups still contain it.");
     Ok(())
 }

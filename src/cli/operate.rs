@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::confirm::confirm;
-use super::output::{count, is_watched, plain, say};
+use super::confirm::Consent;
+use super::output::{count, plain, say};
 use super::progress;
 use super::{Failure, Session};
 use crate::api::{Backup, Checked, PruneRequest};
@@ -15,7 +15,7 @@ use crate::client::{Client, ClientError};
 /// `receiptd backup`
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// The copy; FILE.identity is written beside it
+    /// Path of the copy; FILE.identity is written beside it
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -23,26 +23,24 @@ pub struct BackupArgs {
 /// `receiptd prune`
 #[derive(Debug, Args)]
 pub struct PruneArgs {
-    /// Batches settled longer ago than this go, for instance 90d
+    /// Delete batches settled longer ago than this, for instance 90d
     #[arg(long, value_name = "TIME", value_parser = duration)]
     older_than: String,
-    /// Only say what would go
+    /// Show what would be deleted
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// `receiptd rotate-secret`
 #[derive(Debug, Args)]
 pub struct RotateArgs {
-    /// Refuse the URLs given out before: receipts of batches under way are then lost, until they are polled
+    /// Refuse URLs given out before: receipts of open batches are then missed until the provider is asked for them
     #[arg(long)]
     revoke: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// The text itself goes to the daemon, once it is sure to be a duration.
@@ -56,8 +54,8 @@ pub async fn pause(session: &Session, pause: bool) -> Result<(), Failure> {
     let state = if pause { client.pause().await } else { client.resume().await }?;
     session.output.show(&state, || {
         match state.paused {
-            true => "paused: nothing is handed to the provider; receipts are taken all the while",
-            false => "batches are handed to the provider",
+            true => "Paused. Nothing is sent until `receiptd resume`; receipts are still recorded.",
+            false => "Resumed: batches are being sent.",
         }
         .to_owned()
     })
@@ -66,8 +64,8 @@ pub async fn pause(session: &Session, pause: bool) -> Result<(), Failure> {
 /// `receiptd backup`
 pub async fn backup(session: &Session, args: BackupArgs) -> Result<(), Failure> {
     let file = std::path::absolute(&args.file)
-        .map_err(|error| Failure::Usage(format!("{} is no path for a copy: {error}", args.file.display())))?;
-    let Some(name) = file.to_str() else { return Err(Failure::Usage("the path of the copy is not text in UTF-8".to_owned())) };
+        .map_err(|error| Failure::Usage(format!("{} is not a path for a copy: {error}", args.file.display())))?;
+    let Some(name) = file.to_str() else { return Err(Failure::Usage("the path of the copy is not UTF-8".to_owned())) };
     let database = session.load()?.config.database;
     let mut partial = file.clone().into_os_string();
     partial.push(".partial"); // so it is called until it is whole
@@ -76,14 +74,14 @@ pub async fn backup(session: &Session, args: BackupArgs) -> Result<(), Failure> 
         match daemon(session).await? {
             Some(client) => Ok(client.backup(name).await?),
             None => {
-                say(&format!("no daemon answers: copying {} here", database.display()));
+                say(&format!("No daemon answers; copying {} without one.", database.display()));
                 let (database, file) = (database.clone(), file.clone());
                 aside(move || offline_backup(&database, &file)).await
             }
         }
     };
     let done = progress::beside(work, bar, async || Some(size(Path::new(&partial)))).await?;
-    session.output.show(&done, || format!("copied to {0} and {0}.identity", done.file))
+    session.output.show(&done, || format!("Copied to {0} and {0}.identity.", done.file))
 }
 
 /// `receiptd check`
@@ -94,14 +92,14 @@ pub async fn check(session: &Session) -> Result<(), Failure> {
         match daemon(session).await? {
             Some(client) => Ok(client.check().await?),
             None => {
-                say(&format!("no daemon answers: checking {} here", database.display()));
+                say(&format!("No daemon answers; checking {} without one.", database.display()));
                 aside(move || offline_check(&database)).await
             }
         }
     };
     let checked = progress::beside(work, bar, async || None).await?;
     session.output.show(&checked, || match checked.ok {
-        true => "all is well".to_owned(),
+        true => "OK: no problems found".to_owned(),
         false => checked.problems.iter().map(|problem| format!("- {}", plain(problem))).collect::<Vec<_>>().join("\n"),
     })?;
     if checked.ok {
@@ -134,7 +132,7 @@ fn offline(error: &dyn std::fmt::Display, database: &Path) -> Failure {
     if database.exists() {
         failure
     } else {
-        failure.with("There is no database yet, or it is elsewhere: name its configuration with --config")
+        failure.with("There is no database yet, or it is elsewhere: pass the daemon's configuration with --config")
     }
 }
 
@@ -156,11 +154,12 @@ pub async fn prune(session: &Session, args: PruneArgs) -> Result<(), Failure> {
     let client = session.client()?;
     let mut bar = ProgressBar::hidden();
     let mut before = 0;
-    if is_watched() && !request.dry_run {
-        let would_go = client.prune(&PruneRequest { dry_run: true, ..request.clone() }).await?;
-        let numbers = count(would_go.destinations, "destination", "destinations");
-        confirm(&format!("Delete {} with {numbers}?", count(would_go.batches, "batch", "batches")), args.yes)?;
-        bar = progress::deleting(would_go.destinations);
+    if !request.dry_run {
+        let old = client.prune(&PruneRequest { dry_run: true, ..request.clone() }).await?;
+        let numbers = count(old.destinations, "destination", "destinations");
+        let question = format!("Delete {} with {numbers}? This cannot be undone.", count(old.batches, "batch", "batches"));
+        args.consent.to(&question, "nothing was deleted")?;
+        bar = progress::deleting(old.destinations);
         before = client.stats().await?.destinations.total;
     }
     let gone = async || Some(before.saturating_sub(client.stats().await.ok()?.destinations.total));
@@ -171,7 +170,7 @@ pub async fn prune(session: &Session, args: PruneArgs) -> Result<(), Failure> {
             count(pruned.batches, "batch", "batches"),
             count(pruned.destinations, "destination", "destinations"),
             count(pruned.receipts, "receipt", "receipts"),
-            if request.dry_run { "would go" } else { "deleted" }
+            if request.dry_run { "would be deleted" } else { "deleted" }
         )
     })
 }
@@ -179,10 +178,11 @@ pub async fn prune(session: &Session, args: PruneArgs) -> Result<(), Failure> {
 /// `receiptd rotate-secret`
 pub async fn rotate_secret(session: &Session, args: RotateArgs) -> Result<(), Failure> {
     if args.revoke {
-        confirm("Refuse every callback URL given out so far?", args.yes)?;
+        args.consent.to("Refuse every callback URL given out so far? This cannot be undone.", "nothing was changed")?;
     }
     let rotated = session.client()?.rotate_secret(args.revoke).await?;
-    session.output.show(&rotated, || {
-        format!("a new secret makes callback URLs; those of {} are accepted", count(rotated.accepted as u64, "secret", "secrets"))
+    session.output.show(&rotated, || match rotated.accepted {
+        0 | 1 => "New callback secret in use; URLs made with earlier ones are refused.".to_owned(),
+        all => format!("New callback secret in use; URLs made with earlier ones are still accepted ({all} secrets in all)."),
     })
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::confirm::confirm;
+use super::confirm::Consent;
 use super::output::{count, plain, say};
 use super::tables;
 use super::values::limit;
@@ -19,58 +19,57 @@ pub struct QuarantineArgs {
 
 #[derive(Debug, Subcommand)]
 enum QuarantineCommand {
-    /// List them
+    /// List quarantined callbacks
     #[command(after_help = "Example:\n  receiptd quarantine list --state waiting")]
     List(ListArgs),
-    /// Show one, with its body
+    /// Show one quarantined callback, with its body
     #[command(after_help = "Example:\n  receiptd quarantine show 17")]
     Show {
-        /// Its id
+        /// Id of a quarantined callback
         #[arg(value_name = "ID")]
         id: i64,
     },
-    /// Read them once more, for instance after an update
+    /// Read quarantined callbacks again, for instance after an update
     #[command(after_help = "Examples:\n  receiptd quarantine replay 17 18\n  receiptd quarantine replay --all")]
     Replay(ReplayArgs),
-    /// Give them up
+    /// Discard quarantined callbacks
     #[command(after_help = "Examples:\n  receiptd quarantine drop 17 --yes\n  receiptd quarantine drop --all")]
     Drop(DropArgs),
 }
 
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// Only those in this state
+    /// Only callbacks in this state
     #[arg(long, value_parser = ["waiting", "replayed", "dropped"])]
     state: Option<String>,
-    /// How many
+    /// Show at most N
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit())]
     limit: u32,
-    /// All of them, however many
+    /// Show all, however many
     #[arg(long, conflicts_with = "limit")]
     all: bool,
 }
 
 #[derive(Debug, Args)]
 struct ReplayArgs {
-    /// Their ids
+    /// Ids of quarantined callbacks
     #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
     ids: Vec<i64>,
-    /// All that are waiting
+    /// All callbacks that are waiting
     #[arg(long)]
     all: bool,
 }
 
 #[derive(Debug, Args)]
 struct DropArgs {
-    /// Their ids
+    /// Ids of quarantined callbacks
     #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
     ids: Vec<i64>,
-    /// All that are waiting
+    /// All callbacks that are waiting
     #[arg(long)]
     all: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// `receiptd quarantine`
@@ -86,11 +85,11 @@ pub async fn run(session: &Session, args: QuarantineArgs) -> Result<(), Failure>
         QuarantineCommand::Drop(args) => {
             let ids = if args.all { waiting(&client).await? } else { args.ids };
             let what = count(ids.len() as u64, "callback", "callbacks");
-            confirm(&format!("Give up {what}?"), args.yes)?;
+            args.consent.to(&format!("Discard {what}? This cannot be undone."), "nothing was discarded")?;
             for id in &ids {
                 client.drop_quarantined(*id).await?;
             }
-            session.output.show(&serde_json::json!({ "dropped": ids }), || format!("{what} given up"))
+            session.output.show(&serde_json::json!({ "dropped": ids }), || format!("Discarded {what}."))
         }
     }
 }
@@ -103,9 +102,9 @@ async fn list(session: &Session, client: &Client, args: ListArgs) -> Result<(), 
     };
     session.output.show(&page, || tables::quarantine(&page.items))?;
     if page.items.is_empty() {
-        say("there is none");
+        say("The quarantine is empty.");
     } else if page.next.is_some() {
-        say("there are more: --all shows them");
+        say("There are more; --all shows them.");
     }
     Ok(())
 }
@@ -130,7 +129,7 @@ async fn replay(session: &Session, client: &Client, args: ReplayArgs) -> Result<
     }
     session.output.show(&sum, || {
         format!(
-            "{} read once more: {}, {} known already",
+            "Read {} again: {}, {} already known.",
             count(ids.len() as u64, "callback", "callbacks"),
             count(sum.recorded, "new receipt", "new receipts"),
             sum.duplicates
@@ -138,7 +137,7 @@ async fn replay(session: &Session, client: &Client, args: ReplayArgs) -> Result<
     })?;
     match refused {
         0 => Ok(()),
-        refused => Err(Failure::Failed(format!("{} not taken", count(refused, "callback was", "callbacks were")))),
+        refused => Err(Failure::Failed(format!("{} not understood this time either", count(refused, "callback was", "callbacks were")))),
     }
 }
 

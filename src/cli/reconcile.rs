@@ -46,7 +46,7 @@ fn may_be_there(batch: &Batch) -> bool {
 fn show(session: &Session, found: &Reconciled) -> Result<(), Failure> {
     session.output.show(found, || {
         format!(
-            "{}, {} known already, {} of which the provider knows nothing yet",
+            "{}, {} already known, {} still pending at the provider",
             count(found.recorded, "new receipt", "new receipts"),
             grouped(found.duplicates),
             grouped(found.pending)

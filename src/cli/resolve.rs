@@ -2,8 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::confirm::confirm;
-use super::output::count;
+use super::confirm::{Consent, messages};
 use super::subject::Subject;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchId, BatchState, MAX_LIMIT, Resolution};
@@ -11,26 +10,25 @@ use crate::client::{BatchFilter, Client, ClientError, all_pages};
 
 /// Examples of `receiptd resolve`.
 pub const EXAMPLES: &str = "Examples:
-  receiptd resolve ID --as accepted      the provider has it: receipts are awaited
-  receiptd resolve ID --as resubmit      the provider does not have it: it goes out again
+  receiptd resolve ID --as accepted      the provider has it: wait for its receipts
+  receiptd resolve ID --as resubmit      the provider does not have it: send it again
   receiptd resolve ID --as abandoned     give it up
-  receiptd resolve --held --as resubmit  all that were held since the database may be an older copy";
+  receiptd resolve --held --as resubmit  every batch that was held because the database may be an older copy";
 
 /// `receiptd resolve`
 #[derive(Debug, Args)]
 pub struct ResolveArgs {
-    /// The unconfirmed batch, or a group: then all of it that is unconfirmed
+    /// Id of an unconfirmed batch, or of a group: then every unconfirmed batch in it
     #[arg(value_name = "ID", required_unless_present = "held")]
     id: Option<BatchId>,
-    /// All batches that were held at a start, since the database may be an older copy
+    /// Every batch that was held at a start because the database may be an older copy
     #[arg(long, conflicts_with = "id")]
     held: bool,
-    /// What is the case
+    /// The decision
     #[arg(long = "as", value_enum)]
     resolution: Decision,
-    /// Do not ask before `--as resubmit`
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// What a person decides.
@@ -38,7 +36,7 @@ pub struct ResolveArgs {
 pub enum Decision {
     /// The provider has it
     Accepted,
-    /// The provider does not have it: hand it over again
+    /// The provider does not have it: send it again
     Resubmit,
     /// Give it up
     Abandoned,
@@ -68,9 +66,10 @@ pub async fn run(session: &Session, args: ResolveArgs) -> Result<(), Failure> {
         }
     };
     if args.resolution == Decision::Resubmit && !batches.is_empty() {
-        let numbers = count(batches.iter().map(|batch| batch.counts.total).sum(), "number", "numbers");
+        let all = messages(batches.iter().map(|batch| batch.counts.total).sum());
         let these = if batches.len() == 1 { "this batch".to_owned() } else { format!("these {} batches", batches.len()) };
-        confirm(&format!("If the provider has {these} after all, {numbers} will get the message twice. Hand over again?"), args.yes)?;
+        let question = format!("Send {all} again? If the provider already has {these}, people get the message twice.");
+        args.consent.to(&question, "nothing was sent")?;
     }
     // One after the other: cut off in the middle, the same command goes on with the rest.
     let mut resolved = Vec::with_capacity(batches.len());
@@ -79,7 +78,7 @@ pub async fn run(session: &Session, args: ResolveArgs) -> Result<(), Failure> {
     }
     match (&*resolved, args.id) {
         ([batch], Some(id)) if batch.id == id => session.output.show(batch, || format!("batch {} is {}", batch.id, batch.state)),
-        ([], _) => session.output.show(&resolved, || "nothing to decide: no batch there is unconfirmed".to_owned()),
+        ([], _) => session.output.show(&resolved, || "no unconfirmed batches".to_owned()),
         _ => session.output.show(&resolved, || {
             resolved.iter().map(|batch| format!("batch {} is {}", batch.id, batch.state)).collect::<Vec<_>>().join("\n")
         }),

@@ -17,8 +17,10 @@ pub async fn run(cli: Cli) -> ExitCode {
     match dispatch(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if !matches!(failure, Failure::OutputClosed) {
-                say(&format!("receiptd: {}", super::output::plain(&failure.to_string())));
+            match &failure {
+                Failure::OutputClosed => {}
+                Failure::Declined(text) => say(text),
+                failure => say(&format!("receiptd: {}", super::output::plain(&failure.to_string()))),
             }
             failure.exit_code().into()
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::confirm::confirm;
+use super::confirm::{Consent, messages};
 use super::hand_over::{HandedOver, hand_over};
 use super::number_list::{Column, NumberList, read_file};
 use super::output::{count, grouped, is_watched, say};
@@ -18,8 +18,6 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::domain::{NumberReader, parts};
 
-/// Above so many numbers a person is asked first.
-const ASKED_ABOVE: usize = 100;
 /// As much of the text is shown before it goes out.
 const SHOWN: usize = 500;
 
@@ -79,9 +77,8 @@ pub struct SendArgs {
     /// Wait until every number is final, and show what became of them
     #[arg(long)]
     wait: bool,
-    /// Do not ask, however many numbers there are
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// `receiptd send`
@@ -101,8 +98,9 @@ pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
     } else {
         session.output.text(&preview)?;
     }
-    if plan.total > ASKED_ABOVE && !args.dry_run {
-        confirm(&format!("Send to {}?", count(plan.total as u64, "number", "numbers")), args.yes)?;
+    if !args.dry_run {
+        let total = plan.total as u64;
+        args.consent.to_messages(total, &format!("Send {}?", messages(total)), "nothing was sent")?;
     }
     if session.output.is_json() {
         say(&format!("{} {}", plan.what(), plan.id));

@@ -62,6 +62,23 @@ impl House {
         command
     }
 
+    /// A command that has no terminal, even where the tests have one.
+    pub fn off_terminal(&self, words: &[&str]) -> Command {
+        let mut command = self.in_the_folder("setsid");
+        command.arg(env!("CARGO_BIN_EXE_receiptd")).args(words);
+        command
+    }
+
+    /// A line of shell on a terminal of its own, of so many columns, with `receiptd` to call; what is written to its
+    /// standard input is typed there.
+    pub fn on_terminal(&self, columns: u16, line: &str) -> Command {
+        let mut command = self.in_the_folder("script");
+        let function = concat!("receiptd() { '", env!("CARGO_BIN_EXE_receiptd"), "' \"$@\"; }");
+        let line = format!("{function}; stty rows 50 cols {columns}; {line}");
+        command.args(["-q", "-e", "-c", &line, "/dev/null"]).env("PATH", "/usr/bin:/bin").env("TERM", "xterm-256color");
+        command
+    }
+
     /// The daemon, started as systemd does it: with these sockets as file descriptors 3 and 4.
     pub fn socket_activated(&self, sockets: [&TcpListener; 2]) -> Command {
         // LISTEN_PID is the daemon's own id, which only the shell that becomes the daemon knows.

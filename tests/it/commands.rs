@@ -16,8 +16,8 @@ async fn every_mistake_has_its_exit_code_and_says_what_to_do() {
     for (line, code, advice) in [
         ("batches", 3, "start `receiptd serve`"),
         ("healthcheck", 3, "Is `receiptd serve` running"),
-        ("check", 1, "name its configuration with --config"),
-        ("backup copy.db", 1, "name its configuration with --config"),
+        ("check", 1, "with --config"),
+        ("backup copy.db", 1, "with --config"),
         ("doctor", 1, "→ start it with `receiptd serve`"),
         ("show x", 2, "as `receiptd batches` lists them"),
         ("send --from m --message x --to 07700900123", 3, "start `receiptd serve`"),
@@ -107,7 +107,7 @@ async fn what_waits_is_shown_with_what_holds_it_up_and_a_full_quarantine_is_empt
     for text in ["what?", "and what?"] {
         assert_eq!(request("POST", &house.callback(0), &[], text.into()).await.status, 202);
     }
-    let dropped = command("quarantine drop --all --json");
+    let dropped = command("quarantine drop --all --yes --json");
     let shown: serde_json::Value = serde_json::from_slice(&dropped.stdout).expect("JSON");
     assert_eq!(shown["dropped"].as_array().map(Vec::len), Some(2), "{}", said(&dropped));
 }

@@ -7,6 +7,7 @@ mod clients;
 mod codes;
 mod commands;
 mod config;
+mod confirming;
 mod copies;
 mod crash;
 mod damage;
