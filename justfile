@@ -25,7 +25,7 @@ try-package: package
 
 # Faults for longer than CI has time for
 trust:
-    TRUST_KILLS=1000 TRUST_HISTORIES=20000 cargo test --release --locked --test it -- every_kill histories
+    TRUST_KILLS=1000 TRUST_HISTORIES=20000 TRUST_CUTS=10000 cargo test --release --locked --test it -- every_kill histories power_cut
 
 # Ten million made-up bodies of callbacks, minutes
 fuzz:

@@ -1,5 +1,6 @@
 //! The real binary in a folder of its own: what only a whole process can show, as a log, an exit code, a kill.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -28,6 +29,7 @@ pub struct House {
 
 /// A daemon that runs in a house.
 pub struct Binary {
+    pub public: SocketAddr,
     pub private: String,
     pub token: String,
     child: Child,
@@ -123,10 +125,12 @@ impl House {
                 to.lock().expect("no panic").push_str(&std::mem::take(&mut line));
             }
         });
-        let mut binary = Binary { private: String::new(), token: String::new(), child, log };
+        let public = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut binary = Binary { public, private: String::new(), token: String::new(), child, log };
         let listening = binary.until_log(" takes callbacks on ").await;
         let mut addresses = listening.split([' ', '"']).filter_map(|word| word.parse::<SocketAddr>().ok());
-        self.door.lead_to(addresses.next().expect("the public address"));
+        binary.public = addresses.next().expect("the public address");
+        self.door.lead_to(binary.public);
         binary.private = format!("http://{}", addresses.next().expect("the private address"));
         binary.token = std::fs::read_to_string(self.path("receiptd.token")).expect("a token").trim().to_owned();
         binary
@@ -223,6 +227,22 @@ impl Drop for Binary {
         let _ = self.child.kill(); // ended already: then it is as wished
         let _ = self.child.wait();
     }
+}
+
+/// A library to be preloaded into the daemon (`LD_PRELOAD`), from C source below `tests/it`: built once, by the compiler that
+/// also builds SQLite.
+pub fn preloaded(source: &str) -> String {
+    static BUILT: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().expect("no panic");
+    let library = built.entry(source.to_owned()).or_insert_with(|| {
+        let name = format!("{}-{}.so", source.replace(['/', '.'], "-"), std::process::id());
+        let library = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(source);
+        let status = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+        assert!(status.expect("cc, which builds SQLite too").success());
+        library.display().to_string()
+    });
+    library.clone()
 }
 
 /// Both outputs of a command, for a message.

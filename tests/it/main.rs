@@ -25,6 +25,7 @@ mod logs;
 mod metrics;
 mod openapi;
 mod pacing;
+mod power_cut;
 mod provider;
 mod proxies;
 mod receiving;

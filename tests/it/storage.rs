@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use actix_web::rt;
@@ -13,23 +12,11 @@ use receiptd::store::{QuarantineBounds, Store, StoreSettings};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FileType, Mode};
 
-use crate::binary::{Binary, House, said};
+use crate::binary::{Binary, House, preloaded, said};
 use crate::support::{Answer, receipt, request};
 
 const NO_SPACE: i32 = 28;
 const IO_ERROR: i32 = 5;
-
-/// The library that makes calls fail, built once by the compiler that also builds SQLite.
-fn shim() -> &'static str {
-    static SHIM: OnceLock<String> = OnceLock::new();
-    SHIM.get_or_init(|| {
-        let library = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faults.c");
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").status();
-        assert!(built.expect("cc, which builds SQLite too").success());
-        library.display().to_string()
-    })
-}
 
 /// A daemon with one submitted batch, and what it has acknowledged.
 struct Taking {
@@ -119,7 +106,7 @@ impl Taking {
 pub fn faulty() -> (House, PathBuf) {
     let house = House::new();
     let faults = house.path("faults");
-    (house.set("LD_PRELOAD", shim()).set("FAULTS_FILE", &faults.display().to_string()), faults)
+    (house.set("LD_PRELOAD", &preloaded("faults.c")).set("FAULTS_FILE", &faults.display().to_string()), faults)
 }
 
 async fn while_it_fails(call: &str, error: i32, suffix: &str) {
