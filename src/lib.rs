@@ -11,7 +11,7 @@
 //! | 0 | [`domain`] | the terms of the field as types, and the rules as pure functions |
 //! | 0 | [`secret`], `headers`, `lock`, `loose` | secrets that never show; headers, locks and JSON of any type, as several modules read or take them |
 //! | 1 | [`clock`], [`metrics`], [`config`], [`api`] | the clock that is handed in; what is counted; the configuration; the JSON shapes of the REST API |
-//! | 2 | [`store`] | all the SQL |
+//! | 2 | [`store`] | what is kept: the contract of a database engine, and in it SQLite, with all the SQL |
 //! | 2 | [`provider`], [`simulator`] | the provider's API, and a simulated provider that knows nothing of us |
 //! | 2 | [`client`], [`openapi`], [`probe`] | our own API from the caller's side; its description; whether the public URL reaches this daemon |
 //! | 2 | [`pace`] | how long to wait after each failure in a row |

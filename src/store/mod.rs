@@ -1,7 +1,8 @@
-//! The store: all the SQL there is, behind async methods in the words of the domain.
+//! The store: what is kept, behind async methods in the words of the domain.
 //!
-//! One writer thread owns the only writing connection and commits in groups; readers come from a
-//! pool of read-only connections. Nothing in a signature says SQLite.
+//! [`Store`] is the one type that others know; `engine.rs` is the contract that a database engine fulfils, on one page.
+//! What must hold on every engine is a rule in [`crate::domain`]; an engine reads pages, changes rows under a rule, and looks
+//! after itself. Outside `sqlite` nothing names an engine.
 
 mod answers;
 mod engine;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, named_params};
 
 use super::handle::Sqlite;
 use super::progress::{find_tracked, reread, update_batch};
-use super::rows::{BATCH_COLUMNS, BATCH_TABLES, find_batch, read_batch};
+use super::rows::{BATCH_COLUMNS, BATCH_TABLES, find_batch, next_page, read_batch};
 use crate::domain::{Batch, BatchId, BatchState, Moved, Timestamp, Tracked};
 use crate::store::error::StoreError;
 use crate::store::filters::BatchFilter;
@@ -107,6 +107,6 @@ fn page(
     let found = statement
         .query_map(&*parameters, |row| Ok((row.get::<_, i64>("id")?, read_batch(row, now)?)))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    let next = found.last().filter(|_| found.len() == limit as usize).map(|(id, _)| *id);
+    let next = next_page(&found, limit, |(id, _)| *id);
     Ok((found.into_iter().map(|(_, batch)| batch).collect(), next))
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, named_params};
 use super::handle::Sqlite;
 use super::receipt_log::{LOG_COLUMNS, LOG_TABLES, log_entry};
 use super::record::said_of;
-use super::rows::{StoredIdentifier, display_number, find_batch, key, time_or_none};
+use super::rows::{StoredIdentifier, display_number, find_batch, key, next_page, time_or_none};
 use crate::api;
 use crate::domain::{Batch, BatchId, BatchState, DestinationState, Msisdn, ReceiptCode, Said};
 use crate::store::error::StoreError;
@@ -110,7 +110,7 @@ fn page(
         last = row.get("number")?;
         found.push(read_destination(row, state)?);
     }
-    let next = (found.len() == limit as usize).then_some(last);
+    let next = next_page(&found, limit, |_| last);
     Ok((found, next))
 }
 

@@ -6,6 +6,7 @@ use rusqlite::{Connection, named_params};
 use uuid::Uuid;
 
 use super::progress::{tracked_in, update_batch};
+use super::rows::newest_receipt;
 use crate::domain::{BatchState, Progress, Timestamp, Tracked, lifecycle};
 use crate::store::answers::AtOpening;
 use crate::store::error::OpenError;
@@ -35,15 +36,8 @@ pub(super) fn recognise(
     let (id, submissions, is_copy): (String, i64, bool) =
         conn.query_row("select database_id, submissions, is_copy from instance", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
 
-    let suspicion = match &known {
-        // An identity without its database: the tokens given out stay good, and what comes is quarantined.
-        _ if created => None,
-        None => Some("its identity file is missing"),
-        Some(_) if is_copy => Some("it is a backup"),
-        Some(known) if known.database != id => Some("its identity file belongs to another database"),
-        Some(known) if known.submissions > submissions => Some("it is older than its identity file"),
-        Some(_) => None,
-    };
+    let suspicion = if created { None } else { suspicion(known.as_ref(), &id, submissions, is_copy) };
+    // An identity without its database: the tokens given out stay good, and what comes is quarantined.
     let is_successor = created && known.is_some();
     found.secrets_lost = known.is_none() && !created;
     let mut identity = match known {
@@ -60,13 +54,11 @@ pub(super) fn recognise(
         // Its original, or the one that was lost, went on and gave out ids: those who follow its log would take ours for
         // what they have seen.
         transaction.execute(
-            "update instance set pruned_receipt = max(pruned_receipt, ifnull((select max(id) from receipt), 0), :known) + :leap",
-            named_params! {":known": identity.receipts, ":leap": LEAP},
+            "update instance set pruned_receipt = max(:newest, :known) + :leap",
+            named_params! {":newest": newest_receipt(&transaction)?, ":known": identity.receipts, ":leap": LEAP},
         )?;
     }
-    let receipts: i64 =
-        transaction
-            .query_row("select max(pruned_receipt, ifnull((select max(id) from receipt), 0)) from instance", [], |row| row.get(0))?;
+    let receipts = newest_receipt(&transaction)?;
     let counter = submissions.max(identity.submissions);
     transaction.execute("update instance set submissions = :counter, is_copy = 0", named_params! {":counter": counter})?;
     transaction.commit()?;
@@ -78,6 +70,17 @@ pub(super) fn recognise(
         identity.save(path).map_err(file_error)?;
     }
     Ok(identity)
+}
+
+/// Why this may be another database than the identity file knows, or an older copy of it.
+fn suspicion(known: Option<&Identity>, database: &str, submissions: i64, is_copy: bool) -> Option<&'static str> {
+    match known {
+        None => Some("its identity file is missing"),
+        Some(_) if is_copy => Some("it is a backup"),
+        Some(known) if known.database != database => Some("its identity file belongs to another database"),
+        Some(known) if known.submissions > submissions => Some("it is older than its identity file"),
+        Some(_) => None,
+    }
 }
 
 /// Applies a rule to all batches in a state. Answers how many it moved.

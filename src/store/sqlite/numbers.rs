@@ -7,7 +7,7 @@ use rusqlite::{Connection, named_params};
 
 use super::destinations::{history, one};
 use super::handle::Sqlite;
-use super::rows::{BATCH_COLUMNS, BATCH_TABLES, key, read_batch};
+use super::rows::{BATCH_COLUMNS, BATCH_TABLES, key, next_page, read_batch};
 use crate::api::{NumberInBatch, NumberReport};
 use crate::domain::{Msisdn, Timestamp};
 use crate::store::error::StoreError;
@@ -44,7 +44,7 @@ fn report(conn: &Connection, number: Msisdn, before: Option<i64>, limit: u32, no
             return Ok(None);
         }
     }
-    let next = batches.last().filter(|_| batches.len() == limit as usize).map(|(id, _)| id.to_string());
+    let next = next_page(&batches, limit, |(id, _)| id.to_string());
     Ok(Some(NumberReport { destination: number.to_string(), items, unexpected, next }))
 }
 

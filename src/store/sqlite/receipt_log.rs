@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::handle::Sqlite;
-use super::rows::{StoredIdentifier, display_number, outcome_of, source_of};
+use super::rows::{StoredIdentifier, display_number, next_page, outcome_of, source_of};
 use crate::api;
 use crate::domain::{Incoming, ReceiptCode, Recorded, Timestamp};
 use crate::store::error::StoreError;
@@ -77,11 +77,7 @@ fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32
             log_entry,
         )?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    let next = match found.last() {
-        Some(last) if found.len() == limit as usize => Some(last.id),
-        _ if until < newest => Some(until),
-        _ => None,
-    };
+    let next = next_page(&found, limit, |last| last.id).or((until < newest).then_some(until));
     Ok((found, next))
 }
 

@@ -9,7 +9,7 @@ use super::counters::Counters;
 use super::failure::JobError;
 use super::forgotten::{has_destination, stand_in, without_number};
 use super::infos::Infos;
-use super::rows::{AsIdentifier, count, key, outcome_number, source_number};
+use super::rows::{AsIdentifier, count, key, newest_receipt, outcome_number, source_number};
 use super::set_aside::set_aside;
 use super::tx::Tx;
 use crate::domain::{
@@ -71,10 +71,8 @@ pub(super) struct Recorder {
 impl Recorder {
     /// What it has to know at the start.
     pub fn new(conn: &Connection) -> rusqlite::Result<Self> {
-        let last: Option<i64> =
-            conn.query_row("select max(pruned_receipt, coalesce((select max(id) from receipt), 0)) from instance", [], |row| row.get(0))?;
         let any_forgotten = conn.query_row("select exists (select 1 from forgotten)", [], |row| row.get(0))?;
-        Ok(Self { next_receipt: last.unwrap_or(0) + 1, any_forgotten, ..Self::default() })
+        Ok(Self { next_receipt: newest_receipt(conn)? + 1, any_forgotten, ..Self::default() })
     }
 
     /// What is left of it when a transaction did not happen.

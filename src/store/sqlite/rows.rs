@@ -74,6 +74,16 @@ fn uuid_or_none(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<BatchId>
     Ok(row.get::<_, Option<Stored<BatchId>>>(column)?.map(|id| id.0))
 }
 
+/// The cursor of the next page: nothing follows a page that is not full.
+pub(super) fn next_page<T, C>(page: &[T], limit: u32, cursor: impl FnOnce(&T) -> C) -> Option<C> {
+    page.last().filter(|_| page.len() == limit as usize).map(cursor)
+}
+
+/// The newest receipt that there ever was; ids are never used again. 0: none.
+pub(super) fn newest_receipt(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row("select max(pruned_receipt, ifnull((select max(id) from receipt), 0)) from instance", [], |row| row.get(0))
+}
+
 /// A number as it is stored.
 pub(super) fn key(number: Msisdn) -> i64 {
     i64::try_from(number.digits()).unwrap_or(i64::MAX) // 15 digits at most
