@@ -44,3 +44,13 @@ pub struct Recorded {
     /// What the recorded ones did.
     pub outcomes: Vec<Outcome>,
 }
+
+impl Recorded {
+    /// Adds what became of another part.
+    pub fn add(&mut self, part: Self) {
+        self.recorded += part.recorded;
+        self.duplicates += part.duplicates;
+        self.quarantined.extend(part.quarantined);
+        self.outcomes.extend(part.outcomes);
+    }
+}

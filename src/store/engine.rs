@@ -111,8 +111,9 @@ pub(super) trait Engine: Clone + Send + Sync + 'static {
 
     // ---- A receipt comes in
 
-    /// Records what came, all of it or nothing. Receipts of an unknown batch, and what is not understood, go into the
-    /// quarantine; where that is full, `QuarantineFull` and nothing is recorded. Again: duplicates.
+    /// Records what came. Receipts of an unknown batch, and what is not understood, go into the quarantine; where that is
+    /// full, `QuarantineFull` and nothing is recorded. A long list takes several transactions, between which others have
+    /// their turn; after an error a part of it may be recorded. Again: duplicates.
     async fn record(&self, incoming: Incoming) -> Result<Recorded, StoreError>;
 
     /// The log after an id, oldest first. With a filter a page may be short, or empty, and still not be the last.

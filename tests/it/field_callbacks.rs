@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use receiptd::clock::Clock;
 use receiptd::domain::{Incoming, Item, Source};
 
 use serde_json::json;
@@ -358,6 +359,60 @@ async fn a_receipt_with_an_endless_field_is_set_aside() {
     }
     let newest = daemon.get("/v1/quarantine?limit=1").await.json()["items"][0].clone();
     assert_eq!((&newest["bytes"], &newest["reason"]), (&json!(list(101).len()), &json!("101 of its items are not understood")));
+    daemon.assert_books_balance().await;
+}
+
+#[actix_web::test]
+async fn one_receipt_in_ever_other_words_is_one_receipt_and_stores_none_of_them() {
+    let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
+    let (daemon, id, _) = with_batch(Options { clock: clock.clone(), ..Options::default() }).await;
+    for n in 0..200 {
+        let answer = daemon.post(&id, described(ONE, "22", format!("words {n} {}", "x".repeat(1_000)).as_bytes())).await;
+        assert_eq!(answer.json(), json!({"recorded": u64::from(n == 0), "duplicates": u64::from(n > 0)}));
+    }
+    let file = rusqlite::Connection::open(daemon.database()).expect("the file");
+    let stored = || file.query_row("select count(*) from receipt_info", [], |row| row.get::<_, i64>(0)).expect("counted");
+    assert_eq!(stored(), 1);
+    // What is pruned takes its words with it, and no others'.
+    let other = daemon.submit(&["+447700900002"]).await;
+    daemon.until(&other, "submitted").await;
+    for number in ["+447700900003", "+447700900004"] {
+        assert_eq!(daemon.post(&other, described(number, "22", number.as_bytes())).await.status, 200);
+    }
+    daemon.until(&id, "complete").await;
+    assert_eq!(stored(), 3);
+    clock.step(Duration::from_secs(3_600));
+    daemon.simulator.set_now(jiff::Timestamp::from_millisecond(clock.now().as_millis()).expect("a time"));
+    let pruned = daemon.api("POST", "/v1/prune", Some(json!({"older_than": "1m"}))).await.json();
+    assert_eq!((&pruned["batches"], stored()), (&json!(1), 2), "{pruned}");
+    assert_eq!(daemon.post(&other, described("+447700900005", "22", b"+447700900003")).await.status, 200);
+    assert_eq!(
+        daemon.post(&other, described("+447700900006", "22", format!("words 0 {}", "x".repeat(1_000)).as_bytes())).await.status,
+        200
+    );
+    assert_eq!(stored(), 3, "one of them is there already");
+    let log = daemon.get("/v1/receipts").await.json();
+    assert_eq!(log["items"][2]["description"], "+447700900003");
+    daemon.assert_books_balance().await;
+}
+
+/// Each of its items is compared with all receipts of its destination: the list gives way to others meanwhile.
+#[actix_web::test]
+async fn a_long_list_for_one_number_is_recorded_whole_and_its_excess_set_aside_as_one() {
+    let (daemon, id, _) = with_batch(Options::default()).await;
+    let list = |codes: std::ops::Range<usize>| {
+        let all: Vec<_> =
+            codes.map(|code| json!({"destination": ONE, "delivered": false, "receiptInfo": {"code": format!("{code:x}")}})).collect();
+        json!(all).to_string()
+    };
+    let answer = daemon.post(&id, list(0..2_000)).await.json();
+    assert_eq!((&answer["recorded"], &answer["duplicates"]), (&json!(1_000), &json!(0)), "{answer}");
+    assert_eq!(answer["quarantined"].as_array().map(Vec::len), Some(1), "{answer}");
+    let kept = daemon.get(&format!("/v1/quarantine/{}", answer["quarantined"][0])).await.json();
+    assert_eq!(kept["reason"], "1000 receipts: the destination has 1,000 distinct receipts already");
+    let kept: Vec<serde_json::Value> = serde_json::from_str(kept["body"].as_str().expect("a body")).expect("a list");
+    assert_eq!((kept.len(), &kept[999]["receiptInfo"]["code"]), (1_000, &json!("7cf")));
+    assert_eq!(daemon.post(&id, list(0..1_000)).await.json(), json!({"recorded": 0, "duplicates": 1_000}));
     daemon.assert_books_balance().await;
 }
 

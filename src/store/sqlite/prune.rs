@@ -1,5 +1,7 @@
 //! How long things are kept: pruning, and copies.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::handle::Sqlite;
@@ -12,6 +14,10 @@ use crate::store::error::StoreError;
 
 /// Destinations, or bodies, that go in one transaction: some milliseconds.
 const AT_A_TIME: usize = 500;
+/// Receipts that are read in one go.
+const LOG_AT_A_TIME: i64 = 50_000;
+/// Receipts that one looks through for each code and description there is, to find those that nothing names.
+const LOG_PER_INFO: i64 = 10_000;
 
 pub(super) async fn prune(db: &Sqlite, settled_before: Timestamp, dry_run: bool) -> Result<Pruned, StoreError> {
     let before = settled_before.as_millis();
@@ -33,7 +39,70 @@ pub(super) async fn prune(db: &Sqlite, settled_before: Timestamp, dry_run: bool)
             pruned.receipts += of_batch.receipts;
         }
     }
+    if !dry_run && pruned.receipts > 0 {
+        delete_unnamed_infos(db).await?;
+    }
     Ok(pruned)
+}
+
+/// Deletes codes and descriptions that no receipt names any more. There is no index by which one would find them: the log is
+/// read once, a page at a time, where there are so many of them that it is worth it.
+async fn delete_unnamed_infos(db: &Sqlite) -> Result<(), StoreError> {
+    let is_worth_it: bool = db
+        .read(|conn| {
+            let sql = "select (select count(*) from receipt_info) * :each >= (select ifnull(max(id) - min(id), 0) from receipt)";
+            conn.query_row(sql, named_params! {":each": LOG_PER_INFO}, |row| row.get(0))
+        })
+        .await?;
+    if !is_worth_it {
+        return Ok(());
+    }
+    let all: Vec<i64> = db.read(|conn| conn.prepare("select id from receipt_info")?.query_map([], |row| row.get(0))?.collect()).await?;
+    let (mut named, mut after) = (HashSet::new(), 0);
+    loop {
+        let (page, last) = db.read(move |conn| infos_named(conn, after)).await?;
+        named.extend(page);
+        match last {
+            Some(last) => after = last,
+            None => break,
+        }
+    }
+    let unnamed: Vec<i64> = all.into_iter().filter(|id| !named.contains(id)).collect();
+    for some in unnamed.chunks(AT_A_TIME) {
+        let some = some.to_vec();
+        db.write(some.len(), move |w| {
+            // What came meanwhile may say the same again.
+            let (mut named, mut after) = (HashSet::new(), after);
+            loop {
+                let (page, last) = infos_named(w.tx.conn, after)?;
+                named.extend(page);
+                match last {
+                    Some(last) => after = last,
+                    None => break,
+                }
+            }
+            let mut delete = w.tx.conn.prepare_cached("delete from receipt_info where id = ?1")?;
+            for id in some.iter().filter(|id| !named.contains(id)) {
+                delete.execute([id])?;
+            }
+            w.recorder.infos.forget();
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// The codes and descriptions that the next receipts of the log name, and the last of these; `None` past the end.
+fn infos_named(conn: &Connection, after: i64) -> rusqlite::Result<(HashSet<i64>, Option<i64>)> {
+    let mut statement = conn.prepare_cached("select id, info from receipt where id > :after order by id limit :some")?;
+    let mut rows = statement.query(named_params! {":after": after, ":some": LOG_AT_A_TIME})?;
+    let (mut named, mut last) = (HashSet::new(), None);
+    while let Some(row) = rows.next()? {
+        last = Some(row.get(0)?);
+        named.extend(row.get::<_, Option<i64>>(1)?);
+    }
+    Ok((named, last))
 }
 
 async fn prune_batch(db: &Sqlite, batch: i64, settled_before: Timestamp) -> Result<bool, StoreError> {

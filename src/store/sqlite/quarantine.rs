@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::failure::JobError;
 use super::handle::Sqlite;
+use super::record::Place;
 use super::rows::uuid;
 use crate::api;
 use crate::domain::{Incoming, Recorded, Source, Timestamp};
@@ -54,7 +56,16 @@ pub(super) async fn replay(db: &Sqlite, id: i64, incoming: Incoming) -> Result<O
     let bounds = QuarantineBounds { max_count: 0, max_bytes: 0 }; // what is in the quarantine is not quarantined anew
     let outcome = db
         .write(incoming.items.len().max(1), move |w| {
-            let recorded = w.record(&incoming, bounds)?;
+            let mut recorded = Recorded::default();
+            let mut next = Some(Place::default());
+            while let Some(from) = next {
+                let part = w.record(&incoming, &from, bounds)?;
+                if part.quarantine_is_full {
+                    return Err(JobError::Refused(StoreError::QuarantineFull));
+                }
+                recorded.add(part.done);
+                next = part.next;
+            }
             w.tx.conn.execute("update quarantine set state = 'replayed' where id = :id", named_params! {":id": id})?;
             Ok(recorded)
         })

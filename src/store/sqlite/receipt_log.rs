@@ -1,8 +1,11 @@
 //! The log of receipts: adding to it, and reading it.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::handle::Sqlite;
+use super::record::{AT_LEAST, Part, Place};
 use super::rows::{StoredIdentifier, display_number, next_page, outcome_of, source_of};
 use crate::api;
 use crate::domain::{Incoming, ReceiptCode, Recorded, Timestamp};
@@ -13,11 +16,24 @@ use crate::store::filters::ReceiptFilter;
 const LOG_ROWS_PER_PAGE: i64 = 20_000;
 
 pub(super) async fn record(db: &Sqlite, incoming: Incoming) -> Result<Recorded, StoreError> {
-    let bounds = db.shared.quarantine;
-    let source = incoming.source;
-    let recorded = db.write(incoming.items.len().max(1), move |w| w.record(&incoming, bounds)).await?;
-    recorded.outcomes.iter().for_each(|outcome| db.shared.queue.metrics.receipt(source, *outcome));
-    Ok(recorded)
+    let (bounds, source, count) = (db.shared.quarantine, incoming.source, incoming.items.len());
+    let counted = |part: &Part| part.done.outcomes.iter().for_each(|outcome| db.shared.queue.metrics.receipt(source, *outcome));
+    if count <= AT_LEAST {
+        let part = db.write(count.max(1), move |w| w.record(&incoming, &Place::default(), bounds)).await?;
+        counted(&part);
+        return if part.quarantine_is_full { Err(StoreError::QuarantineFull) } else { Ok(part.done) };
+    }
+    let incoming = Arc::new(incoming);
+    let (mut done, mut is_full, mut next) = (Recorded::default(), false, Some(Place::default()));
+    while let Some(from) = next {
+        let incoming = incoming.clone();
+        let part = db.write(count - from.item, move |w| w.record(&incoming, &from, bounds)).await?;
+        counted(&part);
+        done.add(part.done);
+        is_full |= part.quarantine_is_full;
+        next = part.next;
+    }
+    if is_full { Err(StoreError::QuarantineFull) } else { Ok(done) }
 }
 
 pub(super) async fn receipts(

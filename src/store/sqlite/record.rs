@@ -3,6 +3,8 @@
 //! This is the hot path. For the usual receipt, the first of its destination, it is one update by
 //! primary key and one append to the log; counters are summed up per batch and commit.
 
+use std::time::Duration;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
 use super::counters::Counters;
@@ -10,7 +12,7 @@ use super::failure::JobError;
 use super::forgotten::{has_destination, stand_in, without_number};
 use super::infos::Infos;
 use super::rows::{AsIdentifier, count, key, newest_receipt, outcome_number, source_number};
-use super::set_aside::set_aside;
+use super::set_aside::{has_room, set_aside};
 use super::tx::Tx;
 use crate::domain::{
     BatchId, BatchSoFar, Identifier, Incoming, Item, Outcome, Receipt, ReceiptCode, ReceiptCounts, Recorded, Said, Seen, Verdict, proves,
@@ -55,6 +57,60 @@ fn prepared<'s, 'c>(
     })
 }
 
+/// So many items of a list are recorded before it gives way.
+pub(super) const AT_LEAST: usize = 32;
+/// How long a transaction may have taken when a list gives way: others wait for it, and each item of a list can be made as
+/// slow as the receipts that its destination has.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// So much excess of a list is set aside one by one; more of it is one item.
+const ONE_BY_ONE: usize = 100;
+
+/// What became of a part of what came.
+#[derive(Default)]
+pub(super) struct Part {
+    pub done: Recorded,
+    /// Something could not be set aside.
+    pub quarantine_is_full: bool,
+    /// Where to go on.
+    pub next: Option<Place>,
+}
+
+/// How far the recording of a list has come.
+#[derive(Default)]
+pub(super) struct Place {
+    pub item: usize,
+    /// The items before it that are too much, and why.
+    excess: Vec<(usize, &'static str)>,
+}
+
+impl Part {
+    fn set_aside(&mut self, tx: &Tx<'_>, bounds: QuarantineBounds, incoming: &Incoming, reason: &str, body: &[u8]) -> rusqlite::Result<()> {
+        match set_aside(tx, bounds, incoming.batch, reason, body)? {
+            Some(id) => self.done.quarantined.push(id),
+            None => self.quarantine_is_full = true,
+        }
+        Ok(())
+    }
+
+    fn set_excess_aside(
+        &mut self,
+        tx: &Tx<'_>,
+        bounds: QuarantineBounds,
+        incoming: &Incoming,
+        excess: &[(usize, &str)],
+    ) -> rusqlite::Result<()> {
+        let bodies = excess.iter().map(|(at, _)| match &incoming.items[*at] {
+            Item::Understood(receipt) => receipt.body.clone().unwrap_or_else(|| receipt.to_callback().into_bytes()),
+            Item::NotUnderstood { .. } => Vec::new(), // is no excess
+        });
+        if let ([(_, reason), ..], true) = (excess, excess.len() > ONE_BY_ONE) {
+            let list = [b"[", &*bodies.collect::<Vec<_>>().join(&b','), b"]"].concat();
+            return self.set_aside(tx, bounds, incoming, &format!("{} receipts: {reason}", excess.len()), &list);
+        }
+        excess.iter().zip(bodies).try_for_each(|((_, reason), body)| self.set_aside(tx, bounds, incoming, reason, &body))
+    }
+}
+
 /// What the writer remembers from one transaction to the next, to record without reading.
 #[derive(Default)]
 pub(super) struct Recorder {
@@ -81,48 +137,61 @@ impl Recorder {
         Self { next_receipt: self.next_receipt, any_forgotten: self.any_forgotten, ..Self::default() }
     }
 
-    /// Records what came, item by item; what cannot be recorded is set aside.
+    /// Records what came from an item on; what cannot be recorded is set aside. Where there are many, it gives way to others
+    /// after a while.
     pub fn record(
         &mut self,
         tx: &Tx<'_>,
         usual: &mut Usual<'_>,
         incoming: &Incoming,
+        from: &Place,
         bounds: QuarantineBounds,
-    ) -> Result<Recorded, JobError> {
-        let mut done = Recorded::default();
+    ) -> Result<Part, JobError> {
+        let mut part = Part::default();
         if self.counters.load(tx, incoming.batch)?.is_none() {
             if !is_pruned(tx.conn, incoming.batch)? {
-                done.quarantined.push(set_aside(tx, bounds, incoming.batch, "there is no such batch in this database", &incoming.body)?);
+                part.set_aside(tx, bounds, incoming, "there is no such batch in this database", &incoming.body)?;
             }
-            return Ok(done);
+            return Ok(part);
         }
-        for item in &incoming.items {
+        // Asked first: a list is not taken by halves, and whoever fills the quarantine must not spoil the work of others.
+        let strange = incoming.items.iter().skip(from.item).filter_map(|item| match item {
+            Item::NotUnderstood { at, .. } => Some(at.len()),
+            Item::Understood(_) => None,
+        });
+        let (count, bytes) = strange.fold((0, 0), |(count, bytes), of_this| (count + 1, bytes + of_this as u64));
+        if count > 0 && !has_room(tx, bounds, count, bytes)? {
+            part.quarantine_is_full = true;
+            return Ok(part);
+        }
+        let mut excess = from.excess.clone();
+        for (item_at, item) in incoming.items.iter().enumerate().skip(from.item) {
+            if item_at >= from.item + AT_LEAST && tx.since.elapsed() > PATIENCE {
+                part.next = Some(Place { item: item_at, excess });
+                return Ok(part);
+            }
             match item {
                 Item::Understood(receipt) => match self.record_one(tx, usual, incoming, receipt)? {
                     Verdict::New { outcome, .. } => {
-                        done.recorded += 1;
-                        done.outcomes.push(outcome);
+                        part.done.recorded += 1;
+                        part.done.outcomes.push(outcome);
                     }
-                    Verdict::Duplicate => done.duplicates += 1,
-                    Verdict::Excess(reason) => {
-                        let body = receipt.body.clone().unwrap_or_else(|| receipt.to_callback().into_bytes());
-                        done.quarantined.push(set_aside(tx, bounds, incoming.batch, reason, &body)?);
-                    }
+                    Verdict::Duplicate => part.done.duplicates += 1,
+                    Verdict::Excess(reason) => excess.push((item_at, reason)),
                 },
                 Item::NotUnderstood { reason, at } => {
-                    let body = incoming.body.get(at.clone()).unwrap_or(&incoming.body);
-                    done.quarantined.push(set_aside(tx, bounds, incoming.batch, reason, body)?);
+                    part.set_aside(tx, bounds, incoming, reason, incoming.body.get(at.clone()).unwrap_or(&incoming.body))?;
                 }
             }
         }
-        Ok(done)
+        part.set_excess_aside(tx, bounds, incoming, &excess)?;
+        Ok(part)
     }
 
     fn record_one(&mut self, tx: &Tx<'_>, usual: &mut Usual<'_>, incoming: &Incoming, receipt: &Receipt) -> Result<Verdict, JobError> {
         let Some(tally) = self.counters.load(tx, incoming.batch)? else { return Ok(Verdict::Duplicate) }; // it was there just now
         let blanked = if self.any_forgotten { without_number(tx, tally.batch, receipt)? } else { None };
         let receipt = blanked.as_ref().unwrap_or(receipt);
-        let info = self.infos.of(tx.conn, receipt)?;
         let id = self.next_receipt;
 
         // The usual case first: nothing was said of this destination so far.
@@ -151,6 +220,8 @@ impl Recorder {
             verdict
         };
         if let Verdict::New { outcome, first, counts, .. } = verdict {
+            // Not before: a receipt that is known already, in other words, must not be able to fill the table of words.
+            let info = self.infos.of(tx.conn, receipt)?;
             LogEntry { id, number, again: !first, outcome, info, receipt }.append(tx, usual, incoming, tally.batch)?;
             tally.add(id, counts, proves(incoming.source, outcome), receipt.batchuuid.as_ref());
             self.next_receipt += 1;

@@ -2,14 +2,21 @@
 
 use rusqlite::named_params;
 
-use super::failure::JobError;
 use super::tx::Tx;
 use crate::domain::BatchId;
-use crate::store::error::StoreError;
 use crate::store::settings::QuarantineBounds;
 
-/// Sets a body aside, in the quarantine. At the bound the oldest that is done with goes first; where all are waiting, it is refused.
-pub(super) fn set_aside(tx: &Tx<'_>, bounds: QuarantineBounds, batch: BatchId, reason: &str, body: &[u8]) -> Result<i64, JobError> {
+/// Whether so many items with so many bytes find room in the quarantine, beside all that waits there.
+pub(super) fn has_room(tx: &Tx<'_>, bounds: QuarantineBounds, items: u64, bytes: u64) -> rusqlite::Result<bool> {
+    tx.conn.prepare_cached("select items, bytes from quarantine_tally where state = 'waiting'")?.query_row([], |row| {
+        let (waiting, waiting_bytes) = (row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs());
+        Ok(waiting + items <= bounds.max_count && waiting_bytes + bytes <= bounds.max_bytes)
+    })
+}
+
+/// Sets a body aside, in the quarantine. At the bound the oldest that is done with goes first. `None`: all are waiting, and
+/// there is no room.
+pub(super) fn set_aside(tx: &Tx<'_>, bounds: QuarantineBounds, batch: BatchId, reason: &str, body: &[u8]) -> rusqlite::Result<Option<i64>> {
     loop {
         let (items, bytes): (u64, u64) = tx
             .conn
@@ -23,13 +30,13 @@ pub(super) fn set_aside(tx: &Tx<'_>, bounds: QuarantineBounds, batch: BatchId, r
             .prepare_cached("delete from quarantine where id = (select min(id) from quarantine where state <> 'waiting')")?
             .execute([])?;
         if gone == 0 {
-            return Err(JobError::Refused(StoreError::QuarantineFull));
+            return Ok(None);
         }
     }
-    Ok(tx
-        .conn
+    tx.conn
         .prepare_cached("insert into quarantine (batch, received_at, reason, body) values (:batch, :now, :reason, :body) returning id")?
         .query_row(named_params! {":batch": batch.to_string(), ":now": tx.now.as_millis(), ":reason": reason, ":body": body}, |row| {
             row.get(0)
-        })?)
+        })
+        .map(Some)
 }

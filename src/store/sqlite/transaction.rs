@@ -1,9 +1,9 @@
 //! What the jobs of one transaction share.
 
 use super::failure::JobError;
-use super::record::{Recorder, Usual};
+use super::record::{Part, Place, Recorder, Usual};
 use super::tx::Tx;
-use crate::domain::{Incoming, Recorded};
+use crate::domain::Incoming;
 use crate::store::queue::Transactions;
 use crate::store::settings::QuarantineBounds;
 
@@ -29,9 +29,9 @@ impl<'c> Writing<'c> {
         Ok(self.tx)
     }
 
-    /// Records what came; what cannot be recorded goes into the quarantine.
-    pub fn record(&mut self, incoming: &Incoming, bounds: QuarantineBounds) -> Result<Recorded, JobError> {
-        self.recorder.record(&self.tx, &mut self.usual, incoming, bounds)
+    /// Records what came from an item on; what cannot be recorded goes into the quarantine.
+    pub fn record(&mut self, incoming: &Incoming, from: &Place, bounds: QuarantineBounds) -> Result<Part, JobError> {
+        self.recorder.record(&self.tx, &mut self.usual, incoming, from, bounds)
     }
 }
 

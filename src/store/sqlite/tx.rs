@@ -1,6 +1,7 @@
 //! One transaction of the writer.
 
 use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
 
 use rusqlite::Connection;
 
@@ -14,12 +15,14 @@ pub(super) struct Tx<'c> {
     pub conn: &'c Connection,
     /// One time for all of the transaction.
     pub now: Timestamp,
+    /// When it began, by a clock that nobody sets.
+    pub since: Instant,
     identity: &'c Mutex<Identity>,
 }
 
 impl<'c> Tx<'c> {
     pub fn new(conn: &'c Connection, now: Timestamp, identity: &'c Mutex<Identity>) -> Self {
-        Self { conn, now, identity }
+        Self { conn, now, since: Instant::now(), identity }
     }
 
     /// The keys of what stands for numbers and contents.
