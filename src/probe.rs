@@ -51,6 +51,29 @@ pub enum Reached {
     No(String),
 }
 
+/// What is known of the public URL. Clones share it.
+#[derive(Clone, Default)]
+pub struct PublicUrl(Arc<Mutex<Option<bool>>>);
+
+impl PublicUrl {
+    /// Whether it reached this daemon when it was tried last; `None`: it was not tried yet.
+    pub fn reached_us(&self) -> Option<bool> {
+        *lock(&self.0)
+    }
+
+    /// It was tried. What changes for the worse or the better is logged.
+    pub fn note(&self, reached: &Reached) {
+        let before = lock(&self.0).replace(*reached == Reached::Yes);
+        match reached {
+            Reached::No(why) if before != Some(false) => {
+                log::warn!("public_url does not reach this daemon, so receipts may not arrive: {why} (`receiptd doctor` says more)");
+            }
+            Reached::Yes if before == Some(false) => log::info!("public_url reaches this daemon again"),
+            _ => {}
+        }
+    }
+}
+
 /// Sends probes. Belongs to the thread that it was made on.
 pub struct Prober {
     client: Client,

@@ -19,9 +19,7 @@ const LARGEST_REPLAYED: u64 = 16 << 20;
 /// # Errors
 /// Nothing may be acknowledged; whoever sent it may send it again.
 pub async fn callback(store: &Store, batch: BatchId, body: Vec<u8>) -> Result<Recorded, StoreError> {
-    let recorded = store.record(Incoming { batch, source: Source::Webhook, items: read(&body), body }).await?;
-    store.metrics().repeats(recorded.duplicates);
-    Ok(recorded)
+    store.record(Incoming { batch, source: Source::Webhook, items: read(&body), body }).await
 }
 
 /// Records what the provider answered when it was asked about a batch.

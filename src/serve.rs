@@ -29,7 +29,8 @@ use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
 use crate::http::{ApiState, BodyBudget, Connections, Feed, PublicState, head, listener, logged, private_routes, public_routes};
-use crate::probe::{Prober, Probes};
+use crate::metrics::Metrics;
+use crate::probe::{Prober, Probes, PublicUrl};
 use crate::provider::{self, Provider, Standing};
 use crate::reconcile::{Deadline, Patience, Reconciler};
 use crate::retention::Terms;
@@ -103,6 +104,7 @@ pub struct Listeners {
 pub struct Bound {
     config: DaemonConfig,
     clock: Clock,
+    metrics: Arc<Metrics>,
     public: TcpListener,
     private: TcpListener,
     store: Store,
@@ -133,10 +135,22 @@ pub fn bind(config: DaemonConfig, clock: Clock, listeners: Listeners) -> Result<
         },
     };
     Provider::new(provider_settings(&config))?;
-    let (store, found) = Store::open(&settings, &clock)?;
+    let metrics = Arc::new(Metrics::default());
+    let (store, found) = Store::open(&settings, &clock, metrics.clone())?;
     let secrets =
         store.callback_secrets().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the identity file holds no secret"))?;
-    Ok(Bound { config, clock, public, private, store, token, secrets: Arc::new(RwLock::new(secrets)), found, manager: Manager::default() })
+    Ok(Bound {
+        config,
+        clock,
+        metrics,
+        public,
+        private,
+        store,
+        token,
+        secrets: Arc::new(RwLock::new(secrets)),
+        found,
+        manager: Manager::default(),
+    })
 }
 
 impl Bound {
@@ -180,20 +194,21 @@ impl Bound {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         self.announce();
         let (public_address, private_address) = (self.public_address()?, self.private_address()?);
-        let Self { config, clock, public, private, store, token, secrets, manager, .. } = self;
+        let Self { config, clock, metrics, public, private, store, token, secrets, manager, .. } = self;
         let patience = config.config.shutdown_timeout;
         let (stop, stopping) = watch::channel(false);
         let standing = Standing::default();
         let reported_standing = standing.clone();
         let callbacks = config.public_url.join("callbacks");
         let probes = Probes::default();
+        let public_url = PublicUrl::default();
         let missed = Arc::new(AtomicU64::new(0));
 
         let (probed_callbacks, probed_secrets, probed) = (callbacks.clone(), secrets.clone(), probes.clone());
-        let public_connections =
-            Connections::new(config.config.callback.max_connections, Clock::system()).counted_by(store.metrics().clone());
+        let public_connections = Connections::new(config.config.callback.max_connections, Clock::system()).with_metrics(metrics.clone());
         let public_state = Data::new(PublicState {
             store: store.clone(),
+            metrics: metrics.clone(),
             prefix: config.public_url.prefix().to_owned(),
             secrets: secrets.clone(),
             max_body: config.config.callback.max_body.as_u64(),
@@ -218,6 +233,7 @@ impl Bound {
         let for_api = config.clone();
         let deadline = Arc::new(Deadline::new(clock.clone(), config.config.reconcile.deadline));
         let api_deadline = deadline.clone();
+        let (api_metrics, api_public_url) = (metrics.clone(), public_url.clone());
         let (api_store, api_clock, api_standing, api_callbacks) = (store.clone(), clock.clone(), standing.clone(), callbacks.clone());
         let private = listener::serve(private, private_connections.clone(), 2, patience, false, move || {
             give_way();
@@ -230,7 +246,9 @@ impl Bound {
                     numbers: NumberReader::new(for_api.config.provider.default_region),
                 },
                 standing: api_standing.clone(),
-                provider: checked_provider(&for_api).with_metrics(api_store.metrics().clone()),
+                provider: checked_provider(&for_api).with_metrics(api_metrics.clone()),
+                metrics: api_metrics.clone(),
+                public_url: api_public_url.clone(),
                 prober: Prober::new(api_callbacks.clone(), secrets.clone(), probes.clone()),
                 after: for_api.config.reconcile.after,
                 deadline: api_deadline.clone(),
@@ -245,7 +263,7 @@ impl Bound {
         let handles = [public.handle(), private.handle()];
         let mut servers = vec![rt::spawn(public), rt::spawn(private)];
 
-        let provider = Rc::new(Provider::new(provider_settings(&config))?.with_metrics(store.metrics().clone()));
+        let provider = Rc::new(Provider::new(provider_settings(&config))?.with_metrics(metrics.clone()));
         let rate = config.config.provider.rate.map(std::num::NonZeroU32::get);
         let submitter = Rc::new(Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, rate, standing.clone()));
         let mut submitting: Vec<rt::task::JoinHandle<()>> = (0..config.config.provider.concurrency)
@@ -257,7 +275,7 @@ impl Bound {
             .reporting_to(standing);
         let reconciling = rt::spawn(reconcile(reconciler));
         let terms = Terms { receipts: config.config.retention.receipts, messages: config.config.retention.messages };
-        let probing = rt::spawn(probe(Prober::new(probed_callbacks, probed_secrets, probed), store.clone()));
+        let probing = rt::spawn(probe(Prober::new(probed_callbacks, probed_secrets, probed), public_url));
         let retaining = rt::spawn(retain(store.clone(), provider.clone(), clock.clone(), terms));
         let codes = rt::spawn(keep_codes(store.clone(), provider, clock));
         let connections = [public_connections, private_connections];

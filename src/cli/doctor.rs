@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_a_look_finds_is_not_told_twice() {
-        let noticed = degraded("public_url does not lead here".into());
+        let noticed = degraded("public_url does not reach this daemon".into());
         assert!(noticed.mend.as_ref().is_some_and(|mend| mend.contains("callback.listen")));
         assert!(is_told_by(&[Finding::bad("public URL", "refused", "DNS")], &noticed));
         assert!(!is_told_by(&[Finding::good("public URL", "leads here"), Finding::bad("provider", "no", "key")], &noticed));

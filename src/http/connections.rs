@@ -79,7 +79,7 @@ impl Connections {
 
     /// Counts in `metrics` the connections that fail.
     #[must_use]
-    pub fn counted_by(self, metrics: Arc<Metrics>) -> Self {
+    pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
         Self(self.0, Some(metrics))
     }
 

@@ -55,8 +55,8 @@ async fn degraded(state: &ApiState) -> Vec<String> {
                 .into(),
         );
     }
-    if state.store.metrics().public_url_reachable() == Some(false) {
-        degraded.push("public_url does not lead here: receipts may not arrive (`receiptd doctor` says more)".into());
+    if state.public_url.reached_us() == Some(false) {
+        degraded.push("public_url does not reach this daemon, so receipts may not arrive (`receiptd doctor` says more)".into());
     }
     degraded
 }
@@ -64,9 +64,10 @@ async fn degraded(state: &ApiState) -> Vec<String> {
 /// `GET /metrics`: in the format that the `Accept` header asks for.
 pub(super) async fn metrics(request: HttpRequest, state: Data<ApiState>) -> Answer {
     let format = if accept::prefers_openmetrics(request.headers()) { Format::OpenMetrics } else { Format::Classic };
-    let gauges = state.store.gauges(state.after).await?;
+    let mut gauges = state.store.gauges(state.after).await?;
+    gauges.public_url_reachable = state.public_url.reached_us();
     let process = actix_web::web::block(Process::read).await.map_err(|_| StoreError::Closing)?;
-    let shown = metrics::render(state.store.metrics().clone(), gauges, process, format).map_err(|_| StoreError::Busy)?;
+    let shown = metrics::render(state.metrics.clone(), gauges, process, format).map_err(|_| StoreError::Busy)?;
     Ok(HttpResponse::Ok().content_type(format.content_type()).body(shown))
 }
 

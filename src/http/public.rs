@@ -14,6 +14,7 @@ use super::error::ApiError;
 use crate::api::Acknowledgement;
 use crate::domain::{BatchId, CallbackSecrets};
 use crate::lock;
+use crate::metrics::Metrics;
 use crate::probe::Probes;
 use crate::receive::{self, Packing};
 use crate::secret::Echo;
@@ -23,6 +24,8 @@ use crate::store::{Store, StoreError};
 pub struct PublicState {
     /// The store.
     pub store: Store,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// The path of `public_url`, which a proxy may strip on the way or not.
     pub prefix: String,
     /// What tokens are checked with.
@@ -44,7 +47,7 @@ pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data
     let started = Instant::now();
     let answer = answer(request, payload, &state).await;
     let status = answer.as_ref().map_or_else(|error| error.status_code().as_u16(), |answer| answer.status().as_u16());
-    state.store.metrics().callback(status, started.elapsed());
+    state.metrics.callback(status, started.elapsed());
     answer
 }
 

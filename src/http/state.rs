@@ -7,7 +7,8 @@ use super::body::BodyBudget;
 use super::feed::Feed;
 use crate::clock::Clock;
 use crate::domain::CallbackSecrets;
-use crate::probe::Prober;
+use crate::metrics::Metrics;
+use crate::probe::{Prober, PublicUrl};
 use crate::provider::{Provider, Standing};
 use crate::reconcile::Deadline;
 use crate::secret::Secret;
@@ -32,8 +33,12 @@ pub struct ApiState {
     pub deadline: Arc<Deadline>,
     /// `callback.max_body`, in bytes.
     pub max_body: u64,
-    /// Asks whether the public URL leads here.
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Asks whether the public URL reaches this daemon.
     pub prober: Prober,
+    /// What it found.
+    pub public_url: PublicUrl,
     /// The receipts as they come.
     pub feed: Feed,
     /// The memory that the bodies of requests share.

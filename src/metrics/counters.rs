@@ -3,7 +3,7 @@
 //! Counting is one addition to one number: whoever counts neither locks nor allocates. What the tables of the
 //! database say is looked up when somebody asks.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::histogram::Histogram;
@@ -103,10 +103,6 @@ pub struct Metrics {
     pub(super) commit_rows: Histogram,
     pub(super) provider: [[AtomicU64; ENDINGS.len()]; CALLS.len()],
     pub(super) provider_took: [Histogram; CALLS.len()],
-    /// Posted again word for word: such receipts leave no trace in the database.
-    pub(super) repeated: AtomicU64,
-    /// Of the public URL: below zero while nobody knows, else 0 or 1.
-    pub(super) reachable: AtomicI64,
 }
 
 impl Default for Metrics {
@@ -121,8 +117,6 @@ impl Default for Metrics {
             commit_rows: Histogram::new(&ROWS),
             provider: Default::default(),
             provider_took: std::array::from_fn(|_| Histogram::new(&SECONDS)),
-            repeated: AtomicU64::new(0),
-            reachable: AtomicI64::new(-1),
         }
     }
 }
@@ -135,18 +129,6 @@ impl Metrics {
         if let (Some(source), Some(outcome)) = (source, outcome) {
             self.receipts[source][outcome].fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Receipts were posted that had been recorded before.
-    pub fn repeats(&self, receipts: u64) {
-        if receipts > 0 {
-            self.repeated.fetch_add(receipts, Ordering::Relaxed);
-        }
-    }
-
-    /// How many those were.
-    pub fn repeated(&self) -> u64 {
-        self.repeated.load(Ordering::Relaxed)
     }
 
     /// A request to the public listener was answered.
@@ -176,18 +158,5 @@ impl Metrics {
         let Some(place) = CALLS.iter().position(|(known, _)| *known == call) else { return };
         self.provider[place][ending.place()].fetch_add(1, Ordering::Relaxed);
         self.provider_took[place].observe(took.as_secs_f64());
-    }
-
-    /// The public URL was tried.
-    pub fn public_url(&self, leads_here: bool) {
-        self.reachable.store(i64::from(leads_here), Ordering::Relaxed);
-    }
-
-    /// Whether the public URL led here when it was tried last; `None`: it was not tried yet.
-    pub fn public_url_reachable(&self) -> Option<bool> {
-        match self.reachable.load(Ordering::Relaxed) {
-            ..0 => None,
-            found => Some(found == 1),
-        }
     }
 }

@@ -37,6 +37,8 @@ pub struct Gauges {
     pub wal_bytes: u64,
     /// What is free on its disk.
     pub disk_free_bytes: Option<u64>,
+    /// Whether the public URL reached this daemon when it was tried last.
+    pub public_url_reachable: Option<bool>,
 }
 
 /// All metrics, as text.
@@ -144,14 +146,14 @@ impl Scrape {
     }
 
     fn health(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let Self { metrics, gauges, .. } = self;
+        let gauges = &self.gauges;
         for (name, help, number) in [
             ("receiptd_silent_batches", "Submitted, past reconcile.after, and not one receipt", Some(gauges.silent_batches)),
             ("receiptd_quarantined", "Callbacks in the quarantine that wait for a decision", Some(gauges.quarantined)),
             (
                 "receiptd_public_url_reachable",
-                "Whether the public URL led here when it was tried last",
-                metrics.public_url_reachable().map(u64::from),
+                "Whether the public URL reached this daemon when it was tried last",
+                gauges.public_url_reachable.map(u64::from),
             ),
             ("receiptd_disk_free_bytes", "Free on the disk of the database", gauges.disk_free_bytes),
         ] {

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::http::{Connections, IDLE};
-use crate::probe::{Prober, Reached};
+use crate::probe::{Prober, PublicUrl, Reached};
 use crate::provider::Provider;
 use crate::reconcile::{self, Reconciler};
 use crate::retention::{self, Terms};
@@ -17,7 +17,7 @@ use crate::submit::{Step, Submitter};
 /// The longest that a worker sleeps without looking.
 const NAP: Duration = Duration::from_secs(30);
 
-/// How often it is tried whether the public URL leads here, and while it does not.
+/// How often it is tried whether the public URL reaches this daemon, and while it does not.
 const PROBE_EVERY: Duration = Duration::from_secs(5 * 60);
 const PROBE_AGAIN: Duration = Duration::from_secs(60);
 
@@ -66,19 +66,11 @@ pub(super) async fn reconcile(reconciler: Reconciler) {
     }
 }
 
-/// Tries every few minutes whether the public URL leads here; sooner while it does not.
-pub(super) async fn probe(prober: Prober, store: Store) {
+/// Tries every few minutes whether the public URL reaches this daemon; sooner while it does not.
+pub(super) async fn probe(prober: Prober, public_url: PublicUrl) {
     loop {
-        let before = store.metrics().public_url_reachable();
         let reached = prober.probe(0).await;
-        match &reached {
-            Reached::No(why) if before != Some(false) => {
-                log::warn!("public_url does not lead here, receipts may not arrive: {why} (`receiptd doctor` says more)");
-            }
-            Reached::Yes if before == Some(false) => log::info!("public_url leads here again"),
-            _ => {}
-        }
-        store.metrics().public_url(reached == Reached::Yes);
+        public_url.note(&reached);
         tokio::time::sleep(if reached == Reached::Yes { PROBE_EVERY } else { PROBE_AGAIN }).await;
     }
 }

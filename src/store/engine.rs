@@ -1,7 +1,6 @@
 //! The contract between the store and a database engine, whole.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{futures::Notified, watch};
@@ -13,7 +12,7 @@ use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
 use crate::domain::{
     Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Timestamp, Tracked,
 };
-use crate::metrics::{Gauges, Metrics};
+use crate::metrics::Gauges;
 
 /// What a database engine does for the store. Clones share one database.
 ///
@@ -49,9 +48,6 @@ pub(super) trait Engine: Clone + Send + Sync + 'static {
 
     /// Completes when nothing can be recorded any more before a new start, and nothing would be lost by one.
     async fn ended(&self);
-
-    /// Where all who share the store count.
-    fn metrics(&self) -> &Arc<Metrics>;
 
     /// Receipts, or as much work, that wait to be written.
     fn queue_depth(&self) -> usize;
@@ -170,7 +166,7 @@ pub(super) trait Engine: Clone + Send + Sync + 'static {
     /// What the metrics show of the data. `after`: the silence after which a submitted batch counts as silent. No scan.
     async fn gauges(&self, after: Duration) -> Result<Gauges, StoreError>;
 
-    /// The provider's habits, out of the newest batches that it has named.
+    /// The provider's habits, out of the newest batches that it has named; `repeated` is counted above the engine.
     async fn traffic(&self) -> Result<Traffic, StoreError>;
 
     /// Receipt codes with their meaning, in order of the codes as numbers.

@@ -69,19 +69,19 @@ pub(super) struct Queue<X> {
     pub outbox: Notify,
     /// The newest receipt that is committed.
     pub newest_receipt: watch::Sender<i64>,
-    /// Where all who share the store count.
     pub metrics: Arc<Metrics>,
 }
 
 impl<X: Transactions + 'static> Queue<X> {
-    pub fn new() -> Self {
+    /// Counts commits in `metrics`.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             waiting: Mutex::new(Waiting { jobs: Vec::new(), rows: 0, closing: false, asleep: false }),
             arrived: Condvar::new(),
             trouble: Mutex::default(),
             outbox: Notify::new(),
             newest_receipt: watch::Sender::new(0),
-            metrics: Arc::default(),
+            metrics,
         }
     }
 

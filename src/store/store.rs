@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{futures::Notified, watch};
@@ -15,14 +16,19 @@ use super::sqlite::Sqlite;
 use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
 use crate::clock::Clock;
 use crate::domain::{
-    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Timestamp, Tracked,
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Source, Timestamp,
+    Tracked,
 };
 use crate::metrics::{Gauges, Metrics};
 
 /// The store. Clones share it. What each method means, which errors it has and what calling it again does, is written in
 /// `store/engine.rs`.
 #[derive(Clone)]
-pub struct Store(Kind);
+pub struct Store {
+    engine: Kind,
+    /// Receipts that were posted again word for word since the start.
+    repeated: Arc<AtomicU64>,
+}
 
 #[derive(Clone)]
 enum Kind {
@@ -32,7 +38,7 @@ enum Kind {
 /// Has the engine do it, whichever it is.
 macro_rules! with {
     ($store:expr, $db:ident => $what:expr) => {
-        match &$store.0 {
+        match &$store.engine {
             Kind::Sqlite($db) => $what,
         }
     };
@@ -50,13 +56,13 @@ macro_rules! dispatch {
 
 impl Store {
     /// Opens the database, makes it where there is none, and starts the writer. Whatever might be submitted
-    /// a second time is held: see [`AtOpening`].
+    /// a second time is held: see [`AtOpening`]. Commits and receipts are counted in `metrics`.
     ///
     /// # Errors
     /// See [`OpenError`]; nothing was changed.
-    pub fn open(settings: &StoreSettings, clock: &Clock) -> Result<(Self, AtOpening), OpenError> {
-        let (db, found) = Sqlite::open(settings, clock)?;
-        Ok((Self(Kind::Sqlite(db)), found))
+    pub fn open(settings: &StoreSettings, clock: &Clock, metrics: Arc<Metrics>) -> Result<(Self, AtOpening), OpenError> {
+        let (db, found) = Sqlite::open(settings, clock, metrics)?;
+        Ok((Self { engine: Kind::Sqlite(db), repeated: Arc::default() }, found))
     }
 
     /// Takes nothing more, writes what waits, and lets go of the database. Blocks until that is done.
@@ -67,11 +73,6 @@ impl Store {
     /// Where the data is, for people.
     pub fn path(&self) -> &Path {
         with!(self, db => db.path())
-    }
-
-    /// Where all who share the store count.
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        with!(self, db => db.metrics())
     }
 
     /// The secrets that callback tokens are made and checked with.
@@ -117,6 +118,28 @@ impl Store {
     {
         with!(self, db => db.change(id, rule).await)
     }
+
+    /// Records what came.
+    ///
+    /// # Errors
+    /// Nothing may be acknowledged: recording it again does no harm.
+    pub async fn record(&self, incoming: Incoming) -> Result<Recorded, StoreError> {
+        let posted = incoming.source == Source::Webhook;
+        let recorded = with!(self, db => db.record(incoming).await)?;
+        if posted {
+            self.repeated.fetch_add(recorded.duplicates, Ordering::Relaxed);
+        }
+        Ok(recorded)
+    }
+
+    /// The provider's habits, out of the newest batches that it has named, and since the start.
+    ///
+    /// # Errors
+    /// When the data cannot be read.
+    pub async fn traffic(&self) -> Result<Traffic, StoreError> {
+        let traffic = with!(self, db => db.traffic().await)?;
+        Ok(Traffic { repeated: self.repeated.load(Ordering::Relaxed), ..traffic })
+    }
 }
 
 dispatch! {
@@ -142,8 +165,6 @@ dispatch! {
     awaiting() -> Result<Vec<Awaiting>, StoreError>;
     /// Whether any of these numbers is one that the batch is for, forgotten ones included.
     is_for_any(id: BatchId, numbers: Vec<Msisdn>) -> Result<bool, StoreError>;
-    /// Records what came.
-    record(incoming: Incoming) -> Result<Recorded, StoreError>;
     /// A page of the log after an id, oldest first, and the id to go on from.
     receipts(after: i64, filter: ReceiptFilter, limit: u32) -> Result<(Vec<api::Receipt>, Option<i64>), StoreError>;
     /// Whether what waits leaves no room in the quarantine.
@@ -152,10 +173,10 @@ dispatch! {
     quarantine(state: Option<String>, before: Option<i64>, limit: u32) -> Result<Vec<api::Quarantined>, StoreError>;
     /// One item of the quarantine with its body.
     quarantined(id: i64) -> Result<Option<(api::Quarantined, Vec<u8>)>, StoreError>;
+    /// Records what was read out of an item of the quarantine. `None`: it is still not understood.
+    replay(id: i64, incoming: Incoming) -> Result<Option<Recorded>, StoreError>;
     /// Marks an item as dropped. `false`: there is none, or it is done with.
     drop_quarantined(id: i64) -> Result<bool, StoreError>;
-    /// Records what was read out of an item. `None`: it is still not understood.
-    replay(id: i64, incoming: Incoming) -> Result<Option<Recorded>, StoreError>;
     /// One batch.
     batch(id: BatchId) -> Result<Option<Batch>, StoreError>;
     /// A page of batches, newest first, and the cursor of the next.
@@ -176,8 +197,6 @@ dispatch! {
     stats() -> Result<Stats, StoreError>;
     /// What the metrics show of the data. `after`: `reconcile.after`.
     gauges(after: Duration) -> Result<Gauges, StoreError>;
-    /// The provider's habits, out of the newest batches that it has named.
-    traffic() -> Result<Traffic, StoreError>;
     /// Receipt codes with their meaning, in order of the codes as numbers.
     codes() -> Result<Vec<Code>, StoreError>;
     /// Replaces the list of codes.

@@ -86,7 +86,7 @@ async fn a_link_to_a_database_that_is_not_there_yet_has_one_lock_and_its_secrets
     let given = daemon.callback(&id).replace(&daemon.public, "");
     let real = daemon.folder.path().join("data/receiptd.db");
     let quarantine = QuarantineBounds { max_count: 1, max_bytes: 1 };
-    let second = Store::open(&StoreSettings { path: real, quarantine }, &Clock::system());
+    let second = Store::open(&StoreSettings { path: real, quarantine }, &Clock::system(), std::sync::Arc::default());
     assert!(matches!(second, Err(OpenError::InUse { .. })), "a second daemon on the same file");
     let folder = daemon.stop().await;
     for (name, there) in [("data/receiptd.db.identity", true), ("receiptd.db.identity", false), ("receiptd.db.lock", false)] {

@@ -215,7 +215,7 @@ fn folder() -> TempDir {
 fn open(folder: &TempDir, clock: &Clock) -> Store {
     let quarantine = QuarantineBounds { max_count: 1_000, max_bytes: 1 << 20 };
     let settings = StoreSettings { path: folder.path().join("receiptd.db"), quarantine };
-    let (store, found) = Store::open(&settings, clock).expect("opened");
+    let (store, found) = Store::open(&settings, clock, Arc::default()).expect("opened");
     assert_eq!((&found.held, found.secrets_lost), (&None, false), "{found:?}");
     store
 }

@@ -1,6 +1,7 @@
 //! When a batch goes out: waits, refusals, the rate and the notice. Time is stepped.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use receiptd::clock::Clock;
@@ -32,7 +33,8 @@ fn to(base_url: String, simulator: Handle, rate: Option<u32>) -> Sending {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
     let quarantine = QuarantineBounds { max_count: 10, max_bytes: 1 << 20 };
-    let (store, _) = Store::open(&StoreSettings { path: folder.path().join("receiptd.db"), quarantine }, &clock).expect("a store");
+    let (store, _) =
+        Store::open(&StoreSettings { path: folder.path().join("receiptd.db"), quarantine }, &clock, Arc::default()).expect("a store");
     let settings = Settings { base_url, key: KEY.into(), timeout: Duration::from_secs(5), wire_names: WireNames::Both };
     let provider = Rc::new(Provider::new(settings).expect("a URL"));
     let standing = Standing::default();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
@@ -370,7 +371,7 @@ async fn what_is_still_to_be_settled_is_nobody_elses_to_take() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("receiptd.db");
     let settings = StoreSettings { path: path.clone(), quarantine: QuarantineBounds { max_count: 1, max_bytes: 1_024 } };
-    let (store, _) = Store::open(&settings, &Clock::system()).expect("opened");
+    let (store, _) = Store::open(&settings, &Clock::system(), Arc::default()).expect("opened");
     let content = Content {
         from: "mplus".into(),
         message: "hello".into(),

@@ -14,7 +14,7 @@ use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
 use crate::domain::{
     Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Timestamp, Tracked,
 };
-use crate::metrics::{Gauges, Metrics};
+use crate::metrics::Gauges;
 use crate::store::answers::{Awaiting, Claimed, Enqueued, Forget};
 use crate::store::engine::Engine;
 use crate::store::error::{BackupError, StoreError};
@@ -35,10 +35,6 @@ impl Engine for Sqlite {
 
     fn path(&self) -> &Path {
         &self.shared.path
-    }
-
-    fn metrics(&self) -> &std::sync::Arc<Metrics> {
-        &self.shared.queue.metrics
     }
 
     fn callback_secrets(&self) -> Option<CallbackSecrets> {

@@ -49,5 +49,6 @@ pub(super) async fn gauges(db: &Sqlite, after: Duration) -> Result<Gauges, Store
         database_bytes,
         wal_bytes,
         disk_free_bytes,
+        ..Gauges::default()
     })
 }

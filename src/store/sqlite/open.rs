@@ -15,6 +15,7 @@ use super::prune::finish_pruning;
 use super::schema::migrate;
 use super::writer::{Writer, spawn};
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::store::answers::AtOpening;
 use crate::store::error::OpenError;
 use crate::store::identity::beside;
@@ -25,7 +26,7 @@ use crate::store::settings::StoreSettings;
 const READERS_WAITING: usize = 256;
 
 impl Sqlite {
-    pub fn open(settings: &StoreSettings, clock: &Clock) -> Result<(Self, AtOpening), OpenError> {
+    pub fn open(settings: &StoreSettings, clock: &Clock, metrics: Arc<Metrics>) -> Result<(Self, AtOpening), OpenError> {
         let path = real_path(&settings.path).map_err(|source| OpenError::File { path: settings.path.clone(), source })?;
         let lock = take_lock(&path)?;
         let mut conn = open_or_create(&path)?;
@@ -36,7 +37,7 @@ impl Sqlite {
         let mut found = AtOpening { created, ..AtOpening::default() };
         let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found)?;
 
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::new(metrics));
         let identity = Arc::new(Mutex::new(identity));
         let checkpointer = Checkpointer::start(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
         drop(conn);
