@@ -46,6 +46,10 @@ pub(super) trait Engine: Clone + Send + Sync + 'static {
     /// tried, so that a daemon nobody writes to notices that the fault is gone.
     async fn fault(&self) -> Option<String>;
 
+    /// Writes and commits something, as durably as a receipt, and changes nothing. Otherwise: why receipts cannot be
+    /// recorded. It is never refused because too much is waiting; silence means that the writer no longer works.
+    async fn ping(&self) -> Result<(), String>;
+
     /// Completes when nothing can be recorded any more before a new start, and nothing would be lost by one.
     async fn ended(&self);
 

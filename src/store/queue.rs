@@ -51,9 +51,13 @@ where
     }
 }
 
+/// Who asks whether the storage works.
+type Pings = Vec<oneshot::Sender<Result<(), StoreError>>>;
+
 struct Waiting<X> {
     jobs: Vec<Box<dyn Job<X>>>,
     rows: usize,
+    pings: Pings,
     closing: bool,
     /// The writer has nothing to do. Only then is it woken: that is a system call, and it is often awake.
     asleep: bool,
@@ -76,7 +80,7 @@ impl<X: Transactions + 'static> Queue<X> {
     /// Counts commits in `metrics`.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self {
-            waiting: Mutex::new(Waiting { jobs: Vec::new(), rows: 0, closing: false, asleep: false }),
+            waiting: Mutex::new(Waiting { jobs: Vec::new(), rows: 0, pings: Vec::new(), closing: false, asleep: false }),
             arrived: Condvar::new(),
             trouble: Mutex::default(),
             outbox: Notify::new(),
@@ -103,11 +107,30 @@ impl<X: Transactions + 'static> Queue<X> {
             }
             waiting.rows += rows;
             waiting.jobs.push(Box::new(Work { run, done: None, reply }));
-            if std::mem::take(&mut waiting.asleep) {
-                self.arrived.notify_one();
-            }
+            self.wake(&mut waiting);
         }
         answer.await.unwrap_or(Err(StoreError::Closing))
+    }
+
+    /// Has the writer write and commit something for its own sake. It is never refused because others wait; all who ask
+    /// at the same time get the answer of one such write.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.waiting);
+            if waiting.closing {
+                return Err(StoreError::Closing);
+            }
+            waiting.pings.push(reply);
+            self.wake(&mut waiting);
+        }
+        answer.await.unwrap_or(Err(StoreError::Closing))
+    }
+
+    fn wake(&self, waiting: &mut Waiting<X>) {
+        if std::mem::take(&mut waiting.asleep) {
+            self.arrived.notify_one();
+        }
     }
 
     /// Rows that wait at this moment.
@@ -141,8 +164,10 @@ impl<X: Transactions + 'static> Queue<X> {
     pub fn take(&self, patience: Option<Duration>) -> Taken<X> {
         let mut waiting = lock(&self.waiting);
         loop {
-            if !waiting.jobs.is_empty() {
-                return Taken::Jobs(std::mem::take(&mut waiting.jobs), std::mem::take(&mut waiting.rows));
+            if !waiting.jobs.is_empty() || !waiting.pings.is_empty() {
+                let waiting = &mut *waiting;
+                let (jobs, pings) = (std::mem::take(&mut waiting.jobs), std::mem::take(&mut waiting.pings));
+                return Taken::Work { jobs, rows: std::mem::take(&mut waiting.rows), pings };
             }
             if waiting.closing {
                 return Taken::Closed;
@@ -153,7 +178,7 @@ impl<X: Transactions + 'static> Queue<X> {
                 continue;
             };
             let (woken, timeout) = self.arrived.wait_timeout(waiting, patience).unwrap_or_else(PoisonError::into_inner);
-            if timeout.timed_out() && woken.jobs.is_empty() && !woken.closing {
+            if timeout.timed_out() && woken.jobs.is_empty() && woken.pings.is_empty() && !woken.closing {
                 return Taken::Nothing;
             }
             waiting = woken;
@@ -162,8 +187,12 @@ impl<X: Transactions + 'static> Queue<X> {
 }
 
 pub(super) enum Taken<X> {
-    /// With the number of their rows.
-    Jobs(Vec<Box<dyn Job<X>>>, usize),
+    /// Jobs, the number of their rows, and who asks whether the storage works.
+    Work {
+        jobs: Vec<Box<dyn Job<X>>>,
+        rows: usize,
+        pings: Pings,
+    },
     /// Nothing came for a while.
     Nothing,
     Closed,

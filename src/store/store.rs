@@ -147,6 +147,8 @@ dispatch! {
     rotate_secret(revoke: bool) -> Result<usize, StoreError>;
     /// Why receipts cannot be recorded at the moment; `None` when they can.
     fault() -> Option<String>;
+    /// Writes and commits something. Otherwise: why receipts cannot be recorded.
+    ping() -> Result<(), String>;
     /// Completes when only a new start helps.
     ended() -> ();
     /// Takes a batch into the outbox.

@@ -422,3 +422,28 @@ async fn a_database_that_was_moved_with_its_wal_may_come_back() {
     it.recovers().await;
     it.nothing_is_lost().await;
 }
+
+#[actix_web::test]
+async fn a_ping_is_written_to_the_disk_and_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("receiptd.db");
+    let settings = StoreSettings { path: path.clone(), quarantine: QuarantineBounds { max_count: 1, max_bytes: 1_024 } };
+    let (store, _) = Store::open(&settings, &Clock::system(), Arc::default()).expect("opened");
+    store.ping().await.expect("written");
+    let reader = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
+    reader.execute_batch("begin; select count(*) from receipt").expect("a snapshot: the WAL is kept");
+    let wal = || std::fs::metadata(path.with_extension("db-wal")).expect("a WAL").len();
+    let instance = || {
+        let conn = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
+        conn.query_row("select database_id || submissions || paused from instance", [], |row| row.get::<_, String>(0)).expect("read")
+    };
+    let (before, mut length) = (instance(), wal());
+    for _ in 0..3 {
+        store.ping().await.expect("written");
+        assert!(wal() > length);
+        length = wal();
+    }
+    assert_eq!(instance(), before);
+    store.close();
+    assert!(store.ping().await.is_err());
+}

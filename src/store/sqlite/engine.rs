@@ -75,6 +75,7 @@ impl Engine for Sqlite {
     done_by! {
         handle::rotate_secret(revoke: bool) -> Result<usize, StoreError>;
         handle::fault() -> Option<String>;
+        handle::ping() -> Result<(), String>;
         enqueue::enqueue(new: NewBatch) -> Result<Enqueued, StoreError>;
         enqueue::taken_before(new: NewBatch) -> Result<Option<Enqueued>, StoreError>;
         enqueue::is_pruned(id: BatchId) -> Result<bool, StoreError>;

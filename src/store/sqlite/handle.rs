@@ -122,18 +122,14 @@ pub(super) async fn fault(db: &Sqlite) -> Option<String> {
     let files = db.shared.file_watch.clone();
     if let Ok(Some(fault)) = blocking(move || Ok(files.fault())).await {
         // The writer looks too: what can be saved, it saves.
-        let _ = db.write(1, |_| Ok(())).await;
+        let _ = db.shared.queue.ping().await;
         return Some(fault);
     }
     db.shared.queue.trouble()?;
-    // SQLite writes nothing where nothing changes: so a row comes and goes, and its page is written all the same.
-    let probe = db.write(1, |w| {
-        w.tx.conn.execute("insert into pruned (uuid, pruned_at) values ('probe', 0)", [])?;
-        w.tx.conn.execute("delete from pruned where uuid = 'probe'", [])?;
-        Ok(())
-    });
-    match probe.await {
-        Ok(()) => None,
-        Err(error) => db.shared.queue.trouble().or(Some(error.to_string())),
-    }
+    ping(db).await.err()
+}
+
+pub(super) async fn ping(db: &Sqlite) -> Result<(), String> {
+    let queue = &db.shared.queue;
+    queue.ping().await.map_err(|error| queue.trouble().unwrap_or_else(|| error.to_string()))
 }

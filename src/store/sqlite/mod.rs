@@ -27,6 +27,7 @@ mod lock;
 mod numbers;
 mod open;
 mod outbox;
+mod ping;
 mod progress;
 mod prune;
 mod quarantine;

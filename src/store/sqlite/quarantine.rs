@@ -9,7 +9,6 @@ use super::rows::uuid;
 use crate::api;
 use crate::domain::{Incoming, Recorded, Source, Timestamp};
 use crate::store::error::StoreError;
-use crate::store::settings::QuarantineBounds;
 
 pub(super) async fn quarantine_is_full(db: &Sqlite) -> Result<bool, StoreError> {
     let bounds = db.shared.quarantine;
@@ -53,13 +52,12 @@ pub(super) async fn drop_quarantined(db: &Sqlite, id: i64) -> Result<bool, Store
 }
 
 pub(super) async fn replay(db: &Sqlite, id: i64, incoming: Incoming) -> Result<Option<Recorded>, StoreError> {
-    let bounds = QuarantineBounds { max_count: 0, max_bytes: 0 }; // what is in the quarantine is not quarantined anew
     let outcome = db
         .write(incoming.items.len().max(1), move |w| {
             let mut recorded = Recorded::default();
             let mut next = Some(Place::default());
             while let Some(from) = next {
-                let part = w.record(&incoming, &from, bounds)?;
+                let part = w.record(&incoming, &from, None)?; // it is in the quarantine already
                 if part.quarantine_is_full {
                     return Err(JobError::Refused(StoreError::QuarantineFull));
                 }

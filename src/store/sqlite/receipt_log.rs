@@ -16,7 +16,7 @@ use crate::store::filters::ReceiptFilter;
 const LOG_ROWS_PER_PAGE: i64 = 20_000;
 
 pub(super) async fn record(db: &Sqlite, incoming: Incoming) -> Result<Recorded, StoreError> {
-    let (bounds, source, count) = (db.shared.quarantine, incoming.source, incoming.items.len());
+    let (bounds, source, count) = (Some(db.shared.quarantine), incoming.source, incoming.items.len());
     let counted = |part: &Part| part.done.outcomes.iter().for_each(|outcome| db.shared.queue.metrics.receipt(source, *outcome));
     if count <= AT_LEAST {
         let part = db.write(count.max(1), move |w| w.record(&incoming, &Place::default(), bounds)).await?;

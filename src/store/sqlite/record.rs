@@ -84,7 +84,14 @@ pub(super) struct Place {
 }
 
 impl Part {
-    fn set_aside(&mut self, tx: &Tx<'_>, bounds: QuarantineBounds, incoming: &Incoming, reason: &str, body: &[u8]) -> rusqlite::Result<()> {
+    fn set_aside(
+        &mut self,
+        tx: &Tx<'_>,
+        bounds: Option<QuarantineBounds>,
+        incoming: &Incoming,
+        reason: &str,
+        body: &[u8],
+    ) -> rusqlite::Result<()> {
         match set_aside(tx, bounds, incoming.batch, reason, body)? {
             Some(id) => self.done.quarantined.push(id),
             None => self.quarantine_is_full = true,
@@ -95,7 +102,7 @@ impl Part {
     fn set_excess_aside(
         &mut self,
         tx: &Tx<'_>,
-        bounds: QuarantineBounds,
+        bounds: Option<QuarantineBounds>,
         incoming: &Incoming,
         excess: &[(usize, &str)],
     ) -> rusqlite::Result<()> {
@@ -145,7 +152,7 @@ impl Recorder {
         usual: &mut Usual<'_>,
         incoming: &Incoming,
         from: &Place,
-        bounds: QuarantineBounds,
+        bounds: Option<QuarantineBounds>,
     ) -> Result<Part, JobError> {
         let mut part = Part::default();
         if self.counters.load(tx, incoming.batch)?.is_none() {

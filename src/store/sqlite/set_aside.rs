@@ -6,8 +6,10 @@ use super::tx::Tx;
 use crate::domain::BatchId;
 use crate::store::settings::QuarantineBounds;
 
-/// Whether so many items with so many bytes find room in the quarantine, beside all that waits there.
-pub(super) fn has_room(tx: &Tx<'_>, bounds: QuarantineBounds, items: u64, bytes: u64) -> rusqlite::Result<bool> {
+/// Whether so many items with so many bytes find room in the quarantine, beside all that waits there. Without bounds
+/// nothing does: what is refused instead of being set aside.
+pub(super) fn has_room(tx: &Tx<'_>, bounds: Option<QuarantineBounds>, items: u64, bytes: u64) -> rusqlite::Result<bool> {
+    let Some(bounds) = bounds else { return Ok(false) };
     tx.conn.prepare_cached("select items, bytes from quarantine_tally where state = 'waiting'")?.query_row([], |row| {
         let (waiting, waiting_bytes) = (row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs());
         Ok(waiting + items <= bounds.max_count && waiting_bytes + bytes <= bounds.max_bytes)
@@ -15,8 +17,15 @@ pub(super) fn has_room(tx: &Tx<'_>, bounds: QuarantineBounds, items: u64, bytes:
 }
 
 /// Sets a body aside, in the quarantine. At the bound the oldest that is done with goes first. `None`: all are waiting, and
-/// there is no room.
-pub(super) fn set_aside(tx: &Tx<'_>, bounds: QuarantineBounds, batch: BatchId, reason: &str, body: &[u8]) -> rusqlite::Result<Option<i64>> {
+/// there is no room, or there are no bounds.
+pub(super) fn set_aside(
+    tx: &Tx<'_>,
+    bounds: Option<QuarantineBounds>,
+    batch: BatchId,
+    reason: &str,
+    body: &[u8],
+) -> rusqlite::Result<Option<i64>> {
+    let Some(bounds) = bounds else { return Ok(None) };
     loop {
         let (items, bytes): (u64, u64) = tx
             .conn

@@ -29,8 +29,9 @@ impl<'c> Writing<'c> {
         Ok(self.tx)
     }
 
-    /// Records what came from an item on; what cannot be recorded goes into the quarantine.
-    pub fn record(&mut self, incoming: &Incoming, from: &Place, bounds: QuarantineBounds) -> Result<Part, JobError> {
+    /// Records what came from an item on; what cannot be recorded goes into the quarantine, or without
+    /// bounds nowhere, and is told as if there were no room.
+    pub fn record(&mut self, incoming: &Incoming, from: &Place, bounds: Option<QuarantineBounds>) -> Result<Part, JobError> {
         self.recorder.record(&self.tx, &mut self.usual, incoming, from, bounds)
     }
 }

@@ -11,6 +11,7 @@ use super::checkpoint::{Checkpointer, checkpoint, watch_wal};
 use super::connection::open_for_writing;
 use super::failure::{JobError, is_storage_failure};
 use super::file_watch::FileWatch;
+use super::ping::Ping;
 use super::record::Recorder;
 use super::transaction::{WriterJobs, Writing};
 use super::tx::Tx;
@@ -61,8 +62,14 @@ impl Writer {
         let mut rest = None;
         loop {
             match queue.take(rest) {
-                Taken::Jobs(jobs, rows) => {
-                    self.commit(jobs, rows);
+                Taken::Work { jobs, rows, pings } => {
+                    if !jobs.is_empty() {
+                        self.commit(jobs, rows);
+                    }
+                    // Apart from the others, so that it spoils nothing for them.
+                    if !pings.is_empty() {
+                        self.commit(vec![Box::new(Ping(pings))], 0);
+                    }
                     rest = Some(QUIET);
                 }
                 Taken::Nothing => rest = if self.rest() { None } else { rest.map(|after| (after * 2).min(LONGEST_QUIET)) },
