@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use super::{Listeners, ServeError};
+use super::daemon::{Listeners, ServeError};
 use crate::config::DaemonConfig;
 
 impl Listeners {

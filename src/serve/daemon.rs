@@ -1,9 +1,4 @@
-//! The composition root: everything is made, wired and stopped here.
-
-mod inherited;
-mod manager;
-mod stop;
-mod workers;
+//! The daemon: bound, started, and stopped.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -22,9 +17,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::sync::watch;
 
-pub use self::manager::Manager;
-use self::stop::stop_servers;
-use self::workers::{keep_codes, probe, reconcile, retain, submit, sweep};
+use super::manager::Manager;
+use super::stop::stop_servers;
+use super::workers::{keep_codes, probe, reconcile, retain, submit, sweep};
 use crate::clock::Clock;
 use crate::config::{DaemonConfig, WireNames};
 use crate::domain::{CallbackSecrets, NumberReader};
