@@ -74,7 +74,7 @@ impl From<ServeError> for Failure {
             ServeError::Listen { .. }
             | ServeError::Inherited { .. }
             | ServeError::Open(_)
-            | ServeError::Token { .. }
+            | ServeError::Token(_)
             | ServeError::Provider(_) => Self::Usage(error.to_string()),
             ServeError::Start(_) | ServeError::WalTakenAway => Self::Failed(error.to_string()),
         }

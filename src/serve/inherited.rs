@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use super::daemon::{Listeners, ServeError};
+use super::error::ServeError;
+use super::listeners::Listeners;
 use crate::config::DaemonConfig;
 
 impl Listeners {

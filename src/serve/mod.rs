@@ -1,10 +1,16 @@
 //! The composition root: everything is made, wired and stopped here.
 
 mod daemon;
+mod error;
 mod inherited;
+mod listeners;
 mod manager;
-mod stop;
+mod servers;
+mod shared;
+mod token;
 mod workers;
 
-pub use daemon::{Bound, Listeners, ServeError, bind};
+pub use daemon::{Bound, bind};
+pub use error::ServeError;
+pub use listeners::Listeners;
 pub use manager::Manager;

@@ -1,15 +1,18 @@
-//! What goes on beside the listeners for as long as the daemon runs: each worker's steps, and the naps between them.
+//! What runs beside the listeners: the steps of each worker, and the naps between them.
 
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
+use actix_web::rt;
+use actix_web::rt::task::JoinHandle;
 use tokio::sync::watch;
 
+use super::shared::Shared;
 use crate::clock::Clock;
-use crate::http::{Connections, IDLE};
 use crate::probe::{Prober, PublicUrl, Reached};
 use crate::provider::Provider;
-use crate::reconcile::{self, Reconciler};
+use crate::reconcile::{self, Patience, Reconciler};
 use crate::retention::{self, Terms};
 use crate::store::Store;
 use crate::submit::{Step, Submitter};
@@ -21,17 +24,54 @@ const NAP: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_secs(5 * 60);
 const PROBE_AGAIN: Duration = Duration::from_secs(60);
 
-pub(super) async fn sweep(connections: [Connections; 2]) {
-    loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        for open in &connections {
-            open.sweep(IDLE);
+/// What runs beside the listeners.
+pub(super) struct Workers {
+    submitting: Vec<JoinHandle<()>>,
+    /// What may be interrupted at any time.
+    others: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts all of them on this thread.
+    pub fn start(shared: &Shared) -> Self {
+        let settings = &shared.config.config;
+        let (store, clock, provider) = (&shared.store, &shared.clock, Rc::new(shared.provider()));
+        let rate = settings.provider.rate.map(NonZeroU32::get);
+        let submitter =
+            Rc::new(Submitter::new(store.clone(), provider.clone(), clock.clone(), shared.callbacks(), rate, shared.standing.clone()));
+        let patience = Patience { after: settings.reconcile.after, deadline: settings.reconcile.deadline };
+        let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), patience, shared.missed.clone())
+            .with_deadline(shared.deadline.clone())
+            .reporting_to(shared.standing.clone());
+        let terms = Terms { receipts: settings.retention.receipts, messages: settings.retention.messages };
+        Self {
+            submitting: (0..settings.provider.concurrency)
+                .map(|_| rt::spawn(submit(submitter.clone(), store.clone(), shared.stopping.subscribe())))
+                .collect(),
+            others: vec![
+                rt::spawn(reconcile(reconciler)),
+                rt::spawn(probe(shared.prober(), shared.public_url.clone())),
+                rt::spawn(retain(store.clone(), provider.clone(), clock.clone(), terms)),
+                rt::spawn(keep_codes(store.clone(), provider, clock.clone())),
+            ],
         }
+    }
+
+    /// Returns once the batches that are being handed over when the daemon stops have been.
+    pub async fn submitted(&mut self) {
+        for worker in self.submitting.drain(..) {
+            let _ = worker.await; // one that panicked has said so itself
+        }
+    }
+
+    /// Stops all the others.
+    pub fn stop(&self) {
+        self.others.iter().for_each(JoinHandle::abort);
     }
 }
 
 /// One of those who hand batches over. Stops between two batches.
-pub(super) async fn submit(submitter: Rc<Submitter>, store: Store, mut stopping: watch::Receiver<bool>) {
+async fn submit(submitter: Rc<Submitter>, store: Store, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         let changed = store.outbox_changed();
         let nap = match submitter.step().await {
@@ -52,7 +92,7 @@ pub(super) async fn submit(submitter: Rc<Submitter>, store: Store, mut stopping:
 }
 
 /// Asks the provider for what did not come, for as long as the daemon runs. What a stop interrupts is asked again.
-pub(super) async fn reconcile(reconciler: Reconciler) {
+async fn reconcile(reconciler: Reconciler) {
     loop {
         let nap = match reconciler.step().await {
             Ok(reconcile::Step::Again) => continue,
@@ -67,7 +107,7 @@ pub(super) async fn reconcile(reconciler: Reconciler) {
 }
 
 /// Tries every few minutes whether the public URL reaches this daemon; sooner while it does not.
-pub(super) async fn probe(prober: Prober, public_url: PublicUrl) {
+async fn probe(prober: Prober, public_url: PublicUrl) {
     loop {
         let reached = prober.probe(0).await;
         public_url.note(&reached);
@@ -76,7 +116,7 @@ pub(super) async fn probe(prober: Prober, public_url: PublicUrl) {
 }
 
 /// Deletes once an hour what need not be kept.
-pub(super) async fn retain(store: Store, provider: Rc<Provider>, clock: Clock, terms: Terms) {
+async fn retain(store: Store, provider: Rc<Provider>, clock: Clock, terms: Terms) {
     loop {
         if let Err(error) = retention::step(&store, &provider, &clock, terms).await {
             log::warn!("what is older than its retention could not be deleted: {error}");
@@ -85,7 +125,7 @@ pub(super) async fn retain(store: Store, provider: Rc<Provider>, clock: Clock, t
     }
 }
 
-pub(super) async fn keep_codes(store: Store, provider: Rc<Provider>, clock: Clock) {
+async fn keep_codes(store: Store, provider: Rc<Provider>, clock: Clock) {
     loop {
         let next = match crate::codes::step(&store, &provider, &clock).await {
             Ok(next) => next.since(clock.now()),

@@ -127,8 +127,8 @@ impl House {
         });
         let public = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut binary = Binary { public, private: String::new(), token: String::new(), child, log };
-        let listening = binary.until_log(" takes callbacks on ").await;
-        let mut addresses = listening.split([' ', '"']).filter_map(|word| word.parse::<SocketAddr>().ok());
+        let listening = binary.until_log("listening for callbacks on ").await;
+        let mut addresses = listening.split([' ', ',', '"']).filter_map(|word| word.parse::<SocketAddr>().ok());
         binary.public = addresses.next().expect("the public address");
         self.door.lead_to(binary.public);
         binary.private = format!("http://{}", addresses.next().expect("the private address"));

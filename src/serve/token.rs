@@ -1,0 +1,39 @@
+//! The token of the API.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::error::ServeError;
+use crate::secret::Secret;
+
+/// Reads the token, and makes it on first start: 256 random bits that only the owner of the file may read.
+pub(super) fn read_or_make_token(path: &Path) -> Result<Secret, ServeError> {
+    let shown = path.display();
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() => {
+            Err(ServeError::Token(format!("api.token_file {shown} is empty; delete it, and a new one is made")))
+        }
+        Ok(text) => Ok(Secret::from(text.trim())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map_err(|error| {
+            ServeError::Token(format!("cannot create api.token_file {shown}: {error}. Make the folder writable by this user"))
+        }),
+        Err(error) => {
+            Err(ServeError::Token(format!("cannot read api.token_file {shown}: {error}. Make it readable by this user, as text")))
+        }
+    }
+}
+
+fn make(path: &Path) -> io::Result<Secret> {
+    let mut random = [0u8; 32];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let token = URL_SAFE_NO_PAD.encode(random);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{token}")?;
+    file.sync_all()?;
+    Ok(Secret::from(token))
+}
