@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use crate::domain::{
-    Batch, BatchId, BatchState, Channel, Counts, DestinationState, Identifier, LastError, Msisdn, ReceiptCode, Resolution, Timestamp,
+    Batch, BatchId, BatchState, Channel, Counts, DestinationState, Identifier, LastError, Msisdn, QuarantineState, ReceiptCode, Resolution,
+    Timestamp,
 };
 use crate::domain::{Outcome, Source};
 
@@ -242,9 +243,8 @@ pub struct Quarantined {
     pub received_at: Timestamp,
     /// Why it was not understood.
     pub reason: String,
-    /// `waiting`, `replayed` or `dropped`.
-    #[schema(schema_with = quarantine_state)]
-    pub state: String,
+    /// How far it has come.
+    pub state: QuarantineState,
     /// Length of the body.
     pub bytes: u64,
     /// The body, where one alone was asked for; bytes that are no text are replaced.
@@ -253,22 +253,19 @@ pub struct Quarantined {
     pub body: Option<String>,
 }
 
-/// The schema is the document's own.
-fn quarantine_state() -> utoipa::openapi::Ref {
-    utoipa::openapi::Ref::from_schema_name("QuarantineState")
-}
-
 /// `GET /v1/stats`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
     /// Batches by state.
-    pub batches: std::collections::BTreeMap<String, u64>,
+    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
+    pub batches: std::collections::BTreeMap<BatchState, u64>,
     /// Destinations by state, `total` and `conflict` among them.
     pub destinations: Counts,
     /// Receipts in the log.
     pub receipts: u64,
     /// Items in the quarantine by state.
-    pub quarantine: std::collections::BTreeMap<String, u64>,
+    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
+    pub quarantine: std::collections::BTreeMap<QuarantineState, u64>,
     /// Nothing is handed to the provider.
     pub paused: bool,
 }

@@ -5,9 +5,9 @@ use clap::{Args, Subcommand};
 use super::confirm::Consent;
 use super::output::{count, plain, say};
 use super::tables;
-use super::values::limit;
+use super::values::{limit, quarantine_state};
 use super::{Failure, Session};
-use crate::api::{Acknowledgement, MAX_LIMIT, Page, Quarantined};
+use crate::api::{Acknowledgement, MAX_LIMIT, Page, QuarantineState, Quarantined};
 use crate::client::{Client, ClientError, QuarantineFilter, all_pages};
 
 /// `receiptd quarantine`
@@ -40,8 +40,8 @@ enum QuarantineCommand {
 #[derive(Debug, Args)]
 struct ListArgs {
     /// Only callbacks in this state
-    #[arg(long, value_parser = ["waiting", "replayed", "dropped"])]
-    state: Option<String>,
+    #[arg(long, value_parser = quarantine_state())]
+    state: Option<QuarantineState>,
     /// Show at most N
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit())]
     limit: u32,
@@ -143,10 +143,10 @@ async fn replay(session: &Session, client: &Client, args: ReplayArgs) -> Result<
 
 /// All ids are collected first: replaying changes the list.
 async fn waiting(client: &Client) -> Result<Vec<i64>, ClientError> {
-    Ok(all(client, Some("waiting".to_owned())).await?.iter().map(|item| item.id).collect())
+    Ok(all(client, Some(QuarantineState::Waiting)).await?.iter().map(|item| item.id).collect())
 }
 
-async fn all(client: &Client, state: Option<String>) -> Result<Vec<Quarantined>, ClientError> {
+async fn all(client: &Client, state: Option<QuarantineState>) -> Result<Vec<Quarantined>, ClientError> {
     let filter = QuarantineFilter { state, limit: Some(MAX_LIMIT), cursor: None };
     all_pages(async |cursor| client.quarantine(&QuarantineFilter { cursor, ..filter.clone() }).await).await
 }

@@ -134,7 +134,7 @@ pub(super) fn quarantine(items: &[Quarantined]) -> String {
     for item in items {
         rows.add_row([
             text(&item.id.to_string()),
-            text(&item.state),
+            text(item.state.as_str()),
             text(&item.received_at.to_string()),
             number(item.bytes),
             text(&item.batch.to_string()),
@@ -148,7 +148,7 @@ pub(super) fn quarantine(items: &[Quarantined]) -> String {
 pub(super) fn quarantined(item: &Quarantined) -> String {
     let rows = fields([
         ("id", Some(item.id.to_string())),
-        ("state", Some(item.state.clone())),
+        ("state", Some(item.state.to_string())),
         ("batch", Some(item.batch.to_string())),
         ("received", Some(item.received_at.to_string())),
         ("reason", Some(item.reason.clone())),

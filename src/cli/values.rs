@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::api::{BatchId, MAX_LIMIT};
-use crate::domain::{BatchState, Channel, DestinationState};
+use crate::domain::{BatchState, Channel, DestinationState, QuarantineState};
 
 /// A command about one batch or group.
 #[derive(Debug, Args)]
@@ -23,6 +23,11 @@ pub(super) fn batch_state() -> impl TypedValueParser<Value = BatchState> {
 pub(super) fn destination_state() -> impl TypedValueParser<Value = DestinationState> {
     PossibleValuesParser::new(DestinationState::ALL.map(DestinationState::as_str))
         .try_map(|word| word.parse().map_err(|()| "no such state"))
+}
+
+/// Reads the state of a callback in the quarantine.
+pub(super) fn quarantine_state() -> impl TypedValueParser<Value = QuarantineState> {
+    PossibleValuesParser::new(QuarantineState::ALL.map(QuarantineState::as_str)).try_map(|word| word.parse().map_err(|()| "no such state"))
 }
 
 /// Reads a channel.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::api::{BatchId, BatchState, DestinationState, Timestamp};
+use crate::api::{BatchId, BatchState, DestinationState, QuarantineState, Timestamp};
 
 /// Which batches; everything is optional.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -54,8 +54,8 @@ pub struct ReceiptFilter {
 /// Which callbacks of the quarantine; everything is optional.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct QuarantineFilter {
-    /// `waiting`, `replayed` or `dropped`.
-    pub state: Option<String>,
+    /// In this state.
+    pub state: Option<QuarantineState>,
     /// How many a page, 1 to 1000.
     pub limit: Option<u32>,
     /// Where the page before ended.

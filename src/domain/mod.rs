@@ -11,6 +11,7 @@ pub mod mention;
 mod message;
 mod msisdn;
 mod number;
+mod quarantine;
 mod receipt;
 mod state;
 mod timestamp;
@@ -24,6 +25,7 @@ pub use lifecycle::{Cancellation, Handover, Moved, PollAnswer, Polls, Progress, 
 pub use message::{parts, shortened_by};
 pub use msisdn::Msisdn;
 pub use number::{Doubt, How, NumberError, NumberReader, Read, Tally, countries, named, quoted};
+pub use quarantine::QuarantineState;
 pub use receipt::{Identifier, LARGEST_RECEIPT_BODY, Outcome, Receipt, ReceiptCode, Source};
 pub use state::BatchState;
 pub use timestamp::Timestamp;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::timestamp::Timestamp;
 
 /// How far a batch has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BatchState {
     /// In the outbox; nothing of it has left.

@@ -10,7 +10,7 @@ use super::accept;
 use super::batches::decision;
 use super::error::ApiError;
 use super::state::ApiState;
-use crate::api::{Backup, Checked, Look, Paused, Probed, PruneRequest, Readiness, Rotated};
+use crate::api::{Backup, BatchState, Checked, Look, Paused, Probed, PruneRequest, Readiness, Rotated};
 use crate::lock;
 use crate::metrics::{self, Format, Process};
 use crate::probe::Reached;
@@ -40,7 +40,7 @@ async fn degraded(state: &ApiState) -> Vec<String> {
             if stats.paused {
                 degraded.push("paused: nothing is handed to the provider until `receiptd resume`".into());
             }
-            match stats.batches.get("unconfirmed") {
+            match stats.batches.get(&BatchState::Unconfirmed) {
                 Some(&unconfirmed) if unconfirmed > 0 => degraded.push(format!(
                     "{unconfirmed} batches are unconfirmed: the provider may or may not have them (`receiptd batches --state unconfirmed`, then `receiptd resolve`)"
                 )),

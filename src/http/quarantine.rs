@@ -13,14 +13,10 @@ use crate::receive::{self, Replayed};
 /// `GET /v1/quarantine`
 pub(super) async fn list(request: HttpRequest, state: Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let mut query = Parameters::of(&request)?;
-    let wanted = query.text("state");
-    if wanted.as_deref().is_some_and(|wanted| !["waiting", "replayed", "dropped"].contains(&wanted)) {
-        query.wrong("state", "is not a state: waiting, replayed or dropped");
-    }
+    let wanted = query.parsed("state", "a state: waiting, replayed or dropped");
     let (limit, cursor) = (query.limit(), query.cursor("cursor"));
     query.finish()?;
-    let items = state.store.quarantine(wanted, cursor, limit).await?;
-    let next = items.last().filter(|_| items.len() == limit as usize).map(|item| item.id);
+    let (items, next) = state.store.quarantine(wanted, cursor, limit).await?;
     Ok(page::answer(items, next))
 }
 

@@ -18,7 +18,7 @@ use super::process::Process;
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
     /// Batches by state.
-    pub batches: Vec<(String, u64)>,
+    pub batches: Vec<(&'static str, u64)>,
     /// Destinations by state.
     pub destinations: Vec<(&'static str, u64)>,
     /// Rows that wait for the writer.
@@ -117,7 +117,7 @@ impl Scrape {
         }
         let mut family = encoder.encode_descriptor("receiptd_batches", "Batches by state", None, MetricType::Gauge)?;
         for (state, number) in &gauges.batches {
-            gauge(&mut family, &[("state", state.as_str())], *number)?;
+            gauge(&mut family, &[("state", *state)], *number)?;
         }
         let mut family = encoder.encode_descriptor("receiptd_destinations", "Destinations by state", None, MetricType::Gauge)?;
         for (state, number) in &gauges.destinations {

@@ -38,6 +38,7 @@ use crate::domain;
     api::PruneRequest,
     api::Pruned,
     api::Reconciled,
+    api::QuarantineState,
     api::Resolution,
     api::Probed,
     api::Traffic,
@@ -84,7 +85,7 @@ fn page(item: &str) -> Value {
 }
 
 /// Those that no type of ours stands for.
-fn by_hand() -> [(&'static str, Value); 6] {
+fn by_hand() -> [(&'static str, Value); 5] {
     let request = |properties: Value, required: Value| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
     [
         ("ResolveRequest", request(json!({"as": shape("Resolution")}), json!(["as"]))),
@@ -94,7 +95,6 @@ fn by_hand() -> [(&'static str, Value); 6] {
             request(json!({"revoke": {"type": "boolean", "description": "Refuse URLs made with earlier secrets."}}), json!([])),
         ),
         ("Health", json!({"type": "object", "properties": {"alive": {"type": "boolean"}}, "required": ["alive"]})),
-        ("QuarantineState", json!({"type": "string", "enum": ["waiting", "replayed", "dropped"]})),
         (
             "QuarantinedCallback",
             json!({

@@ -10,7 +10,8 @@ use super::error::{BackupError, StoreError};
 use super::filters::{BatchFilter, DestinationFilter, ReceiptFilter};
 use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
 use crate::domain::{
-    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Timestamp, Tracked,
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, QuarantineState, Recorded,
+    Timestamp, Tracked,
 };
 use crate::metrics::Gauges;
 
@@ -122,8 +123,13 @@ pub(super) trait Engine: Clone + Send + Sync + 'static {
     /// Whether what waits leaves no room in the quarantine.
     async fn quarantine_is_full(&self) -> Result<bool, StoreError>;
 
-    /// The quarantine, newest first; `before` is the id of the last item of the page before.
-    async fn quarantine(&self, state: Option<String>, before: Option<i64>, limit: u32) -> Result<Vec<api::Quarantined>, StoreError>;
+    /// The quarantine, newest first.
+    async fn quarantine(
+        &self,
+        state: Option<QuarantineState>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<(Vec<api::Quarantined>, Option<i64>), StoreError>;
 
     /// One item with its body as it came.
     async fn quarantined(&self, id: i64) -> Result<Option<(api::Quarantined, Vec<u8>)>, StoreError>;

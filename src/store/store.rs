@@ -16,8 +16,8 @@ use super::sqlite::Sqlite;
 use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
 use crate::clock::Clock;
 use crate::domain::{
-    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Source, Timestamp,
-    Tracked,
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, QuarantineState, Recorded,
+    Source, Timestamp, Tracked,
 };
 use crate::metrics::{Gauges, Metrics};
 
@@ -172,7 +172,7 @@ dispatch! {
     /// Whether what waits leaves no room in the quarantine.
     quarantine_is_full() -> Result<bool, StoreError>;
     /// A page of the quarantine, newest first.
-    quarantine(state: Option<String>, before: Option<i64>, limit: u32) -> Result<Vec<api::Quarantined>, StoreError>;
+    quarantine(state: Option<QuarantineState>, before: Option<i64>, limit: u32) -> Result<(Vec<api::Quarantined>, Option<i64>), StoreError>;
     /// One item of the quarantine with its body.
     quarantined(id: i64) -> Result<Option<(api::Quarantined, Vec<u8>)>, StoreError>;
     /// Records what was read out of an item of the quarantine. `None`: it is still not understood.

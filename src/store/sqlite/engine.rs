@@ -12,7 +12,8 @@ use super::{
 };
 use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
 use crate::domain::{
-    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, Recorded, Timestamp, Tracked,
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, QuarantineState, Recorded,
+    Timestamp, Tracked,
 };
 use crate::metrics::Gauges;
 use crate::store::answers::{Awaiting, Claimed, Enqueued, Forget};
@@ -87,7 +88,7 @@ impl Engine for Sqlite {
         receipt_log::record(incoming: Incoming) -> Result<Recorded, StoreError>;
         receipt_log::receipts(after: i64, filter: ReceiptFilter, limit: u32) -> Result<(Vec<api::Receipt>, Option<i64>), StoreError>;
         quarantine::quarantine_is_full() -> Result<bool, StoreError>;
-        quarantine::quarantine(state: Option<String>, before: Option<i64>, limit: u32) -> Result<Vec<api::Quarantined>, StoreError>;
+        quarantine::quarantine(state: Option<QuarantineState>, before: Option<i64>, limit: u32) -> Result<(Vec<api::Quarantined>, Option<i64>), StoreError>;
         quarantine::quarantined(id: i64) -> Result<Option<(api::Quarantined, Vec<u8>)>, StoreError>;
         quarantine::drop_quarantined(id: i64) -> Result<bool, StoreError>;
         quarantine::replay(id: i64, incoming: Incoming) -> Result<Option<Recorded>, StoreError>;

@@ -8,12 +8,12 @@ use super::connection::open_for_writing;
 use super::failure::JobError;
 use super::forgotten::{identifier_without, stand_in};
 use super::handle::{Sqlite, blocking};
-use super::rows::{AsIdentifier, StoredIdentifier, key};
+use super::rows::{AsIdentifier, Stored, StoredIdentifier, key};
 use super::transaction::Writing;
 use super::tx::Tx;
 use crate::api;
 use crate::domain::mention::{body_without, without};
-use crate::domain::{BatchState, LastError, Msisdn, ReceiptCode};
+use crate::domain::{BatchId, BatchState, LastError, Msisdn, ReceiptCode};
 use crate::store::answers::Forget;
 use crate::store::error::StoreError;
 
@@ -153,22 +153,25 @@ async fn blank_mentions(db: &Sqlite, number: Msisdn) -> Result<usize, StoreError
     Ok(blanked)
 }
 
-/// The batches that a number is in, by key, uuid and state.
-fn batches_of(conn: &Connection, stored: i64) -> rusqlite::Result<Vec<(i64, String, String)>> {
+/// A batch that a number is in.
+type Involved = (i64, BatchId, BatchState);
+
+fn batches_of(conn: &Connection, stored: i64) -> rusqlite::Result<Vec<Involved>> {
     conn.prepare_cached(
         "select b.id, b.uuid, b.state from batch b
          where exists (select 1 from destination where batch = b.id and number = :number)
              or exists (select 1 from receipt where again = 1 and batch = b.id and number = :number)",
     )?
-    .query_map(named_params! {":number": stored}, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    .query_map(named_params! {":number": stored}, |row| {
+        Ok((row.get(0)?, row.get::<_, Stored<BatchId>>(1)?.0, row.get::<_, Stored<BatchState>>(2)?.0))
+    })?
     .collect()
 }
 
 /// The batch that has yet to go out to it.
-fn waiting(batches: &[(i64, String, String)]) -> Option<Forget> {
-    let waiting = [BatchState::Queued.as_str(), BatchState::Submitting.as_str()];
-    let (_, uuid, _) = batches.iter().find(|(_, _, state)| waiting.contains(&state.as_str()))?;
-    Some(uuid.parse().map_or(Forget::Unknown, Forget::StillQueued))
+fn waiting(batches: &[Involved]) -> Option<Forget> {
+    let (_, id, _) = batches.iter().find(|(_, _, state)| matches!(state, BatchState::Queued | BatchState::Submitting))?;
+    Some(Forget::StillQueued(*id))
 }
 
 fn erase(w: &mut Writing<'_>, number: Msisdn, mentioned: usize) -> Result<Forget, JobError> {

@@ -6,7 +6,7 @@ use rusqlite::named_params;
 
 use super::handle::{Sqlite, blocking};
 use super::stats::stats;
-use crate::domain::DestinationState;
+use crate::domain::{BatchState, DestinationState, QuarantineState};
 use crate::metrics::Gauges;
 use crate::store::error::StoreError;
 use crate::store::identity::beside;
@@ -39,13 +39,13 @@ pub(super) async fn gauges(db: &Sqlite, after: Duration) -> Result<Gauges, Store
     .await?;
     let counts = stats.destinations;
     Ok(Gauges {
-        outbox: stats.batches.get("queued").copied().unwrap_or(0),
-        batches: stats.batches.into_iter().collect(),
+        outbox: stats.batches.get(&BatchState::Queued).copied().unwrap_or(0),
+        batches: stats.batches.into_iter().map(|(state, batches)| (state.as_str(), batches)).collect(),
         destinations: DestinationState::ALL.map(|state| (state.as_str(), counts.in_state(state))).to_vec(),
         writer_queue: db.shared.queue.depth() as u64,
         oldest_unsettled: oldest.map_or(0.0, |since| (now.as_millis() - since).max(0) as f64 / 1e3),
         silent_batches,
-        quarantined: stats.quarantine.get("waiting").copied().unwrap_or(0),
+        quarantined: stats.quarantine.get(&QuarantineState::Waiting).copied().unwrap_or(0),
         database_bytes,
         wal_bytes,
         disk_free_bytes,

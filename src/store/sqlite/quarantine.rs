@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::failure::JobError;
 use super::handle::Sqlite;
 use super::record::Place;
-use super::rows::uuid;
+use super::rows::{Stored, next_page, uuid};
 use crate::api;
-use crate::domain::{Incoming, Recorded, Source, Timestamp};
+use crate::domain::{Incoming, QuarantineState, Recorded, Source, Timestamp};
 use crate::store::error::StoreError;
 
 pub(super) async fn quarantine_is_full(db: &Sqlite) -> Result<bool, StoreError> {
@@ -23,17 +23,21 @@ pub(super) async fn quarantine_is_full(db: &Sqlite) -> Result<bool, StoreError> 
 
 pub(super) async fn quarantine(
     db: &Sqlite,
-    state: Option<String>,
+    state: Option<QuarantineState>,
     before: Option<i64>,
     limit: u32,
-) -> Result<Vec<api::Quarantined>, StoreError> {
+) -> Result<(Vec<api::Quarantined>, Option<i64>), StoreError> {
     db.read(move |conn| {
-        conn.prepare_cached(
-            "select id, batch, received_at, reason, state, length(body) as bytes from quarantine
-             where id < :before and (:state is null or state = :state) order by id desc limit :limit",
-        )?
-        .query_map(named_params! {":before": before.unwrap_or(i64::MAX), ":state": state, ":limit": limit}, item)?
-        .collect()
+        let state = state.map(QuarantineState::as_str);
+        let items: Vec<_> = conn
+            .prepare_cached(
+                "select id, batch, received_at, reason, state, length(body) as bytes from quarantine
+                 where id < :before and (:state is null or state = :state) order by id desc limit :limit",
+            )?
+            .query_map(named_params! {":before": before.unwrap_or(i64::MAX), ":state": state, ":limit": limit}, item)?
+            .collect::<rusqlite::Result<_>>()?;
+        let next = next_page(&items, limit, |item: &api::Quarantined| item.id);
+        Ok((items, next))
     })
     .await
 }
@@ -84,7 +88,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<api::Quarantined> {
         batch: uuid(row, "batch")?,
         received_at: Timestamp::from_millis(row.get("received_at")?),
         reason: row.get("reason")?,
-        state: row.get("state")?,
+        state: row.get::<_, Stored<QuarantineState>>("state")?.0,
         bytes: row.get::<_, i64>("bytes")?.unsigned_abs(),
         body: None,
     })
