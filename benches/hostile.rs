@@ -6,17 +6,21 @@
 //!
 //! Ends with exit code 1 when an honest receipt is not taken, its p99 is over 250 ms, or memory over 150 MB.
 
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use common::{Receiptd, answer, at, setting};
+use common::{PER_BATCH, Receiptd, answer, at, drive, number, post, setting};
 
 mod common;
 
@@ -32,9 +36,14 @@ enum Kind {
     BrokenText,
     BrokenChunks,
     GuessedToken,
+    HeldBody,
+    JunkList,
+    LongList,
+    OtherWords,
+    Bomb,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 15] = [
     Kind::Nobody,
     Kind::Silent,
     Kind::SlowHead,
@@ -45,7 +54,22 @@ const KINDS: [Kind; 10] = [
     Kind::BrokenText,
     Kind::BrokenChunks,
     Kind::GuessedToken,
+    Kind::HeldBody,
+    Kind::JunkList,
+    Kind::LongList,
+    Kind::OtherWords,
+    Kind::Bomb,
 ];
+
+/// In the place of what is different each time.
+const EACH_TIME: &[u8] = b"################";
+
+impl Kind {
+    /// What only callbacks can be attacked with.
+    fn is_for_callbacks(self) -> bool {
+        matches!(self, Self::HeldBody | Self::JunkList | Self::LongList | Self::OtherWords | Self::Bomb)
+    }
+}
 
 /// What is attacked.
 struct Target {
@@ -56,11 +80,18 @@ struct Target {
     /// Header lines.
     token: String,
     guessed_token: String,
+    /// A number of the batch, of which there are as many receipts as there can be.
+    worn: String,
+}
+
+/// The receipt of a number that has the code of this number.
+fn coded(number: &str, code: usize, more: &str) -> String {
+    format!(r#"{{"destination":"{number}","delivered":false,"receiptInfo":{{"code":"{code:x}"{more}}}}}"#)
 }
 
 /// What an attacker of this kind writes at once; the slow ones go on from there a byte a second.
 fn opening(kind: Kind, target: &Target) -> Vec<u8> {
-    let Target { path, token, .. } = target;
+    let Target { path, token, worn, .. } = target;
     let head = |length: usize| format!("POST {path} HTTP/1.1\r\nHost: x\r\n{token}Content-Length: {length}\r\n\r\n").into_bytes();
     match kind {
         Kind::Nobody | Kind::Silent => Vec::new(),
@@ -77,6 +108,29 @@ fn opening(kind: Kind, target: &Target) -> Vec<u8> {
             let Target { guessed_path, guessed_token, .. } = target;
             format!("POST {guessed_path} HTTP/1.1\r\nHost: x\r\n{guessed_token}Content-Length: 2\r\n\r\n{{}}").into_bytes()
         }
+        Kind::HeldBody => head(1_000),
+        Kind::JunkList => {
+            let list = format!("[{}7]", "7,".repeat((256 << 10) / 2 - 2));
+            [head(list.len()), list.into_bytes()].concat()
+        }
+        // Each of its receipts is known already, and compared with a thousand others.
+        Kind::LongList => {
+            let list = format!("[{}]", vec![coded(worn, 999, ""); 3_000].join(","));
+            [head(list.len()), list.into_bytes()].concat()
+        }
+        Kind::OtherWords => {
+            let words = format!(r#","description":"{}{}""#, String::from_utf8_lossy(EACH_TIME), "x".repeat(1_000));
+            let receipt = coded(worn, 999, &words);
+            [head(receipt.len()), receipt.into_bytes()].concat()
+        }
+        Kind::Bomb => {
+            let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+            packed.write_all(&vec![b' '; 64 << 20]).expect("packed");
+            let packed = packed.finish().expect("packed");
+            let length = packed.len();
+            let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n");
+            [head.into_bytes(), packed].concat()
+        }
     }
 }
 
@@ -92,7 +146,7 @@ async fn attack(kind: Kind, address: SocketAddr, opening: &[u8]) -> std::io::Res
     }
     let mut buffer = [0; 1024];
     while stream.read(&mut buffer).await? > 0 {
-        if !matches!(kind, Kind::Silent) {
+        if !matches!(kind, Kind::Silent | Kind::HeldBody) {
             break; // answered: once more, on a new connection
         }
     }
@@ -113,8 +167,13 @@ fn crowd(kind: Kind, attackers: usize, target: &Target) -> (oneshot::Sender<()>,
             local.spawn_local(async move {
                 loop {
                     let again = Instant::now() + Duration::from_secs(1);
-                    let _ = attack(kind, address, &opening).await; // cut off: as it should be
                     attacks.set(attacks.get() + 1);
+                    let mut opening = Cow::Borrowed(&*opening);
+                    if let Some(place) = memchr::memmem::find(&opening, EACH_TIME) {
+                        let this_time = format!("{:>width$}", attacks.get(), width = EACH_TIME.len());
+                        opening.to_mut()[place..place + EACH_TIME.len()].copy_from_slice(this_time.as_bytes());
+                    }
+                    let _ = attack(kind, address, &opening).await; // cut off: as it should be
                     tokio::time::sleep_until(again.into()).await;
                 }
             });
@@ -160,11 +219,21 @@ fn main() {
     // Each listener's attackers meet a daemon that was not attacked before.
     for (folder, is_public) in [(tempfile::tempdir(), true), (tempfile::tempdir(), false)] {
         let folder = folder.expect("a folder");
-        let receiptd = Receiptd::start(folder.path(), 100_000);
-        let path = receiptd.batches[0].path.clone();
+        // The honest receipts are for other batches than the one whose callback the attackers know.
+        let receiptd = Receiptd::start(folder.path(), 4 * PER_BATCH);
+        let leaked = &receiptd.batches[3];
+        let (path, worn) = (leaked.path.clone(), format!("+{}", number(3 * PER_BATCH)));
         let guessed_path = format!("{}AAAA", &path[..path.len() - 4]);
         let target = if is_public {
-            Target { name: "public", address: receiptd.address, path, guessed_path, token: String::new(), guessed_token: String::new() }
+            Target {
+                name: "public",
+                address: receiptd.address,
+                path,
+                guessed_path,
+                token: String::new(),
+                guessed_token: String::new(),
+                worn,
+            }
         } else {
             Target {
                 name: "API",
@@ -173,10 +242,15 @@ fn main() {
                 guessed_path: "/v1/batches".into(),
                 token: bearer(&receiptd.token),
                 guessed_token: bearer("guessed"),
+                worn,
             }
         };
+        let all: Vec<String> = (0..1_000).map(|code| coded(&target.worn, code, "")).collect();
+        let worn_out = drive(receiptd.address, vec![post(&leaked.path, &format!("[{}]", all.join(",")))], 1);
+        assert_eq!(worn_out.answered, 1);
+        let is_meant = |kind: &Kind| (is_public || !kind.is_for_callbacks()) && (only.is_empty() || only == format!("{kind:?}"));
         let mut first = 0;
-        for kind in KINDS.into_iter().filter(|kind| only.is_empty() || only == format!("{kind:?}")) {
+        for kind in KINDS.into_iter().filter(is_meant) {
             let requests: Vec<Vec<u8>> = (first..first + posts).map(|n| receiptd.post(n)).collect();
             (first, next) = (first + posts, next + posts);
             let address = receiptd.address;
@@ -221,7 +295,7 @@ fn main() {
             );
             good &= at(0.99) < 250.0 && resident < 150.0;
         }
-        recorded += receiptd.receipts();
+        recorded += receiptd.receipts_but_of(&leaked.id);
     }
     println!("honest receipts: {next}, in the log: {recorded}");
     if !good || recorded != next as i64 {

@@ -265,6 +265,13 @@ impl Receiptd {
         conn.query_row("select count(*) from receipt", [], |row| row.get(0)).expect("counted")
     }
 
+    /// The same without those of a batch.
+    pub fn receipts_but_of(&self, batch: &str) -> i64 {
+        let conn = Connection::open_with_flags(self.folder.join("receiptd.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
+        let sql = "select count(*) from receipt r join batch b on b.id = r.batch where b.uuid <> ?1";
+        conn.query_row(sql, [batch], |row| row.get(0)).expect("counted")
+    }
+
     /// Bytes of the database file, or of its WAL (`-wal`).
     pub fn bytes(&self, which: &str) -> u64 {
         std::fs::metadata(self.folder.join(format!("receiptd.db{which}"))).map_or(0, |found| found.len())

@@ -95,6 +95,23 @@ impl<X: Transactions + 'static> Queue<X> {
         T: Send + 'static,
         F: FnMut(&mut X::One<'_>) -> Result<T, X::Error> + Send + 'static,
     {
+        self.write_below(QUEUE_ROWS, rows, run).await
+    }
+
+    /// Hands in a long list, for which no more than half of the queue is there: single receipts find room beside lists.
+    pub async fn write_list<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut X::One<'_>) -> Result<T, X::Error> + Send + 'static,
+    {
+        self.write_below(QUEUE_ROWS / 2, rows, run).await
+    }
+
+    async fn write_below<T, F>(&self, most: usize, rows: usize, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut X::One<'_>) -> Result<T, X::Error> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         {
             let mut waiting = lock(&self.waiting);
@@ -102,7 +119,7 @@ impl<X: Transactions + 'static> Queue<X> {
                 return Err(StoreError::Closing);
             }
             // A single piece larger than the bound still gets its turn, alone.
-            if waiting.rows > 0 && waiting.rows + rows > QUEUE_ROWS {
+            if waiting.rows > 0 && waiting.rows + rows > most {
                 return Err(StoreError::Busy);
             }
             waiting.rows += rows;

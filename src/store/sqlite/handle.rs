@@ -76,6 +76,15 @@ impl Sqlite {
         self.shared.queue.write(rows, run).await
     }
 
+    /// The same for a long list, which leaves room to others.
+    pub(super) async fn write_list<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Writing<'_>) -> Result<T, JobError> + Send + 'static,
+    {
+        self.shared.queue.write_list(rows, run).await
+    }
+
     /// Runs one short read on a connection of the pool, away from the threads that serve.
     pub(super) async fn read<T, F>(&self, run: F) -> Result<T, StoreError>
     where

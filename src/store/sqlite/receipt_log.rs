@@ -27,7 +27,11 @@ pub(super) async fn record(db: &Sqlite, incoming: Incoming) -> Result<Recorded, 
     let (mut done, mut is_full, mut next) = (Recorded::default(), false, Some(Place::default()));
     while let Some(from) = next {
         let incoming = incoming.clone();
-        let part = db.write(count - from.item, move |w| w.record(&incoming, &from, bounds)).await?;
+        // What was begun is gone on with, however much else waits.
+        let part = match from.item {
+            0 => db.write_list(count, move |w| w.record(&incoming, &from, bounds)).await?,
+            _ => db.write(AT_LEAST, move |w| w.record(&incoming, &from, bounds)).await?,
+        };
         counted(&part);
         done.add(part.done);
         is_full |= part.quarantine_is_full;

@@ -58,10 +58,10 @@ fn prepared<'s, 'c>(
 }
 
 /// So many items of a list are recorded before it gives way.
-pub(super) const AT_LEAST: usize = 32;
+pub(super) const AT_LEAST: usize = 16;
 /// How long a transaction may have taken when a list gives way: others wait for it, and each item of a list can be made as
 /// slow as the receipts that its destination has.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(100);
 /// So much excess of a list is set aside one by one; more of it is one item.
 const ONE_BY_ONE: usize = 100;
 
