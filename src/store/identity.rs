@@ -1,6 +1,6 @@
 //! `<database>.identity`: what must be kept beside the database and never in it.
 //!
-//! The secrets of the callback tokens (whoever may read the database must not be able to forge a
+//! The secrets of the callback tokens (a person who may read the database must not be able to forge a
 //! receipt), and the counter of submissions that tells a restored copy from the original.
 
 use std::fs::{File, OpenOptions};

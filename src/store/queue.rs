@@ -10,7 +10,7 @@ use crate::lock::lock;
 use crate::metrics::Metrics;
 
 /// Rows that may wait for the writer: about a fifth of a second of its work. More is refused at once,
-/// so that whoever waits, waits for a bounded time.
+/// so that every client waits for a bounded time.
 const QUEUE_ROWS: usize = 8_192;
 /// An engine's transactions.
 pub(super) trait Transactions {
@@ -46,7 +46,7 @@ where
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
         let Self { done, reply, .. } = *self;
-        // Whoever asked may have gone; what was written stays written.
+        // The caller may have gone; what was written stays written.
         let _ = reply.send(outcome.and_then(|()| done.ok_or(StoreError::Closing)));
     }
 }

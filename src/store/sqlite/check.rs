@@ -1,4 +1,4 @@
-//! Is the file whole, and do its books balance? SQLite's own check, and the promises of ours.
+//! Is the file intact, and do all counters agree? SQLite's own check, and the invariants of ours.
 
 use std::path::Path;
 

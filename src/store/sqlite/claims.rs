@@ -1,4 +1,4 @@
-//! Who hands which batch over.
+//! Which batches a worker is handing over.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -31,7 +31,7 @@ impl Claims {
     }
 }
 
-/// One claim, on its way from the writer to whoever hands the batch over. Where it does not arrive, it ends.
+/// One claim, on its way from the writer to the worker that hands the batch over. If it does not arrive, it ends.
 pub(super) struct Claim {
     claims: Arc<Claims>,
     key: Option<i64>,

@@ -70,7 +70,7 @@ impl Counters {
         Ok(())
     }
 
-    /// For whoever reads or changes batches: they may be others afterwards.
+    /// Forgets all counters, before batches are read or changed by other statements.
     pub fn forget(&mut self) {
         self.0.clear();
     }

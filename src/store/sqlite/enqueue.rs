@@ -37,7 +37,7 @@ pub(super) async fn enqueue(db: &Sqlite, new: NewBatch) -> Result<Enqueued, Stor
     }
     let turn = db.shared.arriving.clone().try_acquire_owned().map_err(|_| StoreError::Busy)?;
     let db = db.clone();
-    // Goes on to its end, also when whoever handed it in has gone.
+    // Continues to its end, even if the client has gone.
     tokio::spawn(async move {
         let _turn = turn;
         enqueue_in_slices(&db, &arrival).await
@@ -51,7 +51,7 @@ pub(super) async fn taken_before(db: &Sqlite, new: NewBatch) -> Result<Option<En
         return Err(StoreError::Busy);
     }
     let fingerprint = new.fingerprint();
-    // After all that was handed in before: whoever lost the answer to it asks again at once.
+    // Through the writer, after everything that was handed in before: a client that lost an answer asks again at once.
     db.write(1, move |w| known_as(&w.flush()?, &new, &fingerprint)).await
 }
 
@@ -233,7 +233,7 @@ fn delete_slice(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     Ok(deleted == SLICE)
 }
 
-/// Deletes what was on its way in when the last run ended. Whoever sent it has had no answer.
+/// Deletes what was on its way in when the last run ended. Its client has had no answer.
 pub(super) fn delete_unfinished(conn: &Connection) -> rusqlite::Result<()> {
     let transaction = conn.unchecked_transaction()?;
     transaction.execute("delete from destination where batch in (select batch from arriving)", [])?;

@@ -129,7 +129,7 @@ async fn write_handover(db: &Sqlite, id: BatchId, how: Handover) -> Result<Optio
 }
 
 /// The batch whose turn it is. One that somebody holds is not settled yet, whatever its row says: the commit that queued it
-/// again may have been called a failure, and is about to be repeated. Whoever took it meanwhile would have it taken away.
+/// again may have been called a failure, and is about to be repeated. A worker that took it meanwhile would lose it again.
 fn next_queued(conn: &Connection, claims: &Claims) -> rusqlite::Result<Option<BatchId>> {
     let mut statement = conn.prepare_cached("select id, uuid from batch where state = 'queued' order by id")?;
     let mut rows = statement.query([])?;

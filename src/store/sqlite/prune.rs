@@ -1,4 +1,4 @@
-//! How long things are kept: pruning, and copies.
+//! How long data is kept: batches that are pruned, texts that are erased.
 
 use std::collections::HashSet;
 
@@ -210,7 +210,7 @@ fn is_begun(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
 }
 
 /// Deletes the next destinations of a batch with their receipts, and in the end what is left of it. Until then its
-/// counters follow, so that the books balance after each transaction. Whether there is more.
+/// counters follow, so that they agree after each transaction. Answers whether there is more.
 fn delete_some(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     // Before the newest goes: its id must not be used again.
     conn.prepare_cached(

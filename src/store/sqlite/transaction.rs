@@ -21,8 +21,8 @@ impl<'c> Writing<'c> {
         Self { tx, recorder, outbox_changed, usual: Usual::new(tx.conn) }
     }
 
-    /// Brings the batches' rows in step with what was recorded, and forgets what was known of them. Whoever reads
-    /// or changes batch rows inside a transaction calls this first.
+    /// Brings the batches' rows in step with what was recorded, and forgets what was known of them. A job that reads
+    /// or changes batch rows calls this first.
     pub fn flush(&mut self) -> rusqlite::Result<Tx<'c>> {
         self.recorder.counters.flush(&self.tx)?;
         self.recorder.counters.forget();
