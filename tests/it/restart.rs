@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::rt;
 
 use crate::binary::{House, said};
-use crate::storage::faulty;
+use crate::sqlite::storage::faulty;
 use crate::support::{receipt, request};
 
 const NUMBER: &str = "+447700900001";

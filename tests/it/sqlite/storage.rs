@@ -107,7 +107,7 @@ impl Taking {
 pub fn faulty() -> (House, PathBuf) {
     let house = House::new();
     let faults = house.path("faults");
-    (house.set("LD_PRELOAD", &preloaded("faults.c")).set("FAULTS_FILE", &faults.display().to_string()), faults)
+    (house.set("LD_PRELOAD", &preloaded("sqlite/faults.c")).set("FAULTS_FILE", &faults.display().to_string()), faults)
 }
 
 async fn while_it_fails(call: &str, error: i32, suffix: &str) {
@@ -248,7 +248,7 @@ async fn a_file_that_was_moved_replaced_truncated_or_made_read_only_is_noticed_b
 /// quicker to delete a WAL than ours: those that are there come too.
 fn outside(database: &Path) {
     const COUNT: &str = "select count(*) from receipt";
-    let name = "storage::what_somebody_outside_does_who_opens_reads_and_closes";
+    let name = "sqlite::storage::what_somebody_outside_does_who_opens_reads_and_closes";
     let mut ours = Command::new(std::env::current_exe().expect("these tests"));
     ours.args(["--exact", name]).env("OUTSIDE_DATABASE", database);
     let mut shell = Command::new("sqlite3");
