@@ -1,15 +1,13 @@
 //! Batches that come in slices: all of one or nothing of it, whatever happens on the way.
 
-use std::path::Path;
 use std::time::Duration;
 
 use actix_web::rt;
 use receiptd::clock::Clock;
-use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use crate::binary::House;
-use crate::support::{Answer, Options, request, spawn_with};
+use crate::support::{Answer, Home, Options, request, spawn_with};
 
 const ID: &str = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
 const LARGEST: usize = 50_000;
@@ -24,19 +22,11 @@ fn posting(private: &str, token: &str, body: &Value) -> impl Future<Output = Ans
     async move { request("POST", &url, &[("authorization", &token)], body).await }
 }
 
-fn look(database: &Path) -> Connection {
-    Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("readable")
-}
-
-fn counted(conn: &Connection, table: &str) -> i64 {
-    conn.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0)).expect("counted")
-}
-
 /// Waits until a part of a batch is there, and all of it is not.
-async fn until_some_of_it_has_arrived(database: &Path) {
-    let conn = look(database);
+async fn until_some_of_it_has_arrived(home: &Home) {
+    let look = home.look();
     for _ in 0..10_000 {
-        if counted(&conn, "arriving") == 1 {
+        if look.count("arriving") == 1 {
             return;
         }
         rt::time::sleep(Duration::from_micros(500)).await;
@@ -52,17 +42,17 @@ async fn killed_while_a_large_batch_comes_in_it_was_never_there_and_comes_whole_
     for _ in 0..3 {
         // A request that is cut off panics: in a task of its own that is its own business.
         let posted = rt::spawn(posting(&daemon.private, &daemon.token, &body));
-        until_some_of_it_has_arrived(&house.path("receiptd.db")).await;
+        until_some_of_it_has_arrived(&house.folder).await;
         daemon.kill();
         assert!(posted.await.is_err(), "it was answered, and this test proves nothing");
         {
-            let conn = look(&house.path("receiptd.db"));
-            assert!(counted(&conn, "destination") > 0 && counted(&conn, "batch") == 0);
+            let look = house.folder.look();
+            assert!(look.count("destination") > 0 && look.count("batch") == 0);
         }
         daemon = house.serve().await;
         assert_eq!(daemon.api("GET", &format!("/v1/batches/{ID}"), None).await.status, 404);
-        let conn = look(&house.path("receiptd.db"));
-        assert_eq!((counted(&conn, "destination"), counted(&conn, "arriving")), (0, 0));
+        let look = house.folder.look();
+        assert_eq!((look.count("destination"), look.count("arriving")), (0, 0));
     }
     assert_eq!(posting(&daemon.private, &daemon.token, &body).await.status, 202);
     let batch = daemon.until(ID, "submitted").await;
@@ -87,8 +77,8 @@ async fn a_large_batch_that_comes_twice_at_once_is_one() {
     assert_eq!(statuses, [200, 200, 202]);
     let batch = daemon.until(ID, "submitted").await;
     assert_eq!((&batch["counts"]["total"], daemon.simulator.submissions().len()), (&json!(20_000), 1));
-    let conn = look(&daemon.database());
-    assert_eq!((counted(&conn, "destination"), counted(&conn, "arriving"), counted(&conn, "batch")), (20_000, 0, 1));
+    let look = daemon.folder.look();
+    assert_eq!((look.count("destination"), look.count("arriving"), look.count("batch")), (20_000, 0, 1));
     daemon.assert_books_balance().await;
 }
 
@@ -96,7 +86,7 @@ async fn a_large_batch_that_comes_twice_at_once_is_one() {
 async fn a_large_batch_comes_in_though_whoever_sent_it_has_gone() {
     let daemon = spacious().await;
     let posted = rt::spawn(posting(&daemon.private, &daemon.token, &body(LARGEST)));
-    until_some_of_it_has_arrived(&daemon.database()).await;
+    until_some_of_it_has_arrived(&daemon.folder).await;
     posted.abort();
     daemon.until_batch(ID, |batch| batch["counts"]["total"] == LARGEST && batch["state"] == "submitted").await;
     assert_eq!(daemon.simulator.submissions().len(), 1);
@@ -107,13 +97,10 @@ async fn a_large_batch_comes_in_though_whoever_sent_it_has_gone() {
 async fn small_batches_that_come_while_a_large_one_does_get_keys_of_their_own() {
     let daemon = spacious().await;
     let posted = rt::spawn(posting(&daemon.private, &daemon.token, &body(LARGEST)));
-    until_some_of_it_has_arrived(&daemon.database()).await;
+    until_some_of_it_has_arrived(&daemon.folder).await;
     let small = daemon.submit(&["+447700900001", "+447700900002"]).await;
     // A copy of this moment is whole.
-    let copy = daemon.folder.path().join("copy.db");
-    let backed_up = daemon.api("POST", "/v1/backup", Some(json!({"file": copy}))).await;
-    assert_eq!(backed_up.status, 200, "{backed_up:?}");
-    assert_eq!(receiptd::store::check_file(&copy).expect("readable"), [] as [String; 0]);
+    assert_eq!(daemon.copy().await.check(), [] as [String; 0]);
     assert_eq!(posted.await.expect("answered").status, 202);
     assert_eq!(daemon.until(ID, "submitted").await["counts"]["total"], LARGEST);
     assert_eq!(daemon.until(&small, "submitted").await["counts"]["total"], 2);
@@ -167,7 +154,7 @@ async fn who_repeats_a_large_batch_too_late_while_it_still_comes_in_is_told_to_a
     let mut body = body(LARGEST);
     body["send_at"] = json!(now.plus(Duration::from_secs(363)));
     let posted = rt::spawn(posting(&daemon.private, &daemon.token, &body));
-    until_some_of_it_has_arrived(&daemon.database()).await;
+    until_some_of_it_has_arrived(&daemon.folder).await;
     clock.step(Duration::from_secs(5));
     // Whether it is still on its way or just in: never that it is refused.
     let mut last = posting(&daemon.private, &daemon.token, &body).await;

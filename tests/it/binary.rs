@@ -13,14 +13,13 @@ use std::time::Duration;
 use actix_web::rt;
 use receiptd::simulator::{self, Handle, Profile};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::support::{Answer, KEY, request};
+use crate::support::{Answer, Home, KEY, request};
 
 /// A folder with a database, a simulator as the provider, and a name under which the provider reaches whichever
 /// daemon runs there.
 pub struct House {
-    pub folder: TempDir,
+    pub folder: Home,
     pub simulator: Handle,
     pub env: Vec<(String, String)>,
     /// In the place of `public_url`: it leads to the daemon that runs now.
@@ -42,7 +41,7 @@ impl House {
         let profile = Profile { hold: true, ..Profile::calm() };
         let settings = simulator::Settings { key: KEY.into(), profile, ..simulator::Settings::default() };
         let simulator = simulator::Bound::bind(settings, "127.0.0.1:0").and_then(simulator::Bound::start).expect("a simulator");
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = Home::new();
         // One of its own, even empty, keeps that of the machine out.
         std::fs::write(folder.path().join("receiptd.toml"), "").expect("written");
         Self { folder, simulator, env: Vec::new(), door: Relay::new() }

@@ -7,7 +7,7 @@ use receiptd::config::{Config, Sources};
 
 use crate::binary::said;
 
-fn path(name: &str) -> PathBuf {
+pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
 }
 
@@ -63,49 +63,4 @@ fn systemd_finds_nothing_wrong_with_the_units_and_little_exposed() {
             .expect("ran");
         assert!(found.status.success(), "{unit} is exposed by 1.5 or more: {}", said(&found));
     }
-}
-
-#[test]
-fn of_copies_the_newest_are_kept_and_nothing_else_is_touched() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let program = folder.path().join("receiptd");
-    // In the place of the program: a copy is two files.
-    std::fs::write(&program, "#!/bin/sh\n[ \"$1\" = backup ] && echo new >\"$2\" && echo new >\"$2.identity\"\n").expect("written");
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
-    let copies = folder.path().join("copies");
-    std::fs::create_dir(&copies).expect("a folder");
-    let old = |day: u32| format!("receiptd-202401{day:02}T000000Z.db");
-    for day in 1..=4 {
-        std::fs::write(copies.join(old(day)), "").expect("written");
-        std::fs::write(copies.join(old(day) + ".identity"), "").expect("written");
-    }
-    for other in ["receiptd-before-the-move.db", "receiptd-20240101T000000Z.db.gz"] {
-        std::fs::write(copies.join(other), "").expect("written");
-    }
-    let run = |keep: &str| {
-        let search = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
-        Command::new(path("backup")).arg(&copies).env("PATH", search).env("KEEP", keep).output().expect("ran")
-    };
-    assert!(!run("none").status.success());
-    let done = run("3");
-    assert!(done.status.success(), "{}", said(&done));
-    let mut names: Vec<String> = std::fs::read_dir(&copies)
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("receiptd-2024") || name.starts_with("receiptd-before"))
-        .collect();
-    names.sort();
-    let (third, fourth) = (old(3), old(4));
-    assert_eq!(
-        names,
-        [
-            "receiptd-20240101T000000Z.db.gz",
-            &third,
-            &format!("{third}.identity"),
-            &fourth,
-            &format!("{fourth}.identity"),
-            "receiptd-before-the-move.db",
-        ]
-    );
-    assert_eq!(std::fs::read_dir(&copies).expect("a folder").count(), 8, "and the new one");
 }

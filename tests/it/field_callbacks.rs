@@ -256,11 +256,7 @@ async fn a_bad_byte_in_a_text_costs_no_receipt_and_is_kept_as_it_came() {
     assert_eq!(daemon.post(&id, b"{\"destination\":\"+4477009\xff00001\",\"delivered\":true}".to_vec()).await.status, 202);
     assert_eq!(daemon.post(&id, b"{\"destination\":\"+447700900001\",\"delivered\":tr\xffue}".to_vec()).await.status, 202);
     daemon.assert_books_balance().await;
-    let file = rusqlite::Connection::open(daemon.database()).expect("the file");
-    let kept: Vec<Vec<u8>> = file
-        .prepare("select cast(body as blob) from receipt_body order by receipt")
-        .and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect())
-        .expect("bodies");
+    let kept = daemon.folder.look().receipt_bodies();
     let sent: Vec<Vec<u8>> = BAD_TEXTS.into_iter().enumerate().map(|(n, bad)| described(ONE, &format!("2{n}"), bad)).collect();
     assert_eq!(kept, sent);
 }
@@ -314,8 +310,7 @@ async fn a_number_is_forgotten_in_what_is_no_text_too() {
     assert_eq!(daemon.post(&id, b"{\"destination\":\"+447700900002\xff\"}".to_vec()).await.status, 202);
     assert_eq!(daemon.api("DELETE", "/v1/destinations/447700900002", None).await.status, 200);
     daemon.assert_books_balance().await;
-    let folder = daemon.stop().await;
-    let file = std::fs::read(folder.path().join("receiptd.db")).expect("the file");
+    let file = daemon.stop().await.bytes();
     assert!(memchr::memmem::find(&file, b"7700900002").is_none());
     assert!(memchr::memmem::find(&file, b"xxxxxxxxxxxx \xe9").is_some(), "the rest of it stays as it came");
 }
@@ -370,8 +365,7 @@ async fn one_receipt_in_ever_other_words_is_one_receipt_and_stores_none_of_them(
         let answer = daemon.post(&id, described(ONE, "22", format!("words {n} {}", "x".repeat(1_000)).as_bytes())).await;
         assert_eq!(answer.json(), json!({"recorded": u64::from(n == 0), "duplicates": u64::from(n > 0)}));
     }
-    let file = rusqlite::Connection::open(daemon.database()).expect("the file");
-    let stored = || file.query_row("select count(*) from receipt_info", [], |row| row.get::<_, i64>(0)).expect("counted");
+    let stored = || daemon.folder.look().count("receipt_info");
     assert_eq!(stored(), 1);
     // What is pruned takes its words with it, and no others'.
     let other = daemon.submit(&["+447700900002"]).await;

@@ -22,12 +22,11 @@ use receiptd::provider::{Provider, Settings, Standing, WireNames};
 use receiptd::receive;
 use receiptd::reconcile::{self, Patience, Reconciler};
 use receiptd::simulator::{self, Answer, Call, Handle, Profile, Script, Span};
-use receiptd::store::{DestinationFilter, Enqueued, Forget, QuarantineBounds, ReceiptFilter, Store, StoreSettings};
+use receiptd::store::{DestinationFilter, Enqueued, Forget, QuarantineBounds, ReceiptFilter, Store};
 use receiptd::submit::{self, CancelOutcome, Resend, Step, Submitter};
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::support::KEY;
+use crate::support::{Home, KEY};
 
 const PATIENCE: Patience = Patience { after: Duration::from_secs(15 * 60), deadline: Duration::from_secs(72 * 3600) };
 const CODES: [&str; 3] = ["00", "22", "1b"];
@@ -193,7 +192,7 @@ impl Known {
 }
 
 struct World {
-    folder: TempDir,
+    home: Home,
     clock: Clock,
     simulator: Handle,
     store: Store,
@@ -206,55 +205,32 @@ struct World {
     given_out: u64,
 }
 
-fn folder() -> TempDir {
-    // Thousands of databases: in memory where there is such a place, since nothing here pulls a plug.
-    let memory = std::path::Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder")
-}
-
-fn open(folder: &TempDir, clock: &Clock) -> Store {
-    let quarantine = QuarantineBounds { max_count: 1_000, max_bytes: 1 << 20 };
-    let settings = StoreSettings { path: folder.path().join("receiptd.db"), quarantine };
-    let (store, found) = Store::open(&settings, clock, Arc::default()).expect("opened");
+fn open(home: &Home, clock: &Clock) -> Store {
+    let (store, found) = home.open(clock, QuarantineBounds { max_count: 1_000, max_bytes: 1 << 20 }).expect("opened");
     assert_eq!((&found.held, found.secrets_lost), (&None, false), "{found:?}");
     store
 }
 
 impl World {
     fn new() -> Self {
-        let (folder, clock) = (folder(), Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time")));
+        let (home, clock) = (Home::in_memory(), Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time")));
         let profile = Profile { deaf: true, delay: Span::ZERO, failing: 0.3, never: 0.2, ..Profile::calm() };
         let settings = simulator::Settings { key: KEY.into(), profile, ..simulator::Settings::default() };
         let simulator = simulator::Bound::bind(settings, "127.0.0.1:0").and_then(simulator::Bound::start).expect("a simulator");
         let settings =
             Settings { base_url: simulator.url(), key: KEY.into(), timeout: Duration::from_secs(5), wire_names: WireNames::Both };
         let provider = Rc::new(Provider::new(settings).expect("a URL"));
-        let (store, missed) = (open(&folder, &clock), Arc::new(AtomicU64::new(0)));
+        let (store, missed) = (open(&home, &clock), Arc::new(AtomicU64::new(0)));
         let (submitter, reconciler) = workers(&store, &provider, &clock, &missed);
-        Self { folder, clock, simulator, store, submitter, reconciler, provider, missed, batches: Vec::new(), last: None, given_out: 0 }
+        Self { home, clock, simulator, store, submitter, reconciler, provider, missed, batches: Vec::new(), last: None, given_out: 0 }
     }
 
-    /// What is in the files at this moment is all that the next one has: that is what a kill leaves.
+    /// What is in the database at this moment is all that the next one has: that is what a kill leaves.
     fn crash(&mut self) {
-        let after = folder();
-        let files = ["receiptd.db", "receiptd.db-wal", "receiptd.db.identity"];
-        let stamps = || files.map(|name| std::fs::metadata(self.folder.path().join(name)).ok().map(|it| (it.len(), it.modified().ok())));
-        loop {
-            let before = stamps();
-            for name in files {
-                let from = self.folder.path().join(name);
-                if from.exists() {
-                    std::fs::copy(&from, after.path().join(name)).expect("copied");
-                }
-            }
-            // In a quiet moment the WAL goes into the file: what was copied of one and the other must be of one moment.
-            if stamps() == before {
-                break;
-            }
-        }
+        let after = self.home.after_a_kill();
         let old = std::mem::replace(&mut self.store, open(&after, &self.clock));
         old.close();
-        self.folder = after;
+        self.home = after;
         (self.submitter, self.reconciler) = workers(&self.store, &self.provider, &self.clock, &self.missed);
     }
 

@@ -1,52 +1,15 @@
-//! Copies, retention, and what they leave behind.
+//! Retention and what it leaves behind, secrets, and decisions.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use receiptd::clock::Clock;
 use receiptd::retention::{self, Terms};
 use receiptd::simulator::{Answer, Call, Script};
-use receiptd::store::check_file;
 use serde_json::json;
 
 use crate::support::{Daemon, Options, receipt, request, spawn, spawn_with};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-#[actix_web::test]
-async fn a_copy_made_while_receipts_come_in_is_whole_and_submits_nothing_that_waits_in_it() {
-    let daemon = spawn().await;
-    let done = daemon.submit(&["+447700900001", "+447700900002"]).await;
-    daemon.until(&done, "submitted").await;
-    daemon.api("POST", "/v1/pause", None).await;
-    let waiting = daemon.submit(&["+447700900003"]).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("receiptd.db");
-    let wish = json!({"file": file});
-    let (copied, ()) = futures_util::join!(daemon.api("POST", "/v1/backup", Some(wish.clone())), async {
-        daemon.receipt(&done, "+447700900001", true, "00").await;
-        daemon.receipt(&done, "+447700900002", true, "00").await;
-    });
-    assert_eq!((copied.status, copied.json()), (200, wish.clone()));
-    for name in ["receiptd.db", "receiptd.db.identity"] {
-        let mode = std::fs::metadata(folder.path().join(name)).expect("written").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
-    }
-    assert_eq!(check_file(&file).expect("readable"), [] as [String; 0]);
-    // A second one would be written over the first.
-    let again = daemon.api("POST", "/v1/backup", Some(wish)).await;
-    assert_eq!(again.status, 409, "{again:?}");
-    assert_eq!(daemon.api("POST", "/v1/backup", Some(json!({"file": "here.db"}))).await.pointers(), ["/file"]);
-    daemon.stop().await;
-
-    let restored = spawn_with(Options { folder, ..Options::default() }).await;
-    assert_eq!(restored.get(&format!("/v1/batches/{waiting}")).await.json()["state"], "unconfirmed");
-    restored.api("POST", "/v1/resume", None).await;
-    let next = restored.submit(&["+447700900009"]).await;
-    restored.until(&next, "submitted").await;
-    assert_eq!(restored.simulator.submissions().len(), 1, "only what is new");
-    restored.assert_books_balance().await;
-}
 
 #[actix_web::test]
 async fn what_was_settled_long_ago_is_pruned_and_its_id_stays_known() {
@@ -196,10 +159,7 @@ async fn raw_bodies_of_receipts_that_come_after_the_texts_were_erased_go_too() {
     assert_eq!(daemon.store.erase_messages(clock.now()).await.expect("erased"), 1);
     let late = r#"{"destination":"+447700900001","delivered":true,"receiptInfo":{"code":"07"},"text":"of the message"}"#;
     assert_eq!(daemon.post(&id, late).await.json()["recorded"], 1);
-    let bodies = || {
-        let file = rusqlite::Connection::open(daemon.database()).expect("opened");
-        file.query_row("select count(*) from receipt_body", [], |row| row.get::<_, i64>(0)).expect("counted")
-    };
+    let bodies = || daemon.folder.look().count("receipt_body");
     assert_eq!(bodies(), 1);
     assert_eq!(daemon.store.erase_messages(clock.now()).await.expect("erased"), 0);
     assert_eq!(bodies(), 0);
@@ -230,29 +190,6 @@ async fn callback_urls_given_out_before_outlive_a_new_secret_and_not_a_revocatio
     assert_eq!(daemon.api("POST", "/v1/rotate-secret", Some(json!({"revoke": true}))).await.json(), json!({"accepted": 1}));
     assert_eq!(post(given, "+447700900003").await, 404);
     assert_eq!(post(daemon.callback(&old), "+447700900003").await, 200, "who knows the new one is let in");
-}
-
-#[actix_web::test]
-async fn a_restored_copy_gives_its_receipts_ids_that_its_original_never_gave() {
-    let daemon = spawn().await;
-    let id = daemon.submit(&["+447700900001", "+447700900002", "+447700900003"]).await;
-    daemon.until(&id, "submitted").await;
-    daemon.receipt(&id, "+447700900001", true, "00").await;
-    let copy = daemon.folder.path().join("copy.db");
-    assert_eq!(daemon.api("POST", "/v1/backup", Some(json!({"file": copy}))).await.status, 200);
-    // The original goes on, and somebody follows its log.
-    daemon.receipt(&id, "+447700900002", true, "00").await;
-    let seen = daemon.get("/v1/receipts").await.json()["items"][1]["id"].as_i64().expect("an id");
-    let folder = daemon.stop().await;
-    let restored = tempfile::tempdir().expect("a folder");
-    for (from, to) in [("copy.db", "receiptd.db"), ("copy.db.identity", "receiptd.db.identity")] {
-        std::fs::copy(folder.path().join(from), restored.path().join(to)).expect("copied");
-    }
-    let daemon = spawn_with(Options { folder: restored, ..Options::default() }).await;
-    daemon.receipt(&id, "+447700900003", true, "00").await;
-    let next = daemon.get(&format!("/v1/receipts?after={seen}")).await.json();
-    assert_eq!(next["items"].as_array().map(Vec::len), Some(1), "{next:#}");
-    daemon.assert_books_balance().await;
 }
 
 #[actix_web::test]

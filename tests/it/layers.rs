@@ -84,12 +84,27 @@ fn one_statement_in_an_engine_says_how_far_a_batch_has_come() {
 
 #[test]
 fn the_domain_knows_neither_the_clock_nor_any_io() {
-    for (path, text) in files() {
+    for (path, text) in files("src") {
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for forbidden in ["std::fs", "std::net", "std::io", "SystemTime", "Instant", "tokio", "actix", "now()"] {
             let is_there = path.starts_with("domain/") && code.iter().any(|line| line.contains(forbidden));
             assert!(!is_there, "{path} uses {forbidden}");
+        }
+    }
+}
+
+/// What may speak of SQLite among the tests; `config.rs`, since the setting `database` names a file.
+const OF_SQLITE: &[&str] = &["sqlite.rs", "sqlite/", "support/home.rs", "support/faults.rs", "config.rs", "layers.rs"];
+
+#[test]
+fn the_other_tests_name_no_engine_and_reach_a_database_through_home() {
+    for (path, text) in files("tests/it") {
+        if OF_SQLITE.iter().any(|allowed| path.starts_with(allowed)) {
+            continue;
+        }
+        for word in ["rusqlite", "receiptd.db", "-wal", "check_file", "backup_file", "Store::open", ".database()"] {
+            assert!(!text.contains(word), "{path} names `{word}`: see tests/it/support/home.rs");
         }
     }
 }
@@ -202,12 +217,12 @@ fn rank(module: &str) -> Option<u8> {
 
 /// This crate's.
 fn sources() -> Sources {
-    let files = files();
+    let files = files("src");
     Sources::read(files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
 }
 
-/// The files below `src`: path and text.
-fn files() -> Vec<(String, String)> {
+/// The source files below a folder of the repository: path and text.
+fn files(folder: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, root: &Path, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -219,7 +234,7 @@ fn files() -> Vec<(String, String)> {
             }
         }
     }
-    let (root, mut found) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), Vec::new());
+    let (root, mut found) = (Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), Vec::new());
     walk(&root, &root, &mut found);
     found
 }

@@ -46,9 +46,12 @@ async fn in_the_journal_each_line_begins_with_its_priority_and_bears_no_time_of_
     let first = log_of_a_start(&house, "first.log", "first.log").await;
     assert!(first.lines().any(|line| line.starts_with("<6>")), "{first}");
     // An error: without this file, callback URLs given out before are worth nothing.
-    std::fs::remove_file(house.path("receiptd.db.identity")).expect("removed");
+    house.folder.lose_identity();
     let second = log_of_a_start(&house, "second.log", "second.log").await;
-    assert!(second.lines().any(|line| line.starts_with("<3>") && line.contains("receiptd.db.identity")), "{second}");
+    assert!(
+        second.lines().any(|line| line.starts_with("<3>") && line.contains(&house.folder.identity().display().to_string())),
+        "{second}"
+    );
     for line in first.lines().chain(second.lines()) {
         let rest = ["<3>", "<4>", "<6>", "<7>"].iter().find_map(|priority| line.strip_prefix(priority));
         assert!(rest.is_some_and(|rest| !rest.starts_with("20") && !rest.starts_with("ERROR")), "{line}");

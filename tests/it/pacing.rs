@@ -1,21 +1,19 @@
 //! When a batch goes out: waits, refusals, the rate and the notice. Time is stepped.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use receiptd::clock::Clock;
 use receiptd::domain::{Batch, BatchId, BatchState, Content, Msisdn, NewBatch, Timestamp};
 use receiptd::provider::{Provider, Settings, Standing, WireNames};
 use receiptd::simulator::{self, Answer, Call, Handle, Profile, Script};
-use receiptd::store::{QuarantineBounds, Store, StoreSettings};
+use receiptd::store::{QuarantineBounds, Store};
 use receiptd::submit::{Step, Submitter};
-use tempfile::TempDir;
 
-use crate::support::{KEY, NOBODY};
+use crate::support::{Home, KEY, NOBODY};
 
 struct Sending {
-    _folder: TempDir,
+    _home: Home,
     clock: Clock,
     simulator: Handle,
     store: Store,
@@ -30,17 +28,16 @@ fn sending(rate: Option<u32>) -> Sending {
 }
 
 fn to(base_url: String, simulator: Handle, rate: Option<u32>) -> Sending {
-    let folder = tempfile::tempdir().expect("a folder");
+    let home = Home::new();
     let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
     let quarantine = QuarantineBounds { max_count: 10, max_bytes: 1 << 20 };
-    let (store, _) =
-        Store::open(&StoreSettings { path: folder.path().join("receiptd.db"), quarantine }, &clock, Arc::default()).expect("a store");
+    let (store, _) = home.open(&clock, quarantine).expect("a store");
     let settings = Settings { base_url, key: KEY.into(), timeout: Duration::from_secs(5), wire_names: WireNames::Both };
     let provider = Rc::new(Provider::new(settings).expect("a URL"));
     let standing = Standing::default();
     let callbacks = "http://127.0.0.1:1/callbacks".to_owned();
     let submitter = Submitter::new(store.clone(), provider, clock.clone(), callbacks, rate, standing.clone());
-    Sending { _folder: folder, clock, simulator, store, standing, submitter }
+    Sending { _home: home, clock, simulator, store, standing, submitter }
 }
 
 impl Sending {

@@ -10,8 +10,7 @@ use std::time::Duration;
 use actix_web::rt;
 
 use crate::binary::{House, said};
-use crate::sqlite::storage::faulty;
-use crate::support::{receipt, request};
+use crate::support::{Faults, receipt, request};
 
 const NUMBER: &str = "+447700900001";
 
@@ -94,7 +93,7 @@ async fn a_socket_that_is_for_neither_listener_is_named_and_nothing_starts() {
         for word in words {
             assert!(String::from_utf8_lossy(&refused.stderr).contains(&word), "{word}: {}", said(&refused));
         }
-        assert!(!house.path("receiptd.db").exists());
+        assert!(!house.folder.has_database());
     }
     drop(private);
 }
@@ -138,10 +137,8 @@ async fn the_service_manager_is_told_the_truth_and_a_lock_of_somebody_else_is_no
     assert_eq!(request("GET", &format!("{}/readyz", daemon.private), &[], Vec::new()).await.status, 200);
     told.more(3, &["WATCHDOG=1", "STATUS=receipts are recorded; callbacks on 127.0.0.1:"]).await;
 
-    let other = rusqlite::Connection::open(house.path("receiptd.db")).expect("opened");
-    other.execute_batch("begin immediate").expect("the lock");
+    let other = house.folder.lock();
     told.more(2, &["WATCHDOG=1", "STATUS=receipts can NOT be recorded: "]).await;
-    other.execute_batch("rollback").expect("the lock is given back");
     drop(other);
     told.more(1, &["STATUS=receipts are recorded; "]).await;
 
@@ -154,10 +151,10 @@ async fn the_service_manager_is_told_the_truth_and_a_lock_of_somebody_else_is_no
 
 #[actix_web::test]
 async fn a_full_disk_is_told_for_as_long_as_it_is_full_and_is_no_reason_to_be_killed() {
-    let (house, faults) = faulty();
+    let (house, faults) = Faults::of(House::new());
     let (house, told) = Told::by(house);
     let daemon = house.serve().await;
-    std::fs::write(&faults, "write 28 -wal").expect("written");
+    faults.full_disk();
     let body = serde_json::json!({"from": "mplus", "message": "hello", "destinations": [NUMBER]});
     // The submitter's look into an empty outbox passes for a commit that succeeded, every 30 s: if it comes in between,
     // once more. Were the watchdog's own question to pass for one, no time would be enough.
@@ -173,7 +170,7 @@ async fn a_full_disk_is_told_for_as_long_as_it_is_full_and_is_no_reason_to_be_ki
         }
     }
     assert!(told_so_throughout);
-    std::fs::remove_file(&faults).expect("removed");
+    faults.mend();
     told.more(1, &["STATUS=receipts are recorded; "]).await;
 }
 

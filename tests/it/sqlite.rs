@@ -4,4 +4,4 @@
 mod copies;
 mod damage;
 mod file;
-pub mod storage;
+mod storage;

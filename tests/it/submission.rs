@@ -154,7 +154,7 @@ async fn without_its_identity_file_what_is_queued_is_held() {
     let daemon = paused().await;
     let id = daemon.submit(&[ONE]).await;
     let folder = daemon.stop().await;
-    std::fs::remove_file(folder.path().join("receiptd.db.identity")).expect("removed");
+    folder.lose_identity();
     let again = spawn_with(Options { folder, ..Options::default() }).await;
     again.api("POST", "/v1/resume", None).await;
     let held = again.until(&id, "unconfirmed").await;
@@ -170,14 +170,13 @@ async fn an_older_copy_of_the_database_submits_nothing_again() {
     let daemon = paused().await;
     let id = daemon.submit(&[ONE]).await;
     let folder = daemon.stop().await;
-    let database = folder.path().join("receiptd.db");
-    let copy = std::fs::read(&database).expect("the file of a stopped daemon");
+    let copy = folder.snapshot();
     let original = spawn_with(Options { folder, ..Options::default() }).await;
     original.api("POST", "/v1/resume", None).await;
     original.until(&id, "submitted").await;
     assert_eq!(original.simulator.submissions().len(), 1);
     let folder = original.stop().await;
-    std::fs::write(&database, copy).expect("put back");
+    folder.put_back(copy);
     let restored = spawn_with(Options { folder, ..Options::default() }).await;
     restored.api("POST", "/v1/resume", None).await;
     let held = restored.until(&id, "unconfirmed").await;
@@ -189,15 +188,12 @@ async fn a_copy_that_somebody_made_in_the_middle_of_a_run_submits_nothing_that_t
     let daemon = paused().await;
     let id = daemon.submit(&[ONE]).await;
     // Not by `receiptd backup`: nothing in it says that it is a copy.
-    let copy = daemon.folder.path().join("copy.db");
-    let file = rusqlite::Connection::open(daemon.database()).expect("opened");
-    file.execute("vacuum into ?1", [copy.to_str()]).expect("copied");
-    drop(file);
+    let copy = daemon.folder.snapshot();
     daemon.api("POST", "/v1/resume", None).await;
     daemon.until(&id, "submitted").await;
     assert_eq!(daemon.simulator.submissions().len(), 1);
     let folder = daemon.stop().await;
-    std::fs::rename(folder.path().join("copy.db"), folder.path().join("receiptd.db")).expect("put back");
+    folder.put_back(copy);
     let restored = spawn_with(Options { folder, ..Options::default() }).await;
     restored.api("POST", "/v1/resume", None).await;
     let held = restored.until(&id, "unconfirmed").await;

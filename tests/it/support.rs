@@ -1,7 +1,6 @@
 //! A whole daemon for a test: temporary folder, ports of its own, and a simulator as its provider.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,8 +13,13 @@ use receiptd::serve::{self, Listeners};
 use receiptd::simulator::{self, Handle, Profile};
 use receiptd::store::Store;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::sync::oneshot;
+
+pub use faults::Faults;
+pub use home::Home;
+
+mod faults;
+mod home;
 
 /// A running daemon.
 pub struct Daemon {
@@ -24,7 +28,7 @@ pub struct Daemon {
     pub token: String,
     pub store: Store,
     pub simulator: Handle,
-    pub folder: TempDir,
+    pub folder: Home,
     stop: Option<oneshot::Sender<()>>,
     running: Option<rt::task::JoinHandle<Result<(), serve::ServeError>>>,
 }
@@ -34,7 +38,7 @@ pub struct Options {
     pub profile: Profile,
     pub clock: Clock,
     pub env: Vec<(String, String)>,
-    pub folder: TempDir,
+    pub folder: Home,
     /// In the place of the simulator.
     pub provider: Option<String>,
 }
@@ -45,7 +49,7 @@ impl Default for Options {
             profile: Profile { hold: true, ..Profile::calm() },
             clock: Clock::system(),
             env: Vec::new(),
-            folder: tempfile::tempdir().expect("a folder"),
+            folder: Home::new(),
             provider: None,
         }
     }
@@ -120,14 +124,14 @@ pub const KEY: &str = "key-that-must-not-show-1234567890";
 
 impl Daemon {
     /// Stops it as SIGTERM does, and hands back its folder.
-    pub async fn stop(mut self) -> TempDir {
+    pub async fn stop(mut self) -> Home {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
         if let Some(running) = self.running.take() {
             running.await.expect("no panic").expect("a clean end");
         }
-        std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"))
+        std::mem::replace(&mut self.folder, Home::new())
     }
 
     /// A request to the REST API with its token.
@@ -204,9 +208,12 @@ impl Daemon {
         Rc::new(Provider::new(settings).expect("a URL"))
     }
 
-    /// The database file.
-    pub fn database(&self) -> PathBuf {
-        self.store.path().to_owned()
+    /// A copy of its database, made as people make one, in which another daemon can live.
+    pub async fn copy(&self) -> Home {
+        let home = Home::new();
+        let made = self.api("POST", "/v1/backup", Some(json!({"file": home.database()}))).await;
+        assert_eq!(made.status, 200, "{made:?}");
+        home
     }
 
     /// What `POST /v1/check` finds: nothing, or the test fails.

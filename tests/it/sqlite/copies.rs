@@ -1,11 +1,15 @@
-//! Copies of the database, and what their followers see of them.
+//! Copies of the file.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use receiptd::store::check_file;
 use serde_json::json;
 
-use crate::support::{Daemon, Options, spawn, spawn_with};
+use crate::binary::said;
+use crate::deploy::path;
+use crate::support::{Home, Options, spawn, spawn_with};
 
 /// The names of the files in a folder.
 fn names(folder: &Path) -> Vec<String> {
@@ -50,77 +54,82 @@ async fn a_copy_that_fails_leaves_nothing_behind_and_takes_nothing_away() {
     assert_eq!(names(folder.path()), ["copy.db.identity", "copy.db.identity.new"]);
 }
 
-/// Starts a daemon on a copy of another's database, as after a restore.
-async fn restored(daemon: Daemon) -> Daemon {
-    let copy = daemon.folder.path().join("copy.db");
-    assert_eq!(daemon.api("POST", "/v1/backup", Some(json!({"file": copy}))).await.status, 200);
-    let (old, folder) = (daemon.stop().await, tempfile::tempdir().expect("a folder"));
-    for (from, to) in [("copy.db", "receiptd.db"), ("copy.db.identity", "receiptd.db.identity")] {
-        std::fs::copy(old.path().join(from), folder.path().join(to)).expect("copied");
-    }
-    spawn_with(Options { folder, ..Options::default() }).await
-}
-
-/// All that a reader of the log finds who follows `next`, and in how many pages.
-async fn read_log(daemon: &Daemon, filter: &str) -> (Vec<i64>, usize) {
-    let (mut ids, mut after, mut pages) = (Vec::new(), String::new(), 0);
-    loop {
-        let page = daemon.get(&format!("/v1/receipts?{filter}{after}")).await.json();
-        ids.extend(page["items"].as_array().expect("items").iter().filter_map(|receipt| receipt["id"].as_i64()));
-        pages += 1;
-        assert!(pages < 10, "{filter}: so many pages of {} receipts", ids.len());
-        match page["next"].as_str() {
-            Some(next) => after = format!("&after={next}"),
-            None => return (ids, pages),
-        }
-    }
-}
-
 #[actix_web::test]
-async fn a_filtered_page_goes_by_the_rows_it_looks_at_and_a_restore_is_no_desert() {
-    let daemon = spawn_with(Options::default().set("RECEIPTD_PROVIDER__MAX_DESTINATIONS", "50000")).await;
-    let numbers: Vec<String> = (0..21_000).map(|n| format!("+4477009{n:05}")).collect();
-    let id = daemon.submit(&numbers.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    daemon.until(&id, "submitted").await;
-    daemon.receipt(&id, &numbers[0], false, "22").await;
-    for lot in numbers[1..].chunks(1_000) {
-        let receipts: Vec<_> = lot.iter().map(|number| json!({"destination": number, "delivered": true})).collect();
-        assert_eq!(daemon.post(&id, json!(receipts).to_string()).await.status, 200);
+async fn a_copy_made_while_receipts_come_in_is_whole_and_submits_nothing_that_waits_in_it() {
+    let daemon = spawn().await;
+    let done = daemon.submit(&["+447700900001", "+447700900002"]).await;
+    daemon.until(&done, "submitted").await;
+    daemon.api("POST", "/v1/pause", None).await;
+    let waiting = daemon.submit(&["+447700900003"]).await;
+    let folder = Home::new();
+    let file = folder.path().join("receiptd.db");
+    let wish = json!({"file": file});
+    let (copied, ()) = futures_util::join!(daemon.api("POST", "/v1/backup", Some(wish.clone())), async {
+        daemon.receipt(&done, "+447700900001", true, "00").await;
+        daemon.receipt(&done, "+447700900002", true, "00").await;
+    });
+    assert_eq!((copied.status, copied.json()), (200, wish.clone()));
+    for name in ["receiptd.db", "receiptd.db.identity"] {
+        let mode = std::fs::metadata(folder.path().join(name)).expect("written").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    daemon.receipt(&id, &numbers[0], false, "23").await;
-    let last = daemon.get("/v1/receipts?after=20999").await.json()["items"][1]["id"].as_i64().expect("an id");
-    assert_eq!(read_log(&daemon, "delivered=false").await, (vec![1, last], 2));
-    let first = daemon.get("/v1/receipts?delivered=false").await.json();
-    assert_eq!((&first["items"].as_array().map(Vec::len), &first["next"]), (&Some(1), &json!("20000")));
+    assert_eq!(check_file(&file).expect("readable"), [] as [String; 0]);
+    // A second one would be written over the first.
+    let again = daemon.api("POST", "/v1/backup", Some(wish)).await;
+    assert_eq!(again.status, 409, "{again:?}");
+    assert_eq!(daemon.api("POST", "/v1/backup", Some(json!({"file": "here.db"}))).await.pointers(), ["/file"]);
+    daemon.stop().await;
 
-    let daemon = restored(daemon).await;
-    daemon.receipt(&id, &numbers[0], false, "24").await;
-    let (ids, pages) = read_log(&daemon, "delivered=false").await;
-    assert_eq!((ids.len(), pages), (3, 2), "{ids:?}");
-    assert_eq!(read_log(&daemon, &format!("batch={id}&delivered=false")).await, (ids.clone(), 2));
-    // Whoever follows the stream gets there as fast.
-    let live = crate::stream::follow(&daemon, "?after=0&delivered=false", "", 3);
-    assert_eq!(live.await, ids);
+    let restored = spawn_with(Options { folder, ..Options::default() }).await;
+    assert_eq!(restored.get(&format!("/v1/batches/{waiting}")).await.json()["state"], "unconfirmed");
+    restored.api("POST", "/v1/resume", None).await;
+    let next = restored.submit(&["+447700900009"]).await;
+    restored.until(&next, "submitted").await;
+    assert_eq!(restored.simulator.submissions().len(), 1, "only what is new");
+    restored.assert_books_balance().await;
 }
 
-#[actix_web::test]
-async fn a_database_that_was_lost_is_followed_by_one_with_ids_that_it_never_gave() {
-    let mut daemon = spawn().await;
-    let mut seen = 0;
-    for _ in 0..3 {
-        let id = daemon.submit(&["+447700900001", "+447700900002"]).await;
-        daemon.until(&id, "submitted").await;
-        daemon.receipt(&id, "+447700900001", true, "00").await;
-        daemon.receipt(&id, "+447700900002", true, "00").await;
-        let page = daemon.get(&format!("/v1/receipts?after={seen}")).await.json();
-        assert_eq!(page["items"].as_array().map(Vec::len), Some(2), "after {seen}: {page:#}");
-        seen = page["items"][1]["id"].as_i64().expect("an id");
-        // The next one is made beside the identity of this one, which may have come from a copy itself.
-        let folder = restored(daemon).await.stop().await;
-        for name in ["receiptd.db", "receiptd.db-wal", "receiptd.db-shm"] {
-            let _ = std::fs::remove_file(folder.path().join(name)); // not all of them are there
-        }
-        daemon = spawn_with(Options { folder, ..Options::default() }).await;
+#[test]
+fn of_copies_the_newest_are_kept_and_nothing_else_is_touched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("receiptd");
+    // In the place of the program: a copy is two files.
+    std::fs::write(&program, "#!/bin/sh\n[ \"$1\" = backup ] && echo new >\"$2\" && echo new >\"$2.identity\"\n").expect("written");
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("executable");
+    let copies = folder.path().join("copies");
+    std::fs::create_dir(&copies).expect("a folder");
+    let old = |day: u32| format!("receiptd-202401{day:02}T000000Z.db");
+    for day in 1..=4 {
+        std::fs::write(copies.join(old(day)), "").expect("written");
+        std::fs::write(copies.join(old(day) + ".identity"), "").expect("written");
     }
-    daemon.assert_books_balance().await;
+    for other in ["receiptd-before-the-move.db", "receiptd-20240101T000000Z.db.gz"] {
+        std::fs::write(copies.join(other), "").expect("written");
+    }
+    let run = |keep: &str| {
+        let search = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+        Command::new(path("backup")).arg(&copies).env("PATH", search).env("KEEP", keep).output().expect("ran")
+    };
+    assert!(!run("none").status.success());
+    let done = run("3");
+    assert!(done.status.success(), "{}", said(&done));
+    let mut names: Vec<String> = std::fs::read_dir(&copies)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("receiptd-2024") || name.starts_with("receiptd-before"))
+        .collect();
+    names.sort();
+    let (third, fourth) = (old(3), old(4));
+    assert_eq!(
+        names,
+        [
+            "receiptd-20240101T000000Z.db.gz",
+            &third,
+            &format!("{third}.identity"),
+            &fourth,
+            &format!("{fourth}.identity"),
+            "receiptd-before-the-move.db",
+        ]
+    );
+    assert_eq!(std::fs::read_dir(&copies).expect("a folder").count(), 8, "and the new one");
 }

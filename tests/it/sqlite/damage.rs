@@ -1,4 +1,4 @@
-//! What `check` finds, what `forget` leaves, and what happens when the quarantine is full.
+//! What `check` finds in a damaged file, and what `forget` leaves in it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,7 @@ use receiptd::store::check_file;
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::binary::{House, said};
-use crate::support::{Options, spawn, spawn_with};
+use crate::support::spawn;
 
 /// A database with a bit of everything, of which copies are damaged.
 async fn database(folder: &Path) -> PathBuf {
@@ -103,7 +102,7 @@ async fn a_forgotten_number_leaves_no_trace_in_file_wal_or_copy() {
     daemon.until(&other, "submitted").await;
     daemon.receipt(&other, &number, true, "00").await;
     daemon.post(&id, format!("what is {NUMBER}?")).await;
-    let (file, wal) = (daemon.database(), daemon.folder.path().join("receiptd.db-wal"));
+    let (file, wal) = (daemon.folder.database(), daemon.folder.path().join("receiptd.db-wal"));
     assert!(traces(&file, NUMBER) + traces(&wal, NUMBER) > 3, "it is there before");
 
     let forgotten = daemon.api("DELETE", &format!("/v1/destinations/{number}"), None).await;
@@ -117,98 +116,4 @@ async fn a_forgotten_number_leaves_no_trace_in_file_wal_or_copy() {
     }
     assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["counts"]["delivered"], 1);
     daemon.assert_books_balance().await;
-}
-
-#[actix_web::test]
-async fn forgetting_a_number_leaves_what_was_acknowledged_of_others_in_the_quarantine() {
-    const NUMBER: u64 = 447_711_223;
-    let daemon = spawn().await;
-    let id = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
-    // A longer number begins with the same digits, another one ends with them, and a list has both.
-    let of = |number: &str| json!({"destination": number, "delivered": true});
-    for body in [of("+447711223344"), of("+1447711223"), json!([of("+447711223"), of("+447700900002")]), of("00447711223")] {
-        assert_eq!(daemon.post(id, body.to_string()).await.status, 202);
-    }
-    let bodies = || async {
-        let mut bodies = Vec::new();
-        for item in 1..=4 {
-            bodies.push(daemon.get(&format!("/v1/quarantine/{item}")).await.json()["body"].as_str().map(str::to_owned));
-        }
-        bodies
-    };
-    let before = bodies().await;
-    assert_eq!(daemon.api("DELETE", &format!("/v1/destinations/+{NUMBER}"), None).await.status, 200);
-    let after = bodies().await;
-    assert_eq!(after[..2], before[..2], "they are others'");
-    let list = after[2].as_deref().expect("kept");
-    assert!(list.contains("+447700900002") && !list.contains("447711223"), "{list}");
-    assert!(after[3].as_deref().is_some_and(|body| body.contains("00xxxxxxxxx")), "{after:?}");
-    daemon.assert_books_balance().await;
-}
-
-#[actix_web::test]
-async fn a_full_quarantine_refuses_until_somebody_decides_and_then_the_oldest_that_is_done_with_goes() {
-    let options = Options::default().set("RECEIPTD_QUARANTINE__MAX_COUNT", "3").set("RECEIPTD_QUARANTINE__MAX_BYTES", "2000B");
-    let daemon = spawn_with(options).await;
-    let id = daemon.submit(&["+447700900001"]).await;
-    daemon.until(&id, "submitted").await;
-    let mut kept = Vec::new();
-    for n in 0..3 {
-        let answer = daemon.post(&id, format!("what {n}?")).await;
-        assert_eq!(answer.status, 202);
-        kept.push(answer.json()["quarantined"][0].as_i64().expect("an id"));
-    }
-    let full = daemon.post(&id, "what now?").await;
-    assert_eq!((full.status, full.header("retry-after").is_some()), (503, true));
-    // Receipts that are understood go on all the while, and a list with one that is not is not taken by halves.
-    assert_eq!(daemon.receipt(&id, "+447700900001", true, "00").await.status, 200);
-    let mixed = json!([{"destination": "447700900001", "delivered": true, "receiptInfo": {"code": "07"}}, {"what": 1}]);
-    assert_eq!(daemon.post(&id, mixed.to_string()).await.status, 503);
-    assert_eq!(daemon.get(&format!("/v1/batches/{id}/destinations/447700900001")).await.json()["receipts"], 1);
-    let ready = daemon.get("/readyz").await;
-    assert_eq!(ready.status, 200, "a full quarantine stops nobody else");
-    assert!(ready.json()["degraded"].to_string().contains("the quarantine is full"), "{ready:?}");
-
-    assert_eq!(daemon.api("DELETE", &format!("/v1/quarantine/{}", kept[1]), None).await.status, 204);
-    assert_eq!(daemon.post(&id, "what now?").await.status, 202);
-    let left = daemon.get("/v1/quarantine").await.json();
-    let ids: Vec<i64> = left["items"].as_array().expect("items").iter().filter_map(|item| item["id"].as_i64()).collect();
-    assert!(!ids.contains(&kept[1]) && ids.contains(&kept[0]) && ids.contains(&kept[2]), "{left}");
-    // The bound in bytes: one that is larger than all of it.
-    assert_eq!(daemon.post(&id, "x".repeat(2_500)).await.status, 503);
-    daemon.assert_books_balance().await;
-}
-
-#[actix_web::test]
-async fn what_a_restored_copy_holds_is_decided_at_once_by_hand() {
-    let house = House::new();
-    let daemon = house.serve().await;
-    daemon.api("POST", "/v1/pause", None).await;
-    let group = "7d444840-9dc0-11d1-b245-5ffdce74fad2";
-    for n in 0..3 {
-        let body = json!({"from": "mplus", "message": "hello", "destinations": [format!("+44770090000{n}")], "group": group});
-        assert_eq!(daemon.api("POST", "/v1/batches", Some(body)).await.status, 202);
-    }
-    let other = daemon.submit("hello", &["+447700900009"]).await;
-    let (ended, log) = daemon.stop().await;
-    assert!(ended.success(), "{log}");
-    std::fs::remove_file(house.path("receiptd.db.identity")).expect("lost");
-    let daemon = house.serve().await;
-    daemon.api("POST", "/v1/resume", None).await;
-    daemon.until(&other, "unconfirmed").await;
-    let resolve = |words: &[&str]| {
-        let mut command = house.command(&["resolve", "--as", "resubmit", "--yes", "--json"]);
-        command.args(words).env("RECEIPTD_API__LISTEN", daemon.private.trim_start_matches("http://"));
-        let output = command.output().expect("run");
-        assert!(output.status.success(), "{}", said(&output));
-        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON").as_array().map_or(1, Vec::len)
-    };
-    assert_eq!(resolve(&[group]), 3);
-    assert_eq!(resolve(&[group]), 0, "nothing is left to decide");
-    assert_eq!(resolve(&["--held"]), 1);
-    daemon.until(&other, "submitted").await;
-    while house.simulator.submissions().len() < 4 {
-        actix_web::rt::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    assert_eq!(house.posts(), 4);
 }

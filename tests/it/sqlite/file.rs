@@ -4,7 +4,8 @@ use receiptd::clock::Clock;
 use receiptd::store::{OpenError, QuarantineBounds, Store, StoreSettings};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::support::{KEY, Options, spawn, spawn_with};
+use crate::binary::{House, said};
+use crate::support::{Home, KEY, Options, spawn, spawn_with};
 
 #[actix_web::test]
 async fn the_five_views_answer_while_the_daemon_runs_and_the_key_is_in_no_file() {
@@ -13,7 +14,7 @@ async fn the_five_views_answer_while_the_daemon_runs_and_the_key_is_in_no_file()
     daemon.until(&id, "submitted").await;
     daemon.receipt(&id, "+447700900001", false, "22").await;
     daemon.post(&id, "hello").await;
-    let file = Connection::open_with_flags(daemon.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
+    let file = Connection::open_with_flags(daemon.folder.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
     let text = |sql: &str| file.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a row");
     assert_eq!(text("select state from batch_summary"), "submitted");
     assert_eq!(text("select state from destination_status where destination = '+447700900001'"), "failed");
@@ -34,7 +35,7 @@ async fn the_five_views_answer_while_the_daemon_runs_and_the_key_is_in_no_file()
 #[actix_web::test]
 async fn the_obvious_questions_use_an_index() {
     let daemon = spawn().await;
-    let file = Connection::open_with_flags(daemon.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
+    let file = Connection::open_with_flags(daemon.folder.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
     for question in [
         "select * from batch_summary where batch = 'x'",
         "select * from batch_summary where created_ms > 1",
@@ -56,11 +57,11 @@ async fn the_obvious_questions_use_an_index() {
 #[actix_web::test]
 async fn in_a_quiet_moment_the_wal_is_moved_into_the_file_even_after_a_reader_kept_it_from_that() {
     let daemon = spawn().await;
-    let file = Connection::open_with_flags(daemon.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
+    let file = Connection::open_with_flags(daemon.folder.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
     file.execute_batch("begin; select count(*) from batch_summary").expect("a reader");
     let id = daemon.submit(&["+447700900001"]).await;
     daemon.until(&id, "submitted").await;
-    let mut wal = daemon.database().into_os_string();
+    let mut wal = daemon.folder.database().into_os_string();
     wal.push("-wal");
     // Looked at by its name: opening it in this process would drop SQLite's locks.
     let size = || std::fs::metadata(&wal).map_or(0, |found| found.len());
@@ -77,7 +78,7 @@ async fn in_a_quiet_moment_the_wal_is_moved_into_the_file_even_after_a_reader_ke
 
 #[actix_web::test]
 async fn a_link_to_a_database_that_is_not_there_yet_has_one_lock_and_its_secrets_stay_with_it() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Home::new();
     std::fs::create_dir(folder.path().join("data")).expect("made");
     std::os::unix::fs::symlink("data/receiptd.db", folder.path().join("receiptd.db")).expect("made");
     let daemon = spawn_with(Options { folder, ..Options::default() }).await;
@@ -94,4 +95,25 @@ async fn a_link_to_a_database_that_is_not_there_yet_has_one_lock_and_its_secrets
     }
     let daemon = spawn_with(Options { folder, ..Options::default() }).await;
     assert_eq!(daemon.callback(&id).replace(&daemon.public, ""), given, "callback URLs given out stay good");
+}
+
+#[actix_web::test]
+async fn a_file_that_is_not_ours_or_newer_is_refused_and_left_as_it_is() {
+    for (content, statements) in [
+        (Some("this is a letter, not a database, and longer than a header of SQLite would be: one hundred bytes at least"), ""),
+        (None, "create table other (a); insert into other values (1);"),
+        (None, "pragma application_id = 0; pragma user_version = 999; create table batch (id);"),
+    ] {
+        let house = House::new();
+        let path = house.path("receiptd.db");
+        match content {
+            Some(content) => std::fs::write(&path, content).expect("written"),
+            None => Connection::open(&path).and_then(|file| file.execute_batch(statements)).expect("made"),
+        }
+        let before = std::fs::read(&path).expect("readable");
+        let refused = house.command(&["serve"]).output().expect("ran");
+        assert!(matches!(refused.status.code(), Some(1 | 2)), "{}", said(&refused));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("receiptd.db"), "{}", said(&refused));
+        assert!(std::fs::read(&path).expect("readable") == before, "{statements}: {}", said(&refused));
+    }
 }

@@ -1,20 +1,19 @@
 //! Storage that fails, is taken away, or is held by others, under the real binary.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
 use receiptd::clock::Clock;
 use receiptd::domain::{BatchId, BatchState, Content, Handover, LastError, Msisdn, NewBatch};
 use receiptd::simulator::Script;
-use receiptd::store::{QuarantineBounds, Store, StoreSettings};
+use receiptd::store::QuarantineBounds;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FileType, Mode};
 
-use crate::binary::{Binary, House, preloaded, said};
-use crate::support::{Answer, receipt, request};
+use crate::binary::{Binary, House, said};
+use crate::support::{Answer, Faults, Home, receipt, request};
 
 const NO_SPACE: i32 = 28;
 const IO_ERROR: i32 = 5;
@@ -103,24 +102,17 @@ impl Taking {
     }
 }
 
-/// With a file in which the fault of the moment stands.
-pub fn faulty() -> (House, PathBuf) {
-    let house = House::new();
-    let faults = house.path("faults");
-    (house.set("LD_PRELOAD", &preloaded("sqlite/faults.c")).set("FAULTS_FILE", &faults.display().to_string()), faults)
-}
-
 async fn while_it_fails(call: &str, error: i32, suffix: &str) {
-    let (house, faults) = faulty();
+    let (house, faults) = Faults::of(House::new());
     let mut it = Taking::new(house).await;
     for _ in 0..3 {
         it.taken().await;
-        std::fs::write(&faults, format!("{call} {error} {suffix}")).expect("written");
+        faults.fail(&format!("{call} {error} {suffix}"));
         it.refused("").await;
         // A transaction that changes nothing succeeds on any disk, and shows nothing.
         assert_eq!(it.daemon.api("DELETE", "/v1/quarantine/4711", None).await.status, 404);
         it.not_ready("").await;
-        std::fs::remove_file(&faults).expect("removed");
+        faults.mend();
         it.recovers().await;
     }
     it.nothing_is_lost().await;
@@ -152,25 +144,25 @@ async fn a_failed_fsync_of_the_database_file_costs_nothing_while_the_wal_can_be_
 }
 
 async fn while_checkpoints_fail(call: &str) {
-    let (house, faults) = faulty();
+    let (house, faults) = Faults::of(House::new());
     let mut it = Taking::new(house).await;
-    std::fs::write(&faults, format!("{call} {IO_ERROR} .db")).expect("written");
+    faults.fail(&format!("{call} {IO_ERROR} .db"));
     for _ in 0..50 {
         it.taken().await;
     }
     // A quiet moment comes in which the WAL cannot be emptied; then more, and then a good disk.
     rt::time::sleep(Duration::from_millis(2_500)).await;
     it.taken().await;
-    std::fs::remove_file(&faults).expect("removed");
+    faults.mend();
     it.taken().await;
     it.nothing_is_lost().await;
 }
 
 #[actix_web::test]
 async fn nothing_goes_out_while_the_identity_file_cannot_be_written() {
-    let (house, faults) = faulty();
+    let (house, faults) = Faults::of(House::new());
     let daemon = house.serve().await;
-    std::fs::write(&faults, format!("write {IO_ERROR} .identity.new")).expect("written");
+    faults.fail(&format!("write {IO_ERROR} .identity.new"));
     let id = daemon.submit("hello", &["+447700900001"]).await;
     for _ in 0..1_000 {
         let batch = daemon.api("GET", &format!("/v1/batches/{id}"), None).await.json();
@@ -180,14 +172,14 @@ async fn nothing_goes_out_while_the_identity_file_cannot_be_written() {
         rt::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(house.posts(), 0);
-    std::fs::remove_file(&faults).expect("removed");
+    faults.mend();
     daemon.until(&id, "submitted").await;
     assert_eq!(house.posts(), 1);
 }
 
 #[actix_web::test]
 async fn what_could_not_leave_is_queued_again_once_that_can_be_written_down() {
-    let (house, faults) = faulty();
+    let (house, faults) = Faults::of(House::new());
     let daemon = house.serve().await;
     // The daemon is held where it writes the identity file: the batch is marked as submitting by then, and has not left.
     let held = house.path("receiptd.db.identity.new");
@@ -195,7 +187,7 @@ async fn what_could_not_leave_is_queued_again_once_that_can_be_written_down() {
     let id = daemon.submit("hello", &["+447700900001"]).await;
     daemon.until(&id, "submitting").await;
     // Then neither that file can be written, nor that the batch is queued again.
-    std::fs::write(&faults, format!("write {IO_ERROR} .identity.new\nwrite {NO_SPACE} -wal")).expect("written");
+    faults.fail(&format!("write {IO_ERROR} .identity.new\nwrite {NO_SPACE} -wal"));
     let reader = std::fs::OpenOptions::new().read(true).open(&held).expect("the daemon goes on");
     while daemon.api("GET", "/readyz", None).await.status == 200 {
         rt::time::sleep(Duration::from_millis(5)).await;
@@ -203,7 +195,7 @@ async fn what_could_not_leave_is_queued_again_once_that_can_be_written_down() {
     drop(reader);
     std::fs::remove_file(&held).expect("removed");
     assert_eq!(house.posts(), 0);
-    std::fs::remove_file(&faults).expect("removed");
+    faults.mend();
     daemon.until(&id, "submitted").await;
     assert_eq!(house.posts(), 1);
 }
@@ -307,19 +299,19 @@ async fn others_who_hold_the_lock_read_for_long_or_come_and_go_cost_no_receipt()
 
 #[actix_web::test]
 async fn an_answer_that_cannot_be_written_down_is_remembered_until_it_can() {
-    let (house, faults) = faulty();
+    let (house, faults) = Faults::of(House::new());
     let daemon = house.serve().await;
     house.simulator.script(Script::add(receiptd::simulator::Answer::Slow(Duration::from_millis(500))));
     let id = daemon.submit("hello", &["+447700900001"]).await;
     while house.posts() == 0 {
         rt::time::sleep(Duration::from_millis(5)).await;
     }
-    std::fs::write(&faults, format!("write {NO_SPACE} -wal")).expect("written");
+    faults.fail(&format!("write {NO_SPACE} -wal"));
     while house.simulator.submissions().is_empty() {
         rt::time::sleep(Duration::from_millis(5)).await;
     }
     rt::time::sleep(Duration::from_millis(700)).await;
-    std::fs::remove_file(&faults).expect("removed");
+    faults.mend();
     daemon.until(&id, "submitted").await;
     assert_eq!(house.posts(), 1);
 }
@@ -368,10 +360,9 @@ async fn what_waits_while_the_file_is_read_only_goes_out_once_when_it_is_writabl
 
 #[actix_web::test]
 async fn what_is_still_to_be_settled_is_nobody_elses_to_take() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("receiptd.db");
-    let settings = StoreSettings { path: path.clone(), quarantine: QuarantineBounds { max_count: 1, max_bytes: 1_024 } };
-    let (store, _) = Store::open(&settings, &Clock::system(), Arc::default()).expect("opened");
+    let home = Home::new();
+    let path = home.database();
+    let (store, _) = home.open(&Clock::system(), QuarantineBounds { max_count: 1, max_bytes: 1_024 }).expect("opened");
     let content = Content {
         from: "mplus".into(),
         message: "hello".into(),
@@ -425,10 +416,9 @@ async fn a_database_that_was_moved_with_its_wal_may_come_back() {
 
 #[actix_web::test]
 async fn a_ping_is_written_to_the_disk_and_changes_nothing() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("receiptd.db");
-    let settings = StoreSettings { path: path.clone(), quarantine: QuarantineBounds { max_count: 1, max_bytes: 1_024 } };
-    let (store, _) = Store::open(&settings, &Clock::system(), Arc::default()).expect("opened");
+    let home = Home::new();
+    let path = home.database();
+    let (store, _) = home.open(&Clock::system(), QuarantineBounds { max_count: 1, max_bytes: 1_024 }).expect("opened");
     store.ping().await.expect("written");
     let reader = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
     reader.execute_batch("begin; select count(*) from receipt").expect("a snapshot: the WAL is kept");

@@ -1,4 +1,4 @@
-/* Storage that fails on request: preloaded into the daemon by storage.rs.
+/* Storage that fails on request: preloaded into the daemon by faults.rs.
    FAULTS_FILE names a file; while a line of it says "CALL ERRNO SUFFIX", that call fails with that error on each file
    whose name ends so. */
 #define _GNU_SOURCE
