@@ -9,11 +9,6 @@ use serde_json::{Map, Value, json};
 
 use self::operations::{JSON, OPENMETRICS, Operation, PROBLEM, Reply, text, uuid};
 
-/// A reference to a schema.
-fn shape(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
-}
-
 /// The whole document.
 pub fn document() -> Value {
     let mut paths = Map::new();

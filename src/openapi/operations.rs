@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{examples, shape};
+use super::examples;
+use super::shapes::shape;
 use crate::api;
 
 /// Something that is answered.

@@ -3,9 +3,13 @@
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::shape;
 use crate::api;
 use crate::domain;
+
+/// A reference to a schema.
+pub(super) fn shape(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
