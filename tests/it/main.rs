@@ -23,7 +23,6 @@ mod logs;
 mod metrics;
 mod openapi;
 mod pacing;
-mod power_cut;
 mod provider;
 mod proxies;
 mod quarantine;

@@ -4,4 +4,5 @@
 mod copies;
 mod damage;
 mod file;
+mod power_cut;
 mod storage;

@@ -198,7 +198,7 @@ pub async fn record() -> Recorded {
     let house = House::new();
     let folder = house.folder.path().canonicalize().expect("there");
     let house = house
-        .set("LD_PRELOAD", &preloaded("power_cut/recorder.c"))
+        .set("LD_PRELOAD", &preloaded("sqlite/power_cut/recorder.c"))
         .set("RECORD_FOLDER", &folder.display().to_string())
         .set("RECORD_TO", &to.display().to_string());
     let (house, asked) = (Arc::new(house), Asked::default());
