@@ -19,7 +19,7 @@ pub fn read(body: &[u8]) -> Vec<Item> {
     let mut items = Items { body, items: Vec::new(), not_understood: 0 };
     let text = std::str::from_utf8(body);
     let whole = match text {
-        Ok(text) => items.place(text.trim_start_matches('\u{feff}').trim()),
+        Ok(text) => trimmed(body, items.place(text.trim_start_matches('\u{feff}').trim())),
         Err(_) => unmarked(body),
     };
     if body.get(whole.start) != Some(&b'[') {
@@ -383,6 +383,7 @@ mod tests {
         let cut = &array(b"{}")[..];
         assert_eq!(codes(&cut[..cut.len() - 5])[..2], ["00", "it has no `destination`"]);
         assert_eq!(codes(format!("[{DOCUMENTED},{DOCUMENTED},]").as_bytes()), ["00", "00"]);
+        assert_eq!(codes(format!("\0[{DOCUMENTED}]\n\0").as_bytes()), ["00"]);
         assert_eq!(codes(format!("[{DOCUMENTED}] {{}}").as_bytes()), ["00", "it has no `destination`"]);
         // Where nothing of it is understood, it stays one.
         assert_eq!(codes(b"[{},{},"), ["it is not JSON: line 1, column 7"]);

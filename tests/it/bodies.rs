@@ -155,8 +155,9 @@ fn element(dice: &mut Dice) -> (Vec<u8>, Expected) {
 
 /// A receipt, or a list of them, of which one knows what must be read.
 fn structured(dice: &mut Dice) -> Case {
-    let around =
-        |dice: &mut Dice, body: Vec<u8>| [dice.pick(&[&b""[..], b"\xef\xbb\xbf"]), dice.pick(&BLANKS), &body, dice.pick(&BLANKS)].concat();
+    let around = |dice: &mut Dice, body: Vec<u8>| {
+        [dice.pick(&[&b""[..], b"\xef\xbb\xbf"]), dice.pick(&BLANKS), &body, dice.pick(&BLANKS), dice.pick(&[&b""[..], b"\0"])].concat()
+    };
     if dice.one_in(3) {
         let (body, expected) = element(dice);
         let body = around(dice, body);
