@@ -124,6 +124,39 @@ async fn a_full_disk_is_answered_with_503_and_then_it_goes_on() {
 }
 
 #[actix_web::test]
+async fn a_disk_that_takes_single_receipts_and_no_list_of_them_is_not_ready_until_it_takes_lists() {
+    let (house, faults) = Faults::of(House::new());
+    let mut it = Taking::new(house).await;
+    let database = it.house.path("receiptd.db");
+    let reader = Connection::open_with_flags(&database, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
+    reader.execute_batch("begin; select count(*) from receipt").expect("a snapshot: the WAL does not begin anew");
+    let wal = || std::fs::metadata(database.with_extension("db-wal")).map_or(0, |found| found.len());
+    let mut grown = 0;
+    while grown < 2 {
+        let before = wal();
+        it.taken().await;
+        grown += u32::from(wal() > before);
+    }
+    // From here on the disk has room for a few commits of one receipt, and not for a list of receipts from all over the batch.
+    faults.fail(&format!("write {NO_SPACE} -wal {}", wal() + (28 << 10)));
+    let list: Vec<_> = (100..1_000).map(|n| receipt(&number(n * 7 % 900 + 100), true, "00")).collect();
+    let list = serde_json::Value::from(list).to_string().into_bytes();
+    for _ in 0..2 {
+        let answer = request("POST", &it.callback, &[], list.clone()).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        it.not_ready("").await;
+        it.taken().await;
+        it.not_ready("").await;
+    }
+    faults.mend();
+    it.recovers().await;
+    let answer = request("POST", &it.callback, &[], list).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    drop(reader);
+    it.nothing_is_lost().await;
+}
+
+#[actix_web::test]
 async fn an_error_of_the_disk_is_answered_with_503_and_then_it_goes_on() {
     while_it_fails("write", IO_ERROR, "-wal").await;
 }

@@ -1,6 +1,6 @@
 /* Storage that fails on request: preloaded into the daemon by faults.rs.
    FAULTS_FILE names a file; while a line of it says "CALL ERRNO SUFFIX", that call fails with that error on each file
-   whose name ends so. */
+   whose name ends so. "CALL ERRNO SUFFIX LENGTH": only where it would make the file longer than that. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static int fails(const char *call, int fd) {
+static int fails(const char *call, int fd, long long end) {
     const char *path = getenv("FAULTS_FILE");
     char text[256], wanted[32], suffix[128], link[64], name[4096];
     int error = 0;
@@ -29,7 +29,9 @@ static int fails(const char *call, int fd) {
     name[length] = 0;
     char *rest = text;
     for (char *line; (line = strsep(&rest, "\n"));) {
-        if (sscanf(line, "%31s %d %127s", wanted, &error, suffix) != 3 || strcmp(wanted, call)) continue;
+        long long most = -1;
+        if (sscanf(line, "%31s %d %127s %lld", wanted, &error, suffix, &most) < 3 || strcmp(wanted, call)) continue;
+        if (end >= 0 && end <= most) continue;
         size_t tail = strlen(suffix);
         if ((size_t)length < tail || strcmp(name + length - tail, suffix)) continue;
         errno = error;
@@ -45,21 +47,21 @@ typedef int (*sync_call)(int);
 
 ssize_t write(int fd, const void *data, size_t count) {
     REAL(write_call, "write");
-    return fails("write", fd) ? -1 : real(fd, data, count);
+    return fails("write", fd, -1) ? -1 : real(fd, data, count);
 }
 ssize_t pwrite(int fd, const void *data, size_t count, off_t offset) {
     REAL(pwrite_call, "pwrite");
-    return fails("write", fd) ? -1 : real(fd, data, count, offset);
+    return fails("write", fd, offset + (long long)count) ? -1 : real(fd, data, count, offset);
 }
 ssize_t pwrite64(int fd, const void *data, size_t count, off64_t offset) {
     REAL(pwrite_call, "pwrite64");
-    return fails("write", fd) ? -1 : real(fd, data, count, offset);
+    return fails("write", fd, offset + (long long)count) ? -1 : real(fd, data, count, offset);
 }
 int fsync(int fd) {
     REAL(sync_call, "fsync");
-    return fails("fsync", fd) ? -1 : real(fd);
+    return fails("fsync", fd, -1) ? -1 : real(fd);
 }
 int fdatasync(int fd) {
     REAL(sync_call, "fdatasync");
-    return fails("fsync", fd) ? -1 : real(fd);
+    return fails("fsync", fd, -1) ? -1 : real(fd);
 }
