@@ -230,6 +230,9 @@ create trigger quarantine_moved after update of state on quarantine when new.sta
 end;
 
 -- Views: the surface for people --------------------------------------------------------------------
+-- In plain SQL, so that DuckDB can read them too: it parses them and gives SQLite what it has made of them, which knows no
+-- `cross join … on` and no `count(*)`. What is computed is cast, so that every column has a type. `cross join` makes SQLite
+-- begin with the batch.
 
 -- One row a batch.
 --     select * from batch_summary where batch = '…';
@@ -242,32 +245,32 @@ select
     b.resend_of,
     b.reference,
     -- julianday, since `unixepoch('subsec')` is null in sqlite3 before 3.42, Debian 12's for instance.
-    case when b.state = 'submitted' and b.send_at > (julianday('now') - 2440587.5) * 86400000 then 'scheduled' else b.state end as state,
+    cast(case when b.state = 'submitted' and b.send_at > (julianday('now') - 2440587.5) * 86400000 then 'scheduled' else b.state end as text) as state,
     b.sender as "from",
     b.message,
     b.parts,
     b.channel,
     b.fallback_channels,
-    strftime('%Y-%m-%dT%H:%M:%fZ', b.send_at / 1000.0, 'unixepoch') as send_at,
+    cast(strftime('%Y-%m-%dT%H:%M:%fZ', b.send_at / 1000.0, 'unixepoch') as text) as send_at,
     b.allow_multi,
     b.dry_run,
     n.total,
     b.merged,
-    case when b.state in ('queued', 'submitting', 'unconfirmed') then n.total - n.delivered - n.failed else 0 end as queued,
-    case when b.state = 'submitted' then n.total - n.delivered - n.failed else 0 end as submitted,
+    cast(case when b.state in ('queued', 'submitting', 'unconfirmed') then n.total - n.delivered - n.failed else 0 end as bigint) as queued,
+    cast(case when b.state = 'submitted' then n.total - n.delivered - n.failed else 0 end as bigint) as submitted,
     n.delivered,
     n.failed,
-    case when b.state = 'complete' then n.total - n.delivered - n.failed else 0 end as expired,
-    case when b.state = 'cancelled' then n.total - n.delivered - n.failed else 0 end as cancelled,
-    case when b.state = 'rejected' then n.total - n.delivered - n.failed else 0 end as rejected,
-    case when b.state = 'validated' then n.total - n.delivered - n.failed else 0 end as validated,
+    cast(case when b.state = 'complete' then n.total - n.delivered - n.failed else 0 end as bigint) as expired,
+    cast(case when b.state = 'cancelled' then n.total - n.delivered - n.failed else 0 end as bigint) as cancelled,
+    cast(case when b.state = 'rejected' then n.total - n.delivered - n.failed else 0 end as bigint) as rejected,
+    cast(case when b.state = 'validated' then n.total - n.delivered - n.failed else 0 end as bigint) as validated,
     n.conflict,
     n.receipts,
     b.attempts,
     b.last_error,
-    strftime('%Y-%m-%dT%H:%M:%fZ', b.created_at / 1000.0, 'unixepoch') as created_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', b.submitted_at / 1000.0, 'unixepoch') as submitted_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', b.completed_at / 1000.0, 'unixepoch') as completed_at,
+    cast(strftime('%Y-%m-%dT%H:%M:%fZ', b.created_at / 1000.0, 'unixepoch') as text) as created_at,
+    cast(strftime('%Y-%m-%dT%H:%M:%fZ', b.submitted_at / 1000.0, 'unixepoch') as text) as submitted_at,
+    cast(strftime('%Y-%m-%dT%H:%M:%fZ', b.completed_at / 1000.0, 'unixepoch') as text) as completed_at,
     b.created_at as created_ms                -- for questions by time: this one has an index
 from batch b
 join batch_count n on n.batch = b.id;
@@ -278,32 +281,34 @@ join batch_count n on n.batch = b.id;
 create view destination_status as
 select
     b.uuid as batch,
-    case when d.number < 0 then 'forgotten' else '+' || d.number end as destination,
-    case d.said when 2 then 'delivered' when 1 then 'failed' else
+    cast(case when d.number < 0 then 'forgotten' else '+' || d.number end as text) as destination,
+    cast(case d.said when 2 then 'delivered' when 1 then 'failed' else
         case b.state when 'submitting' then 'queued' when 'unconfirmed' then 'queued' when 'complete' then 'expired' else b.state end
-    end as state,
+    end as text) as state,
     i.code,
-    coalesce(i.description, c.description) as description,
-    case typeof(r.message_id) when 'blob' then
+    cast(coalesce(i.description, c.description) as text) as description,
+    cast(case typeof(r.message_id) when 'blob' then
         lower(substr(hex(r.message_id), 1, 8) || '-' || substr(hex(r.message_id), 9, 4) || '-' || substr(hex(r.message_id), 13, 4)
             || '-' || substr(hex(r.message_id), 17, 4) || '-' || substr(hex(r.message_id), 21))
-        else r.message_id end as message_id,
-    (d.first_receipt is not null) + (select count(*) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number) as receipts,
-    strftime('%Y-%m-%dT%H:%M:%fZ', f.received_at / 1000.0, 'unixepoch') as first_receipt_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(
+        else r.message_id end as text) as message_id,
+    cast((d.first_receipt is not null)
+        + (select count(a.id) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number) as bigint) as receipts,
+    cast(strftime('%Y-%m-%dT%H:%M:%fZ', f.received_at / 1000.0, 'unixepoch') as text) as first_receipt_at,
+    cast(strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(
         (select max(a.received_at) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number),
-        f.received_at) / 1000.0, 'unixepoch') as last_receipt_at,
-    exists (select 1 from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.outcome = 2) as conflict,
+        f.received_at) / 1000.0, 'unixepoch') as text) as last_receipt_at,
+    cast(exists (select 1 from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.outcome = 2) as bigint) as conflict,
     d.number                                  -- for questions by number
 from batch b
-cross join destination d on d.batch = b.id
+cross join destination d
 left join receipt f on f.id = d.first_receipt
 -- The deciding receipt is the last one that says what the state says.
 left join receipt r on r.id = coalesce(
     (select max(a.id) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.delivered = (d.said = 2)),
     d.first_receipt)
 left join receipt_info i on i.id = r.info
-left join code c on c.code_key = i.code_key;
+left join code c on c.code_key = i.code_key
+where d.batch = b.id;
 
 -- One row a receipt, in the order in which they came.
 --     select * from receipt_log order by id desc limit 20;
@@ -314,17 +319,17 @@ create view receipt_log as
 select
     r.id,
     b.uuid as batch,
-    case when r.number < 0 then 'forgotten' else '+' || r.number end as destination,
+    cast(case when r.number < 0 then 'forgotten' else '+' || r.number end as text) as destination,
     r.delivered,
     i.code,
-    coalesce(i.description, c.description) as description,
-    case typeof(r.message_id) when 'blob' then
+    cast(coalesce(i.description, c.description) as text) as description,
+    cast(case typeof(r.message_id) when 'blob' then
         lower(substr(hex(r.message_id), 1, 8) || '-' || substr(hex(r.message_id), 9, 4) || '-' || substr(hex(r.message_id), 13, 4)
             || '-' || substr(hex(r.message_id), 17, 4) || '-' || substr(hex(r.message_id), 21))
-        else r.message_id end as message_id,
-    case r.source when 0 then 'webhook' when 1 then 'poll' else 'replay' end as source,
-    case r.outcome when 0 then 'applied' when 1 then 'repeated' when 2 then 'conflict' else 'unexpected_destination' end as outcome,
-    strftime('%Y-%m-%dT%H:%M:%fZ', r.received_at / 1000.0, 'unixepoch') as received_at,
+        else r.message_id end as text) as message_id,
+    cast(case r.source when 0 then 'webhook' when 1 then 'poll' else 'replay' end as text) as source,
+    cast(case r.outcome when 0 then 'applied' when 1 then 'repeated' when 2 then 'conflict' else 'unexpected_destination' end as text) as outcome,
+    cast(strftime('%Y-%m-%dT%H:%M:%fZ', r.received_at / 1000.0, 'unixepoch') as text) as received_at,
     r.number,
     r.received_at as received_ms              -- for questions by time
 from receipt r
@@ -338,16 +343,17 @@ left join code c on c.code_key = i.code_key;
 create view failures_by_code as
 select
     b.uuid as batch,
-    min(i.code) as code,
-    min(coalesce(i.description, c.description)) as description,
-    count(*) as destinations
+    cast(min(i.code) as text) as code,
+    cast(min(coalesce(i.description, c.description)) as text) as description,
+    cast(count(d.number) as bigint) as destinations
 from batch b
-cross join destination d on d.batch = b.id and d.said = 1
+cross join destination d
 join receipt r on r.id = coalesce(
     (select max(a.id) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.delivered = 0),
     d.first_receipt)
 left join receipt_info i on i.id = r.info
 left join code c on c.code_key = i.code_key
+where d.batch = b.id and d.said = 1
 group by b.uuid, i.code_key;
 
 -- Callbacks that were not understood.
@@ -356,10 +362,10 @@ create view quarantine_log as
 select
     q.id,
     q.batch,
-    strftime('%Y-%m-%dT%H:%M:%fZ', q.received_at / 1000.0, 'unixepoch') as received_at,
+    cast(strftime('%Y-%m-%dT%H:%M:%fZ', q.received_at / 1000.0, 'unixepoch') as text) as received_at,
     q.reason,
     q.state,
-    length(q.body) as bytes,
+    cast(length(q.body) as bigint) as bytes,
     cast(q.body as text) as body,
     q.received_at as received_ms              -- for questions by time
 from quarantine q;

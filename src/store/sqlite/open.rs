@@ -15,7 +15,6 @@ use super::prune::finish_pruning;
 use super::schema::migrate;
 use super::writer::{Writer, spawn};
 use crate::clock::Clock;
-use crate::durable::{delete_drafts, sync_folder_of};
 use crate::metrics::Metrics;
 use crate::store::answers::AtOpening;
 use crate::store::error::OpenError;
@@ -31,14 +30,11 @@ impl Sqlite {
         let path = real_path(&settings.path).map_err(|source| OpenError::File { path: settings.path.clone(), source })?;
         let lock = take_lock(&path)?;
         let mut conn = open_or_create(&path)?;
-        // SQLite syncs the name of its WAL, and not that of the database.
-        sync_folder_of(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
-        let created = migrate(&mut conn, &path, clock.now())?;
+        let created = migrate(&mut conn, &path)?;
         finish_pruning(&conn)?;
         delete_unfinished(&conn)?;
         let identity_path = beside(&path, ".identity");
-        delete_drafts(&identity_path);
-        let mut found = AtOpening::default();
+        let mut found = AtOpening { created, ..AtOpening::default() };
         let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found)?;
 
         let queue = Arc::new(Queue::new(metrics));
