@@ -24,6 +24,9 @@ pub struct ExportArgs {
     /// Only destinations in this state
     #[arg(long, value_parser = destination_state())]
     state: Option<DestinationState>,
+    /// Write a CSV that Excel opens as it is: with a byte order mark, and lines that end with CR LF
+    #[arg(long)]
+    excel: bool,
 }
 
 /// How an export is written.
@@ -44,11 +47,19 @@ pub async fn run(session: &Session, args: ExportArgs) -> Result<(), Failure> {
         None if session.output.is_json() => ExportFormat::Ndjson,
         None => ExportFormat::Csv,
     };
+    if args.excel && format == ExportFormat::Ndjson {
+        return Err(Failure::Usage("--excel writes a CSV: leave out --format ndjson and --json".to_owned()));
+    }
+    let layout = match format {
+        ExportFormat::Ndjson => Layout::Ndjson,
+        ExportFormat::Csv if args.excel => Layout::Excel,
+        ExportFormat::Csv => Layout::Csv,
+    };
     let subject = Subject::find(&client, args.id).await?;
     let bar = progress::exporting(expected(&subject.counts(), args.state));
     let mut stdout = BufWriter::with_capacity(64 * 1024, io::stdout());
     for (index, batch) in subject.batches().iter().enumerate() {
-        let mut rows = Rows::new(&mut stdout, format == ExportFormat::Csv, index > 0, &bar);
+        let mut rows = Rows::new(&mut stdout, layout, index > 0, &bar);
         client.export(batch.id, format, args.state, &mut rows).await?;
         let written = rows.written;
         stdout.flush()?;
@@ -80,48 +91,77 @@ fn expected(counts: &Counts, state: Option<DestinationState>) -> u64 {
     state.map_or(counts.total, |state| counts.in_state(state))
 }
 
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    Csv,
+    /// With a byte order mark, without which Excel takes UTF-8 for something else, and lines that end with CR LF.
+    Excel,
+    Ndjson,
+}
+
 /// Passes rows on and counts them; can leave out the line of column names.
 struct Rows<'a, W> {
     to: W,
     bar: &'a ProgressBar,
+    layout: Layout,
     /// Rows that were ended, the column names not among them.
     written: u64,
     in_header: bool,
     hide_header: bool,
-    is_csv: bool,
+    /// The byte order mark is written.
+    is_marked: bool,
     in_quotes: bool,
 }
 
 impl<'a, W: Write> Rows<'a, W> {
-    fn new(to: W, is_csv: bool, hide_header: bool, bar: &'a ProgressBar) -> Self {
-        Self { to, bar, written: 0, in_header: is_csv, hide_header, is_csv, in_quotes: false }
+    fn new(to: W, layout: Layout, hide_header: bool, bar: &'a ProgressBar) -> Self {
+        Self { to, bar, layout, written: 0, in_header: layout != Layout::Ndjson, hide_header, is_marked: false, in_quotes: false }
+    }
+
+    /// Passes bytes on, and counts the rows that end in them.
+    fn pass(&mut self, bytes: &[u8]) -> io::Result<u64> {
+        let (mut rows, mut from) = (0, 0);
+        for (at, byte) in bytes.iter().enumerate() {
+            match byte {
+                // JSON escapes line ends, so only a CSV has them within quotation marks; there a
+                // doubled mark opens and closes again.
+                b'"' if self.layout != Layout::Ndjson => self.in_quotes = !self.in_quotes,
+                b'\n' if !self.in_quotes => {
+                    rows += 1;
+                    if self.layout == Layout::Excel {
+                        self.to.write_all(&bytes[from..at])?;
+                        self.to.write_all(b"\r\n")?;
+                        from = at + 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.to.write_all(&bytes[from..])?;
+        Ok(rows)
     }
 }
 
 impl<W: Write> Write for Rows<'_, W> {
-    fn write(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
-        let length = bytes.len();
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rows = bytes;
         if self.in_header {
-            let end = bytes.iter().position(|byte| *byte == b'\n').map_or(length, |at| at + 1);
-            self.in_header = !bytes[..end].ends_with(b"\n");
+            let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+            let header;
+            (header, rows) = bytes.split_at(end);
             if !self.hide_header {
-                self.to.write_all(&bytes[..end])?;
+                if self.layout == Layout::Excel && !std::mem::replace(&mut self.is_marked, true) {
+                    self.to.write_all("\u{feff}".as_bytes())?;
+                }
+                self.pass(header)?;
             }
-            bytes = &bytes[end..];
+            self.in_header = !header.ends_with(b"\n");
         }
-        let before = self.written;
-        for byte in bytes {
-            match byte {
-                // JSON escapes line ends, so only a CSV has them within quotation marks; there a
-                // doubled mark opens and closes again.
-                b'"' if self.is_csv => self.in_quotes = !self.in_quotes,
-                b'\n' if !self.in_quotes => self.written += 1,
-                _ => {}
-            }
-        }
-        self.bar.inc(self.written - before);
-        self.to.write_all(bytes)?;
-        Ok(length)
+        let ended = self.pass(rows)?;
+        self.written += ended;
+        self.bar.inc(ended);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -133,9 +173,9 @@ impl<W: Write> Write for Rows<'_, W> {
 mod tests {
     use super::*;
 
-    fn through(text: &str, is_csv: bool, hide_header: bool, chunk: usize) -> (u64, String) {
+    fn through(text: &str, layout: Layout, hide_header: bool, chunk: usize) -> (u64, String) {
         let (mut out, bar) = (Vec::new(), ProgressBar::hidden());
-        let mut rows = Rows::new(&mut out, is_csv, hide_header, &bar);
+        let mut rows = Rows::new(&mut out, layout, hide_header, &bar);
         for chunk in text.as_bytes().chunks(chunk) {
             rows.write_all(chunk).expect("written");
         }
@@ -147,14 +187,24 @@ mod tests {
     fn rows_are_counted_however_they_are_cut() {
         let csv = "a,b\n1,\"two\nlines, \"\"quoted\"\"\"\n3,4\n";
         for chunk in 1..csv.len() {
-            assert_eq!(through(csv, true, false, chunk), (2, csv.to_owned()), "{chunk}");
-            assert_eq!(through(csv, true, true, chunk), (2, csv[4..].to_owned()), "{chunk}");
+            assert_eq!(through(csv, Layout::Csv, false, chunk), (2, csv.to_owned()), "{chunk}");
+            assert_eq!(through(csv, Layout::Csv, true, chunk), (2, csv[4..].to_owned()), "{chunk}");
         }
     }
 
     #[test]
     fn json_has_no_column_names() {
         let ndjson = "{\"a\":\"x \\\"y\"}\n{\"a\":\"z\"}\n";
-        assert_eq!(through(ndjson, false, false, 3), (2, ndjson.to_owned()));
+        assert_eq!(through(ndjson, Layout::Ndjson, false, 3), (2, ndjson.to_owned()));
+    }
+
+    #[test]
+    fn for_excel_there_is_a_mark_and_lines_end_as_its_own_do() {
+        let csv = "a,b\n1,\"two\nlines\"\n3,Numéro\n";
+        for chunk in 1..csv.len() {
+            let expected = "\u{feff}a,b\r\n1,\"two\nlines\"\r\n3,Numéro\r\n";
+            assert_eq!(through(csv, Layout::Excel, false, chunk), (2, expected.to_owned()), "{chunk}");
+            assert_eq!(through(csv, Layout::Excel, true, chunk), (2, expected["\u{feff}a,b\r\n".len()..].to_owned()), "{chunk}");
+        }
     }
 }
