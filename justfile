@@ -30,3 +30,7 @@ trust:
 # Ten million made-up bodies of callbacks, minutes
 fuzz:
     TRUST_BODIES=10000000 cargo test --release --locked --test it -- whatever_a_body --nocapture
+
+# A million made-up lists, as spreadsheets and programs write them, minutes
+fuzz-lists:
+    TRUST_LISTS=1000000 cargo test --release --locked --lib -- number_list::dialects

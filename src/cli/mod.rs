@@ -17,6 +17,7 @@ pub mod numbers;
 pub mod operate;
 pub mod output;
 mod plan;
+mod preview;
 mod progress;
 pub mod quarantine;
 pub mod reconcile;

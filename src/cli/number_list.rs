@@ -1,19 +1,44 @@
-//! Lists of numbers: one a line, or a column of a CSV. Millions of them take eight bytes each.
+//! Lists of numbers: one a line, or a column of a CSV. Millions of them take eight bytes each. Every row is a number, or
+//! it is told: nothing is skipped in silence but blank rows.
+
+mod encoding;
+mod lines;
+mod remarks;
+mod table;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::Failure;
-use super::output::{count, grouped, plain};
-use crate::domain::{Msisdn, NumberReader};
+use icu_normalizer::ComposingNormalizerBorrowed;
 
-/// No line with a number is longer; the rest of such a line is skipped without being kept.
-const LONGEST_LINE: usize = 256;
-/// A row of a CSV that is longer than this has a quotation mark that is never closed.
-const LONGEST_ROW: usize = 256 * 1024;
+use self::remarks::Remarks;
+use self::table::{Row, Table};
+use super::Failure;
+use super::output::plain;
+use crate::domain::{Msisdn, NumberReader, Tally, is_blank, quoted, visible};
+
 /// Of the rows that are no numbers, so many are shown.
 const SHOWN: usize = 10;
+/// Of the doubtful numbers, so many are shown.
+const DOUBTFUL_SHOWN: usize = 100;
+
+const SWALLOWED: &str = "has a cell with line breaks and what looks like further rows in it: is a quotation mark missing, or one too many?";
+
+/// How numbers are read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reading {
+    /// Reads each of them.
+    pub(super) reader: NumberReader,
+    /// Numbers that are impossible for their country count as invalid.
+    pub(super) strict: bool,
+}
+
+impl Reading {
+    fn is_number(&self, text: &str) -> bool {
+        self.reader.read(text).is_ok_and(|read| read.doubtful.is_none())
+    }
+}
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -21,51 +46,47 @@ pub(super) struct NumberList {
     /// The numbers as they came, repetitions among them.
     pub(super) numbers: Vec<Msisdn>,
     /// The rows that hold none.
-    pub(super) invalid: Invalid,
+    pub(super) invalid: Remarks,
+    /// The rows whose number is impossible for its country.
+    pub(super) doubtful: Remarks,
+    /// How they were read.
+    pub(super) tally: Tally,
+    /// Lines that begin with `#` and were skipped: in a plain list, and before the column names of a CSV.
+    pub(super) comments: u64,
+    /// What was taken for the column's name, where the column was named by its position.
+    pub(super) column_name: Option<String>,
 }
 
 impl NumberList {
     /// Reads numbers given as arguments; a "line" is then the place of one among them.
-    pub(super) fn from_words(words: &[String], reader: &NumberReader) -> Self {
+    pub(super) fn from_words(words: &[String], reading: &Reading) -> Self {
         let mut list = Self::default();
         for (place, word) in (1..).zip(words) {
-            match reader.read(word) {
-                Ok(read) => list.numbers.push(read.number),
-                Err(error) => list.invalid.note(place, error.to_string()),
-            }
+            list.take(place, word, reading);
         }
         list
     }
-}
 
-/// Rows that hold no number.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Invalid {
-    /// How many.
-    pub(super) count: u64,
-    /// The first ones: line, counted from 1, and what is wrong.
-    pub(super) first: Vec<(u64, String)>,
-}
-
-impl Invalid {
-    fn note(&mut self, line: u64, wrong: impl Into<String>) {
-        self.count += 1;
-        if self.first.len() < SHOWN {
-            self.first.push((line, wrong.into()));
+    /// Takes in what stands in one row.
+    fn take(&mut self, line: u64, text: &str, reading: &Reading) {
+        match reading.reader.read(text) {
+            Ok(read) => match read.doubtful {
+                Some(doubt) if reading.strict => self.refuse(line, format!("{} {doubt}", quoted(text))),
+                doubt => {
+                    if let Some(doubt) = doubt {
+                        self.doubtful.note(DOUBTFUL_SHOWN, line, format!("{} {doubt}", quoted(text)));
+                    }
+                    self.tally.note(text, &read);
+                    self.numbers.push(read.number);
+                }
+            },
+            Err(error) if is_blank(text) => self.refuse(line, error.to_string()),
+            Err(error) => self.refuse(line, format!("{} {error}", quoted(text))),
         }
     }
 
-    /// The first of them, a line each, and how many more there are.
-    pub(super) fn listed(&self, place: &str) -> String {
-        let mut text = count(self.count, "row holds no number:", "rows hold no number:");
-        for (line, wrong) in &self.first {
-            text.push_str(&format!("\n  {place} {line}: {wrong}"));
-        }
-        let more = self.count - self.first.len() as u64;
-        if more > 0 {
-            text.push_str(&format!("\n  and {} more", grouped(more)));
-        }
-        text
+    fn refuse(&mut self, line: u64, why: impl Into<String>) {
+        self.invalid.note(SHOWN, line, why);
     }
 }
 
@@ -89,98 +110,121 @@ impl From<&str> for Column {
 }
 
 /// Reads a file, `-` being standard input.
-pub(super) fn read_file(path: &Path, column: Option<&Column>, reader: &NumberReader) -> Result<NumberList, Failure> {
+pub(super) fn read_file(path: &Path, column: Option<&Column>, reading: &Reading) -> Result<NumberList, Failure> {
     let unreadable = |error: io::Error| Failure::Usage(format!("{} can't be read: {error}", path.display()));
     let input: Box<dyn Read> =
         if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(File::open(path).map_err(unreadable)?) };
     let input = BufReader::with_capacity(64 * 1024, input);
     match column {
-        None => read_lines(input, reader).map_err(unreadable),
-        Some(column) => read_csv(input, column, reader),
+        None => read_lines(input, reading).map_err(unreadable),
+        Some(column) => read_csv(input, column, reading),
     }
 }
 
-/// Reads one number a line. Blank lines and those that begin with `#` are skipped.
-pub(super) fn read_lines(input: impl BufRead, reader: &NumberReader) -> io::Result<NumberList> {
-    let mut input = without_mark(input)?;
+/// Reads one number a line. Blank lines are skipped, and those that begin with `#`, which are counted.
+pub(super) fn read_lines(input: impl BufRead, reading: &Reading) -> io::Result<NumberList> {
     let mut list = NumberList::default();
-    let mut line = Vec::with_capacity(LONGEST_LINE);
-    let mut at = 0;
-    while let Some(whole) = next_line(&mut input, &mut line)? {
-        at += 1;
-        if !whole {
-            list.invalid.note(at, "is too long for a number");
+    let mut lines = lines::Lines::new(encoding::decoded(input)?);
+    while let Some(line) = lines.next()? {
+        let text = encoding::text(line.bytes);
+        match visible(&text).trim() {
+            _ if line.is_cut => list.refuse(line.number, "is too long for a number"),
+            "" => {}
+            shown if shown.starts_with('#') => list.comments += 1,
+            _ => list.take(line.number, &text, reading),
+        }
+    }
+    Ok(list)
+}
+
+/// Reads a column of a CSV (with commas, semicolons, tabs or bars, whichever its first row has most of, or as it says).
+pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) -> Result<NumberList, Failure> {
+    let usage = |error: table::TableError| Failure::Usage(error.to_string());
+    let mut table = Table::open(input).map_err(usage)?;
+    let mut list = NumberList::default();
+    let mut row = Row::default();
+    // The position of the column, and how many columns there are.
+    let mut found = None;
+    while table.read(&mut row).map_err(usage)? {
+        if row.is_blank() {
             continue;
         }
-        match std::str::from_utf8(&line).map(str::trim) {
-            Ok(text) if text.is_empty() || text.starts_with('#') => {}
-            Ok(text) => match reader.read(text) {
-                Ok(read) => list.numbers.push(read.number),
-                Err(error) => list.invalid.note(at, error.to_string()),
+        match (found, column) {
+            (Some((position, columns)), _) => take_row(&mut list, &row, position, columns, table.separator(), reading),
+            (None, Column::Position(position)) => {
+                found = Some((*position, row.len()));
+                let cell = row.cell(*position).map(encoding::text).unwrap_or_default();
+                let is_swallowing = table::swallowed_by_names(&row, table.separator());
+                match is_name(&cell) && reading.reader.read(&cell).is_err() && !is_swallowing {
+                    true => list.column_name = Some(visible(cell.trim())),
+                    false if is_swallowing => list.refuse(row.line, SWALLOWED),
+                    false => take_row(&mut list, &row, *position, row.len(), table.separator(), reading),
+                }
+            }
+            (None, Column::Name(name)) => match position_of(name, &row)? {
+                Some(_) if table::swallowed_by_names(&row, table.separator()) => {
+                    return Err(Failure::Usage(format!("line {} {SWALLOWED}", row.line)));
+                }
+                Some(position) => found = Some((position, row.len())),
+                // Before the column names there is no data, so a line like this can only be a comment.
+                None if row.cell(0).is_some_and(|cell| encoding::text(cell).trim_start().starts_with('#')) => {
+                    list.comments += 1;
+                    table.look_ahead().map_err(usage)?;
+                }
+                None => return Err(no_column(name, &row)),
             },
-            Err(_) => list.invalid.note(at, "is not text in UTF-8"),
         }
     }
     Ok(list)
 }
 
-/// Reads a column of a CSV (commas, semicolons or tabs, whichever the first line has most of).
-pub(super) fn read_csv(input: impl BufRead, column: &Column, reader: &NumberReader) -> Result<NumberList, Failure> {
-    let unreadable = |error: &dyn std::fmt::Display| Failure::Usage(format!("the CSV can't be read: {error}"));
-    let mut input = without_mark(input).map_err(|error| unreadable(&error))?;
-    let mut first_line = Vec::new();
-    input.by_ref().take(LONGEST_ROW as u64).read_until(b'\n', &mut first_line).map_err(|error| unreadable(&error))?;
-    let mut csv = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .delimiter(delimiter(&first_line))
-        .from_reader(Cursor::new(first_line).chain(input));
-    let mut list = NumberList::default();
-    let mut position = match column {
-        Column::Position(position) => Some(*position),
-        Column::Name(_) => None,
-    };
-    let mut columns = None;
-    let mut row = csv::ByteRecord::new();
-    while csv.read_byte_record(&mut row).map_err(|error| unreadable(&error))? {
-        let line = row.position().map_or(0, csv::Position::line);
-        if row.as_slice().len() > LONGEST_ROW {
-            return Err(Failure::Usage(format!("line {line} opens a quotation mark that is never closed")));
-        }
-        let is_first = columns.is_none();
-        let most = *columns.get_or_insert(row.len());
-        let Some(position) = position else {
-            position = Some(position_of(column, &row)?);
-            continue;
+fn take_row(list: &mut NumberList, row: &Row, position: usize, columns: usize, separator: u8, reading: &Reading) {
+    let further = row.cells().skip(columns).map(encoding::text);
+    if row.len() > columns {
+        // "Smith, A" without quotation marks: what stands in the column now may be a number of another kind.
+        let way_out = match further.into_iter().all(|cell| is_blank(&cell)) {
+            true => "remove the separators at its end",
+            false => "put what has the separator in it in quotes",
         };
-        if row.len() > most {
-            // "Smith, A" without quotation marks: what stands in the column now may be a number of another kind.
-            list.invalid
-                .note(line, format!("has {} columns, and the first row has {most}: put what has the separator in it in quotes", row.len()));
-            continue;
-        }
-        let Some(cell) = row.get(position) else {
-            list.invalid.note(line, format!("has no column {}", position + 1));
-            continue;
-        };
-        match std::str::from_utf8(cell).map(|cell| (cell, reader.read(cell))) {
-            Ok((_, Ok(read))) => list.numbers.push(read.number),
-            Ok((cell, Err(_))) if is_first && is_name(cell) => {}
-            Ok((_, Err(error))) => list.invalid.note(line, error.to_string()),
-            Err(_) => list.invalid.note(line, "is not text in UTF-8"),
-        }
+        return list.refuse(row.line, format!("has {} columns, and the first row has {columns}: {way_out}", row.len()));
     }
-    Ok(list)
+    if table::swallowed(row, position, separator, |text| reading.is_number(text)) {
+        return list.refuse(row.line, SWALLOWED);
+    }
+    match row.cell(position) {
+        Some(cell) => list.take(row.line, &encoding::text(cell), reading),
+        None => list.refuse(row.line, format!("has no column {}", position + 1)),
+    }
 }
 
-fn position_of(column: &Column, header: &csv::ByteRecord) -> Result<usize, Failure> {
-    let names: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
-    let Column::Name(wanted) = column else { return Ok(0) };
-    names.iter().position(|name| name.eq_ignore_ascii_case(wanted)).ok_or_else(|| {
-        let named: Vec<String> = names.iter().take(20).map(|name| format!("\"{}\"", plain(name))).collect();
-        Failure::Usage(format!("the CSV has no column \"{}\"; its first row is {}", plain(wanted), named.join(", ")))
-    })
+/// Where the column with this name is; none where the row has no such name.
+fn position_of(name: &str, header: &Row) -> Result<Option<usize>, Failure> {
+    let wanted = folded(name);
+    let found: Vec<usize> =
+        (0..).zip(header.cells()).filter(|(_, cell)| folded(&encoding::text(cell)) == wanted).map(|(at, _)| at).collect();
+    match *found {
+        [] => Ok(None),
+        [position] => Ok(Some(position)),
+        [first, second, ..] => Err(Failure::Usage(format!(
+            "the CSV has {} columns with the name \"{}\": name the right one by its position, --column {} or --column {}",
+            found.len(),
+            plain(name),
+            first + 1,
+            second + 1
+        ))),
+    }
+}
+
+fn no_column(name: &str, header: &Row) -> Failure {
+    let named: Vec<String> = header.cells().take(20).map(|cell| format!("\"{}\"", plain(encoding::text(cell).trim()))).collect();
+    Failure::Usage(format!("the CSV has no column \"{}\"; its first row is {}", plain(name), named.join(", ")))
+}
+
+/// A column's name as it is compared: in any case, with accents written in either way, without what nobody sees.
+fn folded(name: &str) -> String {
+    let plain = ComposingNormalizerBorrowed::new_nfkc();
+    let name = plain.normalize(&visible(name)).to_uppercase().to_lowercase();
+    plain.normalize(&name).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A column's name, and no number with something to it that is left out in silence.
@@ -188,166 +232,7 @@ fn is_name(cell: &str) -> bool {
     cell.contains(char::is_alphabetic) && cell.chars().filter(char::is_ascii_digit).count() < 7
 }
 
-fn delimiter(first_line: &[u8]) -> u8 {
-    let found = |candidate: u8| first_line.iter().filter(|byte| **byte == candidate).count();
-    [b'\t', b';', b','].into_iter().max_by_key(|candidate| found(*candidate)).unwrap_or(b',')
-}
-
-/// The next line without its end, cut at [`LONGEST_LINE`]: was it whole?
-fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
-    line.clear();
-    let (mut whole, mut any) = (true, false);
-    loop {
-        let buffered = input.fill_buf()?;
-        if buffered.is_empty() {
-            return Ok(any.then_some(whole));
-        }
-        any = true;
-        let end = buffered.iter().position(|byte| *byte == b'\n');
-        let part = &buffered[..end.unwrap_or(buffered.len())];
-        let room = LONGEST_LINE - line.len();
-        whole &= part.len() <= room;
-        line.extend_from_slice(&part[..part.len().min(room)]);
-        let used = end.map_or(buffered.len(), |end| end + 1);
-        input.consume(used);
-        if end.is_some() {
-            return Ok(Some(whole));
-        }
-    }
-}
-
-/// The input without the byte order mark that Windows puts before UTF-8.
-fn without_mark<R: BufRead>(mut input: R) -> io::Result<io::Chain<Cursor<Vec<u8>>, R>> {
-    let mut head = Vec::with_capacity(3);
-    input.by_ref().take(3).read_to_end(&mut head)?;
-    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is written in UTF-16; save it as UTF-8"));
-    }
-    if head == b"\xef\xbb\xbf" {
-        head.clear();
-    }
-    Ok(Cursor::new(head).chain(input))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(text: impl AsRef<[u8]>) -> NumberList {
-        read_lines(BufReader::with_capacity(7, text.as_ref()), &NumberReader::default()).expect("read")
-    }
-
-    fn csv(text: &str, column: &str) -> Result<NumberList, Failure> {
-        read_csv(text.as_bytes(), &column.into(), &NumberReader::default())
-    }
-
-    fn shown(list: &NumberList) -> Vec<String> {
-        list.numbers.iter().map(ToString::to_string).collect()
-    }
-
-    fn wrong_lines(list: &NumberList) -> Vec<u64> {
-        list.invalid.first.iter().map(|(line, _)| *line).collect()
-    }
-
-    #[test]
-    fn one_number_a_line_with_blank_lines_and_comments() {
-        let list = lines("# customers\n+447700900123\n\n   \n447700900124\n  # more\n+44 7700 900-125");
-        assert_eq!(shown(&list), ["+447700900123", "+447700900124", "+447700900125"]);
-        assert_eq!(list.invalid, Invalid::default());
-    }
-
-    #[test]
-    fn windows_line_ends_and_the_byte_order_mark_are_no_matter() {
-        assert_eq!(shown(&lines("\u{feff}447700900123\r\n447700900124\r\n")), ["+447700900123", "+447700900124"]);
-        assert_eq!(shown(&csv("\u{feff}phone,name\r\n447700900123,A\r\n", "phone").expect("read")), ["+447700900123"]);
-        assert!(read_lines(&b"\xff\xfe4\x004\x00"[..], &NumberReader::default()).is_err());
-    }
-
-    #[test]
-    fn rows_without_a_number_are_told_with_their_lines() {
-        let list = lines("447700900123\nAnna\n\n12345\n07700900123\n\u{661}\n");
-        assert_eq!(list.numbers.len(), 1);
-        assert_eq!(wrong_lines(&list), [2, 4, 5, 6]);
-        let list = lines(b"\xe9\n447700900123\n");
-        assert_eq!((wrong_lines(&list), list.numbers.len()), (vec![1], 1));
-    }
-
-    #[test]
-    fn only_the_first_wrong_rows_are_kept() {
-        let list = lines("x\n".repeat(25));
-        assert_eq!((list.invalid.count, list.invalid.first.len()), (25, SHOWN));
-        assert!(list.invalid.listed("line").ends_with("and 15 more"), "{}", list.invalid.listed("line"));
-    }
-
-    #[test]
-    fn a_huge_line_is_one_wrong_row_and_takes_no_memory() {
-        let mut text = vec![b'4'; 3_000_000];
-        text.extend_from_slice(b"\n447700900123\n");
-        let list = lines(text);
-        assert_eq!((wrong_lines(&list), list.numbers.len()), (vec![1], 1));
-    }
-
-    #[test]
-    fn an_empty_file_is_an_empty_list() {
-        assert!(lines("").numbers.is_empty());
-        assert!(csv("", "phone").expect("read").numbers.is_empty());
-    }
-
-    #[test]
-    fn the_column_of_a_csv_is_found_by_name_or_position() {
-        let text = "Name,Phone,City\n\"Smith, A\",+447700900123,Leeds\n\nB,447700900124,\"two\nlines\"\nC,nope,X\nD\n";
-        for column in ["phone", "Phone", "2"] {
-            let list = csv(text, column).expect("read");
-            assert_eq!(shown(&list), ["+447700900123", "+447700900124"], "{column}");
-            assert_eq!(wrong_lines(&list), [6, 7], "{column}");
-        }
-    }
-
-    #[test]
-    fn a_csv_without_column_names_needs_a_position() {
-        let list = csv("447700900123;A\n447700900124;B\n", "1").expect("read");
-        assert_eq!(list.numbers.len(), 2);
-        assert_eq!(csv("447700900123\n447700900124\n", "1").expect("read").numbers.len(), 2);
-        let wrong = csv("447700900123;A\n", "phone").expect_err("no such column");
-        assert!(wrong.exit_code() == 2 && wrong.to_string().contains("\"447700900123\", \"A\""), "{wrong}");
-    }
-
-    #[test]
-    fn a_wrong_first_row_that_is_no_header_is_told() {
-        assert_eq!(wrong_lines(&csv("123,A\n447700900124,B\n", "1").expect("read")), [1]);
-    }
-
-    #[test]
-    fn a_line_that_holds_more_than_a_number_is_told_and_reaches_nobody_else() {
-        let list = lines("447700900123\t34\n447700900124 7\n447700900125,Anna\n447700900126;5\n447700900127 # Anna\n447700900128\n");
-        assert_eq!((shown(&list), wrong_lines(&list)), (vec!["+447700900128".to_owned()], vec![1, 2, 3, 4, 5]));
-        let list = csv("phone;n\n447700900123,34;1\n\"447700900124\n447700900125\";1\n447700900126;1\n", "phone").expect("read");
-        assert_eq!((shown(&list), wrong_lines(&list)), (vec!["+447700900126".to_owned()], vec![2, 3]));
-    }
-
-    #[test]
-    fn a_row_whose_columns_are_shifted_is_told() {
-        let text = "name,account,phone\nSmith, A,12345678,447700900123\n\"Smith, B\",12345679,447700900124\n";
-        let list = csv(text, "phone").expect("read");
-        assert_eq!((shown(&list), wrong_lines(&list)), (vec!["+447700900124".to_owned()], vec![2]));
-    }
-
-    #[test]
-    fn a_first_row_is_no_header_only_because_there_is_a_letter_in_it() {
-        let list = csv("447700900123 ext 5,A\n447700900124,B\n", "1").expect("read");
-        assert_eq!((list.numbers.len(), wrong_lines(&list)), (1, vec![1]));
-        assert_eq!(wrong_lines(&csv("phone 1\n447700900124\n", "1").expect("read")), [0u64; 0]);
-    }
-
-    #[test]
-    fn comments_and_blank_lines_of_a_csv_are_skipped_and_counted_as_lines() {
-        let list = csv("# export\nphone\n\n# x\n447700900123\nbad\n", "phone").expect("read");
-        assert_eq!((list.numbers.len(), wrong_lines(&list)), (1, vec![6]));
-    }
-
-    #[test]
-    fn a_quotation_mark_that_is_never_closed_is_told() {
-        let text = format!("phone,name\n\"447700900123,A\n{}", "447700900124,B\n".repeat(30_000));
-        assert!(csv(&text, "phone").expect_err("broken").to_string().contains("line 2"));
-    }
-}
+mod dialects;
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,14 @@ impl Plan {
         if self.cut.is_some() { self.id.derive(&index.to_string()) } else { self.id }
     }
 
+    /// All numbers, each once.
+    pub(super) fn different(&self) -> Vec<Msisdn> {
+        let mut numbers = self.numbers.clone();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
     /// The numbers of a batch.
     pub(super) fn numbers(&self, index: usize) -> &[Msisdn] {
         match self.cut {

@@ -3,23 +3,22 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::confirm::{Consent, messages};
 use super::hand_over::{HandedOver, hand_over};
-use super::number_list::{Column, NumberList, read_file};
-use super::output::{count, grouped, is_watched, say};
+use super::number_list::{Column, NumberList, Reading, read_file};
+use super::output::{count, is_watched, say};
 use super::plan::Plan;
+use super::preview::{Numbers, Sending, preview};
 use super::subject::{Subject, say_what_holds_up};
 use super::values::channel;
 use super::{Failure, Session, progress, tables, watch};
-use crate::api::{BatchId, BatchRequest, Channel, Timestamp};
+use crate::api::{Batch, BatchId, BatchRequest, Channel, Timestamp};
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::domain::{NumberReader, parts};
-
-/// As much of the text is shown before it goes out.
-const SHOWN: usize = 500;
+use crate::domain::{NumberReader, parts, shortened_by};
 
 /// Examples of `receiptd send`.
 pub const EXAMPLES: &str = "Examples:
@@ -53,6 +52,9 @@ pub struct SendArgs {
     /// Leave out rows that hold no number, instead of refusing the list
     #[arg(long)]
     skip_invalid: bool,
+    /// Refuse numbers that are too long or too short for their country, instead of only pointing them out
+    #[arg(long)]
+    strict: bool,
     /// When the provider is to send, for instance 2026-12-24T09:00Z; at least 6 minutes ahead [default: at once]
     #[arg(long, value_name = "TIME")]
     send_at: Option<Timestamp>,
@@ -85,18 +87,24 @@ pub struct SendArgs {
 pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
     let (config, client) = session.connect()?;
     let parts = checked_parts(&args.message, args.allow_multi)?;
-    let reader = NumberReader::new(config.provider.default_region);
-    let list = read(&args, &reader)?;
-    let invalid = list.invalid.count;
-    let plan = Plan::new(args.id.unwrap_or_else(BatchId::random), list.numbers, config.provider.max_destinations);
-
-    let preview = preview(&args, &plan, parts, invalid);
-    if session.output.is_json() {
-        if is_watched() {
-            say(&preview);
-        }
-    } else {
-        session.output.text(&preview)?;
+    let reading = Reading { reader: NumberReader::new(config.provider.default_region), strict: args.strict };
+    let (mut list, place) = read(&args, &reading)?;
+    let plan = Plan::new(args.id.unwrap_or_else(BatchId::random), std::mem::take(&mut list.numbers), config.provider.max_destinations);
+    let numbers = Numbers::of(list, &plan, place);
+    let sending = Sending {
+        from: &args.from,
+        message: &args.message,
+        parts,
+        channel: args.channel,
+        fallback: &args.fallback,
+        send_at: args.send_at,
+        reference: args.reference.as_deref(),
+        dry_run: args.dry_run,
+    };
+    match session.output.is_json() {
+        false => session.output.text(&preview(&sending, &plan, &numbers))?,
+        true if is_watched() => say(&preview(&sending, &plan, &numbers)),
+        true => numbers.doubtful().iter().for_each(|doubtful| say(doubtful)),
     }
     if !args.dry_run {
         let total = plan.total as u64;
@@ -120,10 +128,10 @@ pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
     let bar = progress::bar(plan.total as u64);
     let resuming = args.id.map(|_| Clock::system().now());
     let handed = hand_over(&client, &plan, &template, resuming, &bar).await?;
-    finish(session, &client, &plan, handed, args.wait).await
+    finish(session, &client, &plan, &numbers, handed, args.wait).await
 }
 
-async fn finish(session: &Session, client: &Client, plan: &Plan, handed: HandedOver, wait: bool) -> Result<(), Failure> {
+async fn finish(session: &Session, client: &Client, plan: &Plan, numbers: &Numbers, handed: HandedOver, wait: bool) -> Result<(), Failure> {
     let known = handed.batches.len() - handed.created;
     if known > 0 {
         say(&format!("{} handed over before", count(known as u64, "batch was", "batches were")));
@@ -142,7 +150,10 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, handed: HandedO
     }
     say_what_holds_up(client, subject.batches()).await;
     match &subject {
-        Subject::Batch(batch) => session.output.show(batch, || tables::batches(subject.batches()))?,
+        Subject::Batch(batch) => {
+            let shown = SentBatch { batch, numbers: numbers.as_json() };
+            session.output.show(&shown, || tables::batches(subject.batches()))?;
+        }
         Subject::Group(_) if session.output.is_json() => subject.show(session, client).await?,
         Subject::Group(group) => {
             let numbers = count(group.counts.total, "number", "numbers");
@@ -153,58 +164,48 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, handed: HandedO
     Ok(())
 }
 
+/// What `send --json` prints of one batch.
+#[derive(Serialize)]
+struct SentBatch<'a> {
+    #[serde(flatten)]
+    batch: &'a Batch,
+    numbers: Value,
+}
+
 fn checked_parts(message: &str, allow_multi: bool) -> Result<u32, Failure> {
     match parts(message) {
         0 => Err(Failure::Usage("the message is empty".to_owned())),
         parts if parts > 1 && !allow_multi => {
-            Err(Failure::Usage(format!("the message takes {parts} SMS parts, each of which is charged. Shorten it, or say --allow-multi")))
+            let takes = format!("the message takes {parts} SMS parts, each of which is charged.");
+            Err(Failure::Usage(match shortened_by(message) {
+                Some(why) => format!("{takes} {why}.\nReplace what forces it, shorten the text, or pass --allow-multi"),
+                None => format!("{takes} Shorten it, or pass --allow-multi"),
+            }))
         }
         parts => Ok(parts),
     }
 }
 
-/// Reads the list; refuses one with rows that hold no number, unless these are to be skipped.
-fn read(args: &SendArgs, reader: &NumberReader) -> Result<NumberList, Failure> {
+/// Reads the list, and what the numbers of its rows count; refuses one with rows that hold no number, unless these are to
+/// be skipped.
+fn read(args: &SendArgs, reading: &Reading) -> Result<(NumberList, &'static str), Failure> {
     let (list, place) = match &args.to_file {
-        Some(file) => (read_file(file, args.column.as_deref().map(Column::from).as_ref(), reader)?, "line"),
-        None => (NumberList::from_words(&args.to, reader), "--to number"),
+        Some(file) => (read_file(file, args.column.as_deref().map(Column::from).as_ref(), reading)?, "line"),
+        None => (NumberList::from_words(&args.to, reading), "--to number"),
     };
     if list.invalid.count > 0 {
-        let listed = list.invalid.listed(place);
+        let head = count(list.invalid.count, "row has no valid phone number:", "rows have no valid phone number:");
+        let listed = format!("{head}\n{}", list.invalid.listed(place));
         if !args.skip_invalid {
             let csv = if args.column.is_none() && args.to_file.is_some() { "; for a CSV name the --column" } else { "" };
-            return Err(Failure::Usage(format!("{listed}\nNothing was sent. Put them right, or leave them out with --skip-invalid{csv}")));
+            return Err(Failure::Usage(format!("{listed}\nNothing was sent. Fix them, or skip them with --skip-invalid{csv}")));
         }
-        say(&format!("{listed}\nThey are left out."));
+        say(&format!("{listed}\nSkipping them."));
     }
     if list.numbers.is_empty() {
         return Err(Failure::Usage("there is no number to send to".to_owned()));
     }
-    Ok(list)
-}
-
-fn preview(args: &SendArgs, plan: &Plan, parts: u32, invalid: u64) -> String {
-    let total = plan.total as u64;
-    let mut message: String = args.message.chars().take(SHOWN).collect();
-    if message.len() < args.message.len() {
-        message.push('…');
-    }
-    let some = |n: u64| (n > 0).then(|| grouped(n));
-    tables::fields([
-        // First of all: it is what finishes the job after a crash.
-        (plan.what(), Some(plan.id.to_string())),
-        ("from", Some(args.from.clone())),
-        ("message", Some(message)),
-        ("numbers", Some(grouped(total))),
-        ("duplicates merged", some(plan.merged as u64)),
-        ("invalid rows left out", some(invalid)),
-        ("SMS parts", Some(format!("{parts} × {} = {}", grouped(total), grouped(total.saturating_mul(parts.into()))))),
-        ("channels", tables::channels(args.channel, &args.fallback)),
-        ("when", Some(args.send_at.map_or_else(|| "at once".to_owned(), |at| at.to_string()))),
-        ("batches", plan.group().map(|_| format!("{} of one group", grouped(plan.batches() as u64)))),
-        ("reference", args.reference.clone()),
-        ("dry run", args.dry_run.then(|| "the provider checks it and sends nothing".to_owned())),
-    ])
+    Ok((list, place))
 }
 
 #[cfg(test)]

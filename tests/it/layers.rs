@@ -13,7 +13,6 @@ const RANKS: &[(&str, u8)] = &[
     ("domain", 0),
     ("secret", 0),
     ("headers", 0),
-    ("durable", 0),
     ("lock", 0),
     ("loose", 0),
     ("clock", 1),

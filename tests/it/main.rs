@@ -14,6 +14,7 @@ mod deploy;
 mod docs;
 mod doctor;
 mod field_callbacks;
+mod field_lists;
 mod field_numbers;
 mod forgetting;
 mod histories;

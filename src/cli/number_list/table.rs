@@ -1,0 +1,266 @@
+//! Rows of a CSV, in any of the dialects that spreadsheets and programs write, and none of them lost.
+
+use std::io::{self, BufRead};
+
+use super::encoding::{decoded, text};
+use crate::domain::is_blank;
+
+/// A row that is longer than this has a quotation mark that is never closed, or is no row.
+const LONGEST_ROW: usize = 256 * 1024;
+
+/// Separators that are looked for, the likelier one later: where two are as frequent, it is taken.
+const SEPARATORS: [u8; 4] = [b'|', b'\t', b';', b','];
+
+/// Why a table cannot be read: from here on nobody knows where rows begin and end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TableError {
+    #[error("the CSV can't be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("line {0} opens a quotation mark that is never closed")]
+    NeverClosed(u64),
+    #[error(
+        "line {opened} opens a quotation mark that is closed in line {closed}, with more text after it: one of them is too many, or a quotation mark within a cell is not doubled"
+    )]
+    TextAfter { opened: u64, closed: u64 },
+    #[error("line {0} is too long for a row")]
+    TooLong(u64),
+}
+
+/// One row.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// Line in which it begins, counted from 1.
+    pub(super) line: u64,
+}
+
+impl Row {
+    /// Number of columns.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The cell at a position, counted from 0.
+    pub(super) fn cell(&self, position: usize) -> Option<&[u8]> {
+        let begin = if position == 0 { 0 } else { *self.ends.get(position - 1)? };
+        Some(&self.bytes[begin..*self.ends.get(position)?])
+    }
+
+    /// All cells.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).filter_map(|position| self.cell(position))
+    }
+
+    /// Spreadsheets leave rows at the end in which there is nothing but separators.
+    pub(super) fn is_blank(&self) -> bool {
+        self.cells().all(|cell| is_blank(&text(cell)))
+    }
+}
+
+/// Where the reading of a cell stands.
+enum Within {
+    Start,
+    Plain,
+    /// Between quotation marks, the first of which stands in this line.
+    Quotes(u64),
+    /// After the closing mark.
+    AfterQuotes(u64),
+}
+
+/// A CSV.
+pub(super) struct Table<'a> {
+    input: Box<dyn BufRead + 'a>,
+    /// What was read of the input and is not used yet, from `at` on.
+    ahead: Vec<u8>,
+    at: usize,
+    line: u64,
+    separator: u8,
+    /// The file names its separator (`sep=;`).
+    is_told: bool,
+}
+
+impl<'a> Table<'a> {
+    /// Finds out how the table is written.
+    pub(super) fn open(input: impl BufRead + 'a) -> Result<Self, TableError> {
+        let input = decoded(input)?;
+        let mut table = Self { input, ahead: Vec::new(), at: 0, line: 1, separator: b',', is_told: false };
+        table.look_ahead()?;
+        Ok(table)
+    }
+
+    pub(super) fn separator(&self) -> u8 {
+        self.separator
+    }
+
+    /// Skips empty lines and Excel's `sep=;`, and takes the separator that is most frequent in the line after them.
+    pub(super) fn look_ahead(&mut self) -> Result<(), TableError> {
+        loop {
+            let length = self.line_ahead()?;
+            let is_end = self.byte(0)?.is_none();
+            let line = &self.ahead[self.at..self.at + length];
+            let told = named_separator(line);
+            // Nothing but separators is a row with nothing in it.
+            let is_empty = || is_blank(&text(line).replace([',', ';', '|', '"'], ""));
+            if is_end || told.is_none() && !is_empty() {
+                if !self.is_told {
+                    self.separator = most_frequent(line);
+                }
+                return Ok(());
+            }
+            if let Some(separator) = told {
+                (self.separator, self.is_told) = (separator, true);
+            }
+            self.at += length;
+            self.end_line()?;
+        }
+    }
+
+    /// The length of the line ahead, without its end, which is none where it stands between quotation marks.
+    fn line_ahead(&mut self) -> io::Result<usize> {
+        let (mut length, mut in_quotes, mut before) = (0, false, b',');
+        while length < LONGEST_ROW {
+            let Some(byte) = self.byte(length)? else { break };
+            match byte {
+                b'"' if in_quotes || SEPARATORS.contains(&before) => in_quotes = !in_quotes,
+                // A doubled mark closed and opens again.
+                b'"' if before == b'"' => in_quotes = true,
+                b'\r' | b'\n' if !in_quotes => break,
+                _ => {}
+            }
+            before = byte;
+            length += 1;
+        }
+        Ok(length)
+    }
+
+    /// The n-th byte ahead; none at the end.
+    fn byte(&mut self, n: usize) -> io::Result<Option<u8>> {
+        while self.at + n >= self.ahead.len() {
+            self.ahead.drain(..self.at);
+            self.at = 0;
+            let more = self.input.fill_buf()?;
+            let length = more.len();
+            if length == 0 {
+                return Ok(None);
+            }
+            self.ahead.extend_from_slice(more);
+            self.input.consume(length);
+        }
+        Ok(Some(self.ahead[self.at + n]))
+    }
+
+    /// Passes the end of a line, if one is ahead: LF, CR LF, or CR alone.
+    fn end_line(&mut self) -> io::Result<()> {
+        let length = match (self.byte(0)?, self.byte(1)?) {
+            (Some(b'\r'), Some(b'\n')) => 2,
+            (Some(b'\r' | b'\n'), _) => 1,
+            _ => return Ok(()),
+        };
+        self.at += length;
+        self.line += 1;
+        Ok(())
+    }
+
+    /// Reads the next row; `false` at the end.
+    pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, TableError> {
+        row.bytes.clear();
+        row.ends.clear();
+        row.line = self.line;
+        let mut within = Within::Start;
+        if self.byte(0)?.is_none() {
+            return Ok(false);
+        }
+        loop {
+            let byte = self.byte(0)?;
+            within = match (within, byte) {
+                (Within::Quotes(opened), None) => return Err(TableError::NeverClosed(opened)),
+                (Within::Quotes(opened), Some(b'"')) if self.byte(1)? == Some(b'"') => {
+                    self.at += 1;
+                    row.bytes.push(b'"');
+                    Within::Quotes(opened)
+                }
+                (Within::Quotes(opened), Some(b'"')) => Within::AfterQuotes(opened),
+                (Within::Quotes(opened), Some(byte)) => {
+                    let is_end = byte == b'\n' || byte == b'\r' && self.byte(1)? != Some(b'\n');
+                    self.line += u64::from(is_end);
+                    row.bytes.push(byte);
+                    Within::Quotes(opened)
+                }
+                (_, None | Some(b'\r' | b'\n')) => {
+                    row.ends.push(row.bytes.len());
+                    self.end_line()?;
+                    return Ok(true);
+                }
+                (_, Some(byte)) if byte == self.separator => {
+                    row.ends.push(row.bytes.len());
+                    Within::Start
+                }
+                (Within::Start, Some(b'"')) => Within::Quotes(self.line),
+                (Within::AfterQuotes(opened), Some(b' ')) => Within::AfterQuotes(opened),
+                (Within::AfterQuotes(opened), Some(_)) => return Err(TableError::TextAfter { opened, closed: self.line }),
+                (Within::Start | Within::Plain, Some(byte)) => {
+                    row.bytes.push(byte);
+                    Within::Plain
+                }
+            };
+            self.at += 1;
+            if row.bytes.len() > LONGEST_ROW {
+                return Err(match within {
+                    Within::Quotes(opened) => TableError::NeverClosed(opened),
+                    _ => TableError::TooLong(row.line),
+                });
+            }
+        }
+    }
+}
+
+/// `sep=;`, as Excel writes and reads it, perhaps between quotation marks.
+fn named_separator(line: &[u8]) -> Option<u8> {
+    let line = line.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(line);
+    match line {
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] if !matches!(separator, b'"' | b'\r' | b'\n') => Some(*separator),
+        _ => None,
+    }
+}
+
+/// The separator that a line has most of, outside its quotation marks.
+fn most_frequent(line: &[u8]) -> u8 {
+    let (mut found, mut in_quotes, mut before) = ([0usize; SEPARATORS.len()], false, b',');
+    for byte in line {
+        match byte {
+            b'"' if in_quotes || SEPARATORS.contains(&before) => in_quotes = !in_quotes,
+            b'"' if before == b'"' => in_quotes = true,
+            _ if in_quotes => {}
+            _ => SEPARATORS.iter().zip(&mut found).filter(|(separator, _)| *separator == byte).for_each(|(_, count)| *count += 1),
+        }
+        before = *byte;
+    }
+    let most = (0..SEPARATORS.len()).max_by_key(|at| found[*at]).filter(|at| found[*at] > 0);
+    most.map_or(b',', |at| SEPARATORS[at])
+}
+
+/// Whether a cell has swallowed rows, since a quotation mark is missing or too many: it holds line breaks, and one of its
+/// lines has something separated that is a number where the numbers are.
+pub(super) fn swallowed(row: &Row, position: usize, separator: u8, is_number: impl Fn(&str) -> bool) -> bool {
+    row.cells().enumerate().any(|(at, cell)| {
+        if !cell.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+            return false;
+        }
+        cell.split(|byte| matches!(byte, b'\r' | b'\n')).enumerate().any(|(line, part)| {
+            // Its first line goes on in the row; the others begin one.
+            let before = if line == 0 { at } else { 0 };
+            let cells: Vec<&[u8]> = part.split(|byte| *byte == separator).collect();
+            let found = position.checked_sub(before).and_then(|within| cells.get(within));
+            cells.len() > 1 && found.is_some_and(|cell| is_number(&text(cell)))
+        })
+    })
+}
+
+/// Whether a row of column names has swallowed rows: a cell has line breaks, and somewhere stands what may be a number.
+pub(super) fn swallowed_by_names(row: &Row, separator: u8) -> bool {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let is_long = |part: &[u8]| part.iter().filter(|byte| byte.is_ascii_digit()).count() >= 7;
+    row.cells().any(|cell| cell.iter().any(is_end))
+        && row.cells().flat_map(|cell| cell.split(|byte| is_end(byte) || *byte == separator)).any(is_long)
+}

@@ -1,0 +1,118 @@
+//! What `send` shows before anything goes out.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::number_list::NumberList;
+use super::output::{count, grouped};
+use super::plan::Plan;
+use super::tables;
+use crate::api::{Channel, Timestamp};
+use crate::domain::{countries, shortened_by};
+
+/// As much of the text is shown.
+const SHOWN: usize = 500;
+/// So many countries are named; of the rest only how many there are.
+const COUNTRIES: usize = 10;
+
+/// What is to be sent, beside the numbers.
+pub(super) struct Sending<'a> {
+    pub(super) from: &'a str,
+    pub(super) message: &'a str,
+    pub(super) parts: u32,
+    pub(super) channel: Option<Channel>,
+    pub(super) fallback: &'a [Channel],
+    pub(super) send_at: Option<Timestamp>,
+    pub(super) reference: Option<&'a str>,
+    pub(super) dry_run: bool,
+}
+
+/// How the numbers of a list were read.
+pub(super) struct Numbers {
+    countries: BTreeMap<&'static str, u64>,
+    list: NumberList,
+    /// What the numbers of lines count: lines, or arguments.
+    place: &'static str,
+}
+
+impl Numbers {
+    /// Of a list whose numbers are in the plan by now.
+    pub(super) fn of(list: NumberList, plan: &Plan, place: &'static str) -> Self {
+        Self { countries: countries(&plan.different()), list, place }
+    }
+
+    /// The numbers that are impossible for their country, each with its line.
+    pub(super) fn doubtful(&self) -> Option<String> {
+        let doubtful = &self.list.doubtful;
+        let head = || count(doubtful.count, "number is impossible for its country:", "numbers are impossible for their country:");
+        (doubtful.count > 0)
+            .then(|| format!("{}\n{}\nThey are sent to all the same; --strict refuses them.", head(), doubtful.listed(self.place)))
+    }
+
+    /// The same for programs.
+    pub(super) fn as_json(&self) -> Value {
+        let doubtful: Vec<Value> = self.list.doubtful.first.iter().map(|(line, detail)| json!({"line": line, "detail": detail})).collect();
+        let more = self.list.doubtful.count - doubtful.len() as u64;
+        let mut shown = json!({"national": self.list.tally.national, "countries": self.countries, "doubtful": doubtful});
+        if let Some((written, number)) = &self.list.tally.example {
+            shown["national_example"] = json!({"written": written, "number": number});
+        }
+        if more > 0 {
+            shown["more_doubtful"] = more.into();
+        }
+        shown
+    }
+
+    fn by_country(&self) -> String {
+        let mut all: Vec<_> = self.countries.iter().collect();
+        all.sort_by_key(|(country, numbers)| (std::cmp::Reverse(**numbers), **country));
+        let mut shown: Vec<String> =
+            all.iter().take(COUNTRIES).map(|(country, numbers)| format!("{country} {}", grouped(**numbers))).collect();
+        if all.len() > COUNTRIES {
+            let rest = all[COUNTRIES..].iter().map(|(_, numbers)| **numbers).sum();
+            shown.push(format!("{} others {}", all.len() - COUNTRIES, grouped(rest)));
+        }
+        shown.join(", ")
+    }
+
+    fn national(&self) -> Option<String> {
+        let (written, number) = self.list.tally.example.as_ref()?;
+        Some(format!("{}, such as {written} as {number}", grouped(self.list.tally.national)))
+    }
+}
+
+/// The table of all that, and the doubtful numbers below it.
+pub(super) fn preview(sending: &Sending<'_>, plan: &Plan, numbers: &Numbers) -> String {
+    let total = plan.total as u64;
+    let mut message: String = sending.message.chars().take(SHOWN).collect();
+    if message.len() < sending.message.len() {
+        message.push('…');
+    }
+    let some = |n: u64| (n > 0).then(|| grouped(n));
+    let table = tables::fields([
+        // First of all: it is what finishes the job after a crash.
+        (plan.what(), Some(plan.id.to_string())),
+        ("from", Some(sending.from.to_owned())),
+        ("message", Some(message)),
+        ("numbers", Some(grouped(total))),
+        ("by country", Some(numbers.by_country())),
+        ("read as national", numbers.national()),
+        ("doubtful", some(numbers.list.doubtful.count)),
+        ("duplicates merged", some(plan.merged as u64)),
+        ("invalid rows left out", some(numbers.list.invalid.count)),
+        ("comment lines skipped", some(numbers.list.comments)),
+        ("name of the column", numbers.list.column_name.clone()),
+        ("SMS parts", Some(format!("{} × {} = {}", sending.parts, grouped(total), grouped(total.saturating_mul(sending.parts.into()))))),
+        ("characters", shortened_by(sending.message)),
+        ("channels", tables::channels(sending.channel, sending.fallback)),
+        ("when", Some(sending.send_at.map_or_else(|| "at once".to_owned(), |at| at.to_string()))),
+        ("batches", plan.group().map(|_| format!("{} of one group", grouped(plan.batches() as u64)))),
+        ("reference", sending.reference.map(str::to_owned)),
+        ("dry run", sending.dry_run.then(|| "the provider checks it and sends nothing".to_owned())),
+    ]);
+    match numbers.doubtful() {
+        Some(doubtful) => format!("{table}\n\n{doubtful}"),
+        None => table,
+    }
+}
