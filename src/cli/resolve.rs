@@ -7,6 +7,7 @@ use super::subject::Subject;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchId, BatchState, MAX_LIMIT, Resolution};
 use crate::client::{BatchFilter, Client, ClientError, all_pages};
+use crate::domain::ErrorKind;
 
 /// Examples of `receiptd resolve`.
 pub const EXAMPLES: &str = "Examples:
@@ -61,7 +62,7 @@ pub async fn run(session: &Session, args: ResolveArgs) -> Result<(), Failure> {
             Subject::Group(group) => unconfirmed(group.batches),
         },
         None => {
-            let held = |batch: &Batch| batch.last_error.as_ref().is_some_and(|error| error.kind == "held");
+            let held = |batch: &Batch| batch.last_error.as_ref().is_some_and(|error| error.kind == ErrorKind::Held);
             all_unconfirmed(&client).await?.into_iter().filter(held).collect()
         }
     };

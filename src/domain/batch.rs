@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::destination::{DestinationState, Said};
+use super::error_kind::ErrorKind;
 use super::msisdn::Msisdn;
 use super::receipt::Identifier;
 use super::state::BatchState;
@@ -328,7 +329,8 @@ pub struct LastError {
     /// When.
     pub at: Timestamp,
     /// A word for the kind, such as `refused`, `timeout`, `unauthorized`.
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: ErrorKind,
     /// The status the provider answered with.
     pub status: Option<u16>,
     /// What the provider answered, or what happened.

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::batch::{Batch, LastError};
+use super::error_kind::ErrorKind;
 use super::receipt::Identifier;
 use super::state::BatchState;
 use super::timestamp::Timestamp;
@@ -204,13 +205,13 @@ pub fn handed_over(batch: &Tracked, how: Handover, now: Timestamp) -> Option<Pro
 /// The last run ended while the batch was being handed over: it may have reached the provider.
 pub fn interrupted(batch: &Tracked, now: Timestamp) -> Option<Progress> {
     let detail = "receiptd ended while this batch was being submitted: the provider may or may not have it";
-    handed_over(batch, Handover::Unconfirmed(LastError { at: now, kind: "interrupted".into(), status: None, detail: detail.into() }), now)
+    handed_over(batch, Handover::Unconfirmed(LastError { at: now, kind: ErrorKind::Interrupted, status: None, detail: detail.into() }), now)
 }
 
 /// The batch is queued in what may be an older copy of the database (`why`): its original may have submitted it since.
 pub fn held(batch: &Tracked, why: &str, now: Timestamp) -> Option<Progress> {
     let detail = format!("this database may be an older copy ({why}): the batch may have been submitted already");
-    let error = LastError { at: now, kind: "held".into(), status: None, detail };
+    let error = LastError { at: now, kind: ErrorKind::Held, status: None, detail };
     (batch.state == BatchState::Queued).then(|| Progress::of(batch).moved(BatchState::Unconfirmed, now).failed(error))
 }
 

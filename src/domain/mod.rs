@@ -5,6 +5,7 @@
 mod batch;
 mod callback;
 mod destination;
+mod error_kind;
 mod incoming;
 pub mod lifecycle;
 pub mod mention;
@@ -20,6 +21,7 @@ mod verdict;
 pub use batch::{Batch, BatchId, Channel, Content, Counts, LastError, NewBatch, sent_at};
 pub use callback::{CallbackSecrets, CallbackToken};
 pub use destination::{DestinationState, Said, fold};
+pub use error_kind::ErrorKind;
 pub use incoming::{Incoming, Item, Recorded};
 pub use lifecycle::{Cancellation, Handover, Moved, PollAnswer, Polls, Progress, Resolution, Tracked};
 pub use message::{parts, shortened_by};

@@ -18,7 +18,7 @@ use super::details::Polled;
 use super::masked::Hidden;
 use super::outcome::{Answer, CallError, Cancelled, Exchange, SubmissionOutcome, Trouble};
 use super::wire::{self, PendingBatch, Submission, WireNames};
-use crate::domain::{BatchId, Content, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
+use crate::domain::{BatchId, Content, ErrorKind, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
 use crate::headers;
 use crate::metrics::{Call, Ending, Metrics};
 use crate::secret::{Echo, Secret};
@@ -123,7 +123,7 @@ impl Provider {
                 let request = self.client.post(self.url("/batch", &self.wire_names.query(content)));
                 self.exchange(Call::Submit, request.content_type("application/json"), body, Kept::whole(SMALL), self.timeout).await
             }
-            Err(error) => Exchange::NotSent { kind: "unwritable", detail: error.to_string() },
+            Err(error) => Exchange::NotSent { kind: ErrorKind::Unwritable, detail: error.to_string() },
         };
         match exchange.into_outcome(|detail| hidden.show(detail)) {
             SubmissionOutcome::Accepted { identifier } => {
@@ -212,7 +212,7 @@ impl Provider {
         let id = id.to_string();
         if !wire::usable(&id) {
             let detail = "an identifier that no batch can have".to_owned();
-            return Err(CallError::NotFound(Trouble { kind: "not_found", status: None, detail, retry_after: None }));
+            return Err(CallError::NotFound(Trouble { kind: ErrorKind::NotFound, status: None, detail, retry_after: None }));
         }
         Ok(format!("/batch/{}", percent_encoded(&id)))
     }
@@ -221,7 +221,7 @@ impl Provider {
         let mut detail = format!("{error}: ").into_bytes();
         detail.extend_from_slice(&body[..body.len().min(SMALL)]);
         let detail = Hidden::key(&self.key).show(&detail);
-        CallError::Unclear(Trouble { kind: "unreadable", status: Some(200), detail, retry_after: None })
+        CallError::Unclear(Trouble { kind: ErrorKind::Unreadable, status: Some(200), detail, retry_after: None })
     }
 
     /// Sends one request and reads its whole answer, under one deadline.
@@ -243,7 +243,7 @@ impl Provider {
         let started = Instant::now();
         let exchange = match tokio::time::timeout(timeout, sent).await {
             Ok(exchange) => exchange,
-            Err(_) => Exchange::lost("timeout", status, format!("no whole answer within {timeout:?}")),
+            Err(_) => Exchange::lost(ErrorKind::Timeout, status, format!("no whole answer within {timeout:?}")),
         };
         if let Some(metrics) = &self.metrics {
             let ending = match &exchange {
@@ -315,7 +315,7 @@ async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
                 return Exchange::Answered(Answer { status, retry_after, date, body });
             }
             Ok(chunk) if length + chunk.len() > most => {
-                return Exchange::lost("too_long", Some(status), format!("the answer is longer than {most} bytes"));
+                return Exchange::lost(ErrorKind::TooLong, Some(status), format!("the answer is longer than {most} bytes"));
             }
             Ok(chunk) => {
                 length += chunk.len();
@@ -328,7 +328,7 @@ async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
                     return Exchange::Answered(Answer { status, retry_after, date, body });
                 }
             }
-            Err(error) => return Exchange::lost("cut_short", Some(status), error.to_string()),
+            Err(error) => return Exchange::lost(ErrorKind::CutShort, Some(status), error.to_string()),
         }
     }
     // awc takes a connection that was closed in the middle for the end of the body.
@@ -336,7 +336,7 @@ async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
         Some(announced) if announced != length as u64 => {
             let mut detail = format!("the answer was cut short, {length} of {announced} bytes: ").into_bytes();
             detail.append(&mut body);
-            Exchange::lost("cut_short", Some(status), detail)
+            Exchange::lost(ErrorKind::CutShort, Some(status), detail)
         }
         _ => Exchange::Answered(Answer { status, retry_after, date, body }),
     }

@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 use awc::error::{ConnectError, SendRequestError};
 
 use super::wire;
-use crate::domain::Identifier;
+use crate::domain::{ErrorKind, Identifier};
 
 /// What went wrong, as it may be shown: bounded and masked. It becomes the batch's `last_error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// A word for the kind, such as `refused`, `timeout`, `unauthorized`.
-    pub kind: &'static str,
+    pub kind: ErrorKind,
     /// The status, if an answer came that far.
     pub status: Option<u16>,
     /// What the provider answered, or what happened.
@@ -91,9 +91,9 @@ pub(super) struct Answer {
 /// How a call ended, as far as HTTP knows.
 pub(super) enum Exchange {
     /// Not a byte of the request can have reached the provider.
-    NotSent { kind: &'static str, detail: String },
+    NotSent { kind: ErrorKind, detail: String },
     /// Some of it may have: no answer, or not a whole one.
-    Lost { kind: &'static str, status: Option<u16>, detail: Vec<u8> },
+    Lost { kind: ErrorKind, status: Option<u16>, detail: Vec<u8> },
     /// A whole answer, whatever it says.
     Answered(Answer),
 }
@@ -107,26 +107,26 @@ impl From<SendRequestError> for Exchange {
         let detail = error.to_string();
         match error {
             SendRequestError::Connect(ConnectError::Resolver(_) | ConnectError::NoRecords | ConnectError::Unresolved) => {
-                Self::NotSent { kind: "dns", detail }
+                Self::NotSent { kind: ErrorKind::Dns, detail }
             }
-            SendRequestError::Connect(ConnectError::Timeout) => Self::NotSent { kind: "connect_timeout", detail },
-            SendRequestError::Connect(ConnectError::SslIsNotSupported) => Self::NotSent { kind: "tls", detail },
+            SendRequestError::Connect(ConnectError::Timeout) => Self::NotSent { kind: ErrorKind::ConnectTimeout, detail },
+            SendRequestError::Connect(ConnectError::SslIsNotSupported) => Self::NotSent { kind: ErrorKind::Tls, detail },
             SendRequestError::Connect(ConnectError::Io(error)) => {
                 let tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
-                Self::NotSent { kind: if tls { "tls" } else { "connect" }, detail }
+                Self::NotSent { kind: if tls { ErrorKind::Tls } else { ErrorKind::Connect }, detail }
             }
-            SendRequestError::Timeout => Self::lost("timeout", None, detail),
-            SendRequestError::Response(_) => Self::lost("unreadable", None, detail),
+            SendRequestError::Timeout => Self::lost(ErrorKind::Timeout, None, detail),
+            SendRequestError::Response(_) => Self::lost(ErrorKind::Unreadable, None, detail),
             SendRequestError::Connect(ConnectError::Disconnected) => {
-                Self::lost("no_answer", None, "the connection was closed without an answer")
+                Self::lost(ErrorKind::NoAnswer, None, "the connection was closed without an answer")
             }
-            _ => Self::lost("no_answer", None, detail),
+            _ => Self::lost(ErrorKind::NoAnswer, None, detail),
         }
     }
 }
 
 impl Exchange {
-    pub(super) fn lost(kind: &'static str, status: Option<u16>, detail: impl Into<Vec<u8>>) -> Self {
+    pub(super) fn lost(kind: ErrorKind, status: Option<u16>, detail: impl Into<Vec<u8>>) -> Self {
         Self::Lost { kind, status, detail: detail.into() }
     }
 
@@ -134,35 +134,38 @@ impl Exchange {
     pub(super) fn into_outcome(self, show: impl Fn(&[u8]) -> String) -> SubmissionOutcome {
         use SubmissionOutcome as S;
         let answer = match self {
-            Self::NotSent { .. } => return S::NotTaken(self.trouble("not_sent", show)),
-            Self::Lost { .. } => return S::Unconfirmed(self.trouble("lost", show)),
-            Self::Answered(ref answer) => answer,
+            Self::NotSent { kind, detail } => return S::NotTaken(Trouble::of(kind, None, detail.as_bytes(), show)),
+            Self::Lost { kind, status, detail } => return S::Unconfirmed(Trouble::of(kind, status, &detail, show)),
+            Self::Answered(answer) => answer,
         };
         match answer.status {
             200..=299 => match wire::identifier(&answer.body) {
                 Some(identifier) => S::Accepted { identifier },
-                None => S::Unconfirmed(self.trouble("no_identifier", show)),
+                None => S::Unconfirmed(answer.trouble(ErrorKind::NoIdentifier, show)),
             },
-            401 => S::Unauthorized(self.trouble("unauthorized", show)),
-            403..=405 => S::Questionable(self.trouble("refused", show)),
-            409 => S::Unconfirmed(self.trouble("conflict", show)),
-            429 => S::NotTaken(self.trouble("busy", show)),
+            401 => S::Unauthorized(answer.trouble(ErrorKind::Unauthorized, show)),
+            403..=405 => S::Questionable(answer.trouble(ErrorKind::Refused, show)),
+            409 => S::Unconfirmed(answer.trouble(ErrorKind::Conflict, show)),
+            429 => S::NotTaken(answer.trouble(ErrorKind::Busy, show)),
             // 408 and 425 among them: rejected is never sent again, so no proxy can make this unsafe.
-            400..=499 => S::Rejected(self.trouble("refused", show)),
-            503 if answer.retry_after.is_some() => S::NotTaken(self.trouble("busy", show)),
-            status => S::Unconfirmed(self.trouble(by_class(status), show)),
+            400..=499 => S::Rejected(answer.trouble(ErrorKind::Refused, show)),
+            503 if answer.retry_after.is_some() => S::NotTaken(answer.trouble(ErrorKind::Busy, show)),
+            status => S::Unconfirmed(answer.trouble(by_class(status), show)),
         }
     }
 
     /// The body of a plain 200, or why there is none.
     pub(super) fn into_body(self, show: impl Fn(&[u8]) -> String) -> Result<Vec<u8>, CallError> {
-        match self {
-            Self::Answered(Answer { status: 200, body, .. }) => Ok(body),
-            Self::Answered(Answer { status: 401 | 403, .. }) => Err(CallError::Unauthorized(self.trouble("unauthorized", show))),
-            Self::Answered(Answer { status: 404 | 405, .. }) => Err(CallError::NotFound(self.trouble("not_found", show))),
-            Self::NotSent { .. } => Err(CallError::Unreachable(self.trouble("not_sent", show))),
-            Self::Answered(Answer { status, .. }) => Err(CallError::Unclear(self.trouble(by_class(status), show))),
-            Self::Lost { .. } => Err(CallError::Unclear(self.trouble("lost", show))),
+        let answer = match self {
+            Self::NotSent { kind, detail } => return Err(CallError::Unreachable(Trouble::of(kind, None, detail.as_bytes(), show))),
+            Self::Lost { kind, status, detail } => return Err(CallError::Unclear(Trouble::of(kind, status, &detail, show))),
+            Self::Answered(answer) => answer,
+        };
+        match answer.status {
+            200 => Ok(answer.body),
+            401 | 403 => Err(CallError::Unauthorized(answer.trouble(ErrorKind::Unauthorized, show))),
+            404 | 405 => Err(CallError::NotFound(answer.trouble(ErrorKind::NotFound, show))),
+            status => Err(CallError::Unclear(answer.trouble(by_class(status), show))),
         }
     }
 
@@ -171,32 +174,38 @@ impl Exchange {
         match self {
             Self::Answered(Answer { status: 200 | 204, .. }) | Self::Lost { status: Some(200 | 204), .. } => Ok(Cancelled::Yes),
             // "Not now" is not "no".
-            Self::Answered(Answer { status: 408 | 425 | 429, .. }) => Err(CallError::Unclear(self.trouble("busy", show))),
-            Self::Answered(Answer { status: 400 | 402 | 404..=499, .. }) => Ok(Cancelled::No(self.trouble("refused", show))),
-            other => other.into_body(show).map(|_| Cancelled::Yes),
-        }
-    }
-
-    /// The trouble, under this kind where there was an answer and under its own where there was none.
-    fn trouble(&self, kind: &'static str, show: impl Fn(&[u8]) -> String) -> Trouble {
-        match self {
-            Self::NotSent { kind, detail } => Trouble { kind, status: None, detail: show(detail.as_bytes()), retry_after: None },
-            Self::Lost { kind, status, detail } => Trouble { kind, status: *status, detail: show(detail), retry_after: None },
-            Self::Answered(Answer { status, retry_after, body, .. }) => {
-                Trouble { kind, status: Some(*status), detail: show(body), retry_after: *retry_after }
+            Self::Answered(answer @ Answer { status: 408 | 425 | 429, .. }) => {
+                Err(CallError::Unclear(answer.trouble(ErrorKind::Busy, show)))
             }
+            Self::Answered(answer @ Answer { status: 400 | 402 | 404..=499, .. }) => {
+                Ok(Cancelled::No(answer.trouble(ErrorKind::Refused, show)))
+            }
+            other => other.into_body(show).map(|_| Cancelled::Yes),
         }
     }
 }
 
-/// A word for statuses that say nothing clear.
-fn by_class(status: u16) -> &'static str {
+impl Trouble {
+    /// Where there was no whole answer.
+    fn of(kind: ErrorKind, status: Option<u16>, detail: &[u8], show: impl Fn(&[u8]) -> String) -> Self {
+        Self { kind, status, detail: show(detail), retry_after: None }
+    }
+}
+
+impl Answer {
+    fn trouble(&self, kind: ErrorKind, show: impl Fn(&[u8]) -> String) -> Trouble {
+        Trouble { retry_after: self.retry_after, ..Trouble::of(kind, Some(self.status), &self.body, show) }
+    }
+}
+
+/// The kind of a status that says nothing clear.
+fn by_class(status: u16) -> ErrorKind {
     match status {
-        ..200 => "interim",
-        200..300 => "unexpected",
-        300..400 => "redirect",
-        429 | 503 => "busy",
-        400..500 => "refused",
-        _ => "server_error",
+        ..200 => ErrorKind::Interim,
+        200..300 => ErrorKind::Unexpected,
+        300..400 => ErrorKind::Redirect,
+        429 | 503 => ErrorKind::Busy,
+        400..500 => ErrorKind::Refused,
+        _ => ErrorKind::ServerError,
     }
 }

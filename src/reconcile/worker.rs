@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::pull::{ReconcileError, note_answer, pull};
 use crate::clock::Clock;
-use crate::domain::{BatchState, LastError, PollAnswer, Timestamp, lifecycle};
+use crate::domain::{BatchState, ErrorKind, LastError, PollAnswer, Timestamp, lifecycle};
 use crate::pace::Pace;
 use crate::provider::{CallError, Errand, Provider, Standing};
 use crate::store::{Awaiting, Store, StoreError};
@@ -164,7 +164,7 @@ impl Reconciler {
             };
             if batch.last_error.as_ref().is_none_or(|error| error.detail != detail) {
                 log::error!("batch {}: {detail}", batch.id);
-                let error = LastError { at: now, kind: "not_scheduled".into(), status: None, detail };
+                let error = LastError { at: now, kind: ErrorKind::NotScheduled, status: None, detail };
                 self.store.change(batch.id, move |batch, _| (Some(lifecycle::noted(batch, error.clone())), ())).await?;
             }
         }

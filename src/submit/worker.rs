@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::{Batch, BatchId, Handover, LastError, Timestamp};
+use crate::domain::{Batch, BatchId, ErrorKind, Handover, LastError, Timestamp};
 use crate::pace::Pace;
 use crate::provider::{CallError, Errand, Order, Provider, Standing, SubmissionOutcome, Trouble};
 use crate::store::{Claimed, Store, StoreError};
@@ -105,7 +105,7 @@ impl Submitter {
 
     async fn hand_over(&self, claimed: &Claimed) -> Handover {
         let Some(secrets) = self.store.callback_secrets() else {
-            return Handover::NotTaken(self.error("identity", None, "the identity file holds no secret"));
+            return Handover::NotTaken(self.error(ErrorKind::Identity, None, "the identity file holds no secret"));
         };
         let token = secrets.token(claimed.id);
         let callback = format!("{}/{}/{}", self.callbacks, claimed.id, token.expose());
@@ -215,8 +215,8 @@ impl Submitter {
         self.error(trouble.kind, trouble.status, &trouble.detail)
     }
 
-    fn error(&self, kind: &str, status: Option<u16>, detail: &str) -> LastError {
-        LastError { at: self.clock.now(), kind: kind.to_owned(), status, detail: detail.to_owned() }
+    fn error(&self, kind: ErrorKind, status: Option<u16>, detail: &str) -> LastError {
+        LastError { at: self.clock.now(), kind, status, detail: detail.to_owned() }
     }
 }
 
@@ -225,7 +225,7 @@ fn too_late(batch: &Batch, now: Timestamp) -> Option<LastError> {
     let at = batch.send_at.filter(|at| *at < now.plus(PROVIDERS_NOTICE))?;
     Some(LastError {
         at: now,
-        kind: "too_late".into(),
+        kind: ErrorKind::TooLate,
         status: None,
         detail: format!(
             "its send_at, {at}, came closer than 5 minutes while it waited in the outbox: the provider would have sent it at once"

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use receiptd::domain::{BatchId, Channel, Content, Identifier, Msisdn};
+use receiptd::domain::{BatchId, Channel, Content, ErrorKind, Identifier, Msisdn};
 use receiptd::provider::{Order, Provider, Settings, SubmissionOutcome, Trouble, WireNames};
 use receiptd::secret::Secret;
 
@@ -73,7 +73,7 @@ async fn after_saying(status: &str, headers: &str, body: &str) -> SubmissionOutc
 }
 
 #[track_caller]
-fn unconfirmed(outcome: SubmissionOutcome) -> (&'static str, Option<u16>) {
+fn unconfirmed(outcome: SubmissionOutcome) -> (ErrorKind, Option<u16>) {
     let SubmissionOutcome::Unconfirmed(Trouble { kind, status, .. }) = outcome else { unreachable!("{outcome:?}") };
     (kind, status)
 }
@@ -107,22 +107,22 @@ async fn a_chunked_answer_and_one_that_ends_with_the_connection_are_read() {
 async fn a_body_that_awc_does_not_read_is_unconfirmed() {
     // HTTP/1.1 without a length: it ends with the connection, and awc takes it for empty.
     let bytes = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{ACCEPTED}");
-    assert_eq!(unconfirmed(after(Act::Say(bytes.into_bytes())).await), ("no_identifier", Some(200)));
+    assert_eq!(unconfirmed(after(Act::Say(bytes.into_bytes())).await), ("no_identifier".into(), Some(200)));
 }
 
 #[actix_web::test]
 async fn success_without_a_readable_identifier_is_unconfirmed() {
     for body in ["", "{}", "OK", r#"{"identifier":null}"#, r#"{"identifier":""}"#, r#"{"identifier":" "}"#, r#"{"identifier":".."}"#] {
-        assert_eq!(unconfirmed(after_saying("200 OK", "", body).await), ("no_identifier", Some(200)), "{body}");
+        assert_eq!(unconfirmed(after_saying("200 OK", "", body).await), ("no_identifier".into(), Some(200)), "{body}");
     }
-    assert_eq!(unconfirmed(after(Act::Say(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())).await), ("no_identifier", Some(204)));
+    assert_eq!(unconfirmed(after(Act::Say(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())).await), ("no_identifier".into(), Some(204)));
     let long = format!(r#"{{"identifier":"{}"}}"#, "x".repeat(2000));
-    assert_eq!(unconfirmed(after_saying("200 OK", "", &long).await), ("no_identifier", Some(200)));
+    assert_eq!(unconfirmed(after_saying("200 OK", "", &long).await), ("no_identifier".into(), Some(200)));
 }
 
 #[actix_web::test]
 async fn a_provider_that_took_everything_and_closed_is_unconfirmed() {
-    assert_eq!(unconfirmed(after(Act::Close).await), ("no_answer", None));
+    assert_eq!(unconfirmed(after(Act::Close).await), ("no_answer".into(), None));
 }
 
 #[actix_web::test]
@@ -136,7 +136,7 @@ async fn a_provider_that_closed_without_reading_is_unconfirmed() {
 async fn a_provider_that_hangs_is_unconfirmed_at_the_deadline() {
     let server = Scripted::new([Act::Hang]);
     let begun = Instant::now();
-    assert_eq!(unconfirmed(submit(&impatient(&server)).await), ("timeout", None));
+    assert_eq!(unconfirmed(submit(&impatient(&server)).await), ("timeout".into(), None));
     assert!((PATIENCE..PATIENCE * 10).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     assert_eq!(server.posts(), 1);
 }
@@ -146,7 +146,7 @@ async fn an_answer_that_drips_is_unconfirmed_at_the_deadline() {
     for head in ["HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{", "HTTP/1.0 200 OK\r\n\r\n{", "HTTP/1.0 429 No\r\n\r\n", "HTTP/1.1 200"]
     {
         let server = Scripted::new([Act::Drip(head.into())]);
-        assert_eq!(unconfirmed(submit(&impatient(&server)).await).0, "timeout", "{head}");
+        assert_eq!(unconfirmed(submit(&impatient(&server)).await).0, "timeout".into(), "{head}");
         assert_eq!((server.posts(), server.connections()), (1, 1));
     }
 }
@@ -156,7 +156,7 @@ async fn an_answer_cut_short_is_unconfirmed_whatever_its_status() {
     for (status, number) in [("200 OK", 200), ("400 Bad Request", 400), ("429 Too Many Requests", 429)] {
         // What came reads as a whole JSON answer.
         let bytes = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{ACCEPTED}", ACCEPTED.len() + 30);
-        assert_eq!(unconfirmed(after(Act::Say(bytes.into_bytes())).await), ("cut_short", Some(number)));
+        assert_eq!(unconfirmed(after(Act::Say(bytes.into_bytes())).await), ("cut_short".into(), Some(number)));
     }
     let chunked = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{}", &ACCEPTED[..20]);
     assert_eq!(unconfirmed(after(Act::Say(chunked.into_bytes())).await).1, Some(200));
@@ -167,7 +167,7 @@ async fn a_huge_answer_is_unconfirmed() {
     let huge = format!("{ACCEPTED}{}", " ".repeat(65 << 10));
     let without_length = format!("HTTP/1.0 200 OK\r\n\r\n{huge}");
     for bytes in [answer("200 OK", "", &huge), without_length.into_bytes()] {
-        assert_eq!(unconfirmed(after(Act::Say(bytes)).await), ("too_long", Some(200)));
+        assert_eq!(unconfirmed(after(Act::Say(bytes)).await), ("too_long".into(), Some(200)));
     }
 }
 
@@ -176,7 +176,7 @@ async fn an_interim_answer_is_unconfirmed_though_a_final_one_follows() {
     for (interim, number) in [("100 Continue", 100), ("102 Processing", 102), ("103 Early Hints", 103)] {
         let mut bytes = format!("HTTP/1.1 {interim}\r\n\r\n").into_bytes();
         bytes.extend(answer("200 OK", "", ACCEPTED));
-        assert_eq!(unconfirmed(after(Act::Say(bytes)).await), ("interim", Some(number)));
+        assert_eq!(unconfirmed(after(Act::Say(bytes)).await), ("interim".into(), Some(number)));
     }
 }
 
@@ -186,7 +186,7 @@ async fn a_redirect_is_not_followed() {
     {
         // Back to itself: following it would be seen as a second POST or GET.
         let outcome = after_saying(status, "Location: /batch?key=again\r\n", "").await;
-        assert_eq!(unconfirmed(outcome), ("redirect", Some(number)));
+        assert_eq!(unconfirmed(outcome), ("redirect".into(), Some(number)));
     }
 }
 
@@ -201,17 +201,18 @@ async fn what_is_not_http_is_unconfirmed() {
 async fn failures_of_the_server_and_conflicts_are_unconfirmed() {
     for (status, kind) in [("500 A", "server_error"), ("502 A", "server_error"), ("504 A", "server_error"), ("409 A", "conflict")] {
         // Retry-After means something on 429 and 503 alone.
-        assert_eq!(unconfirmed(after_saying(status, "Retry-After: 1\r\n", "no").await).0, kind, "{status}");
+        assert_eq!(unconfirmed(after_saying(status, "Retry-After: 1\r\n", "no").await).0, kind.into(), "{status}");
     }
 }
 
 #[actix_web::test]
 async fn a_503_is_not_taken_only_with_a_retry_after_that_can_be_read() {
     for headers in ["", "Retry-After: soon\r\n", "Retry-After: \r\n", "Retry-After: -5\r\n"] {
-        assert_eq!(unconfirmed(after_saying("503 A", headers, "no").await), ("busy", Some(503)), "{headers}");
+        assert_eq!(unconfirmed(after_saying("503 A", headers, "no").await), ("busy".into(), Some(503)), "{headers}");
     }
     let trouble = not_taken(after_saying("503 A", "Retry-After: 7\r\n", "later").await);
-    let expected = Trouble { kind: "busy", status: Some(503), detail: "later".to_owned(), retry_after: Some(Duration::from_secs(7)) };
+    let expected =
+        Trouble { kind: ErrorKind::Busy, status: Some(503), detail: "later".to_owned(), retry_after: Some(Duration::from_secs(7)) };
     assert_eq!(trouble, expected);
 }
 
@@ -235,7 +236,7 @@ async fn retry_after_is_read_as_seconds_and_as_a_date_by_the_providers_clock_and
 
 #[actix_web::test]
 async fn refusals_are_told_apart() {
-    let refused = |kind, status| Trouble { kind, status: Some(status), detail: "no".to_owned(), retry_after: None };
+    let refused = |kind: &str, status| Trouble { kind: kind.into(), status: Some(status), detail: "no".to_owned(), retry_after: None };
     assert_eq!(after_saying("401 A", "", "no").await, SubmissionOutcome::Unauthorized(refused("unauthorized", 401)));
     for status in [403, 404, 405] {
         let outcome = after_saying(&format!("{status} A"), "", "no").await;
@@ -250,7 +251,7 @@ async fn refusals_are_told_apart() {
 async fn a_provider_that_cannot_be_reached_has_not_taken_it() {
     for (url, kind) in [(format!("http://{NOBODY}"), "connect"), ("http://nonexistent.invalid".to_owned(), "dns")] {
         let provider = provider_with(&url, Duration::from_secs(10), WireNames::Both);
-        assert_eq!(not_taken(submit(&provider).await).kind, kind, "{url}");
+        assert_eq!(not_taken(submit(&provider).await).kind.to_string(), kind, "{url}");
     }
 }
 
@@ -281,7 +282,7 @@ async fn a_tls_handshake_that_fails_has_sent_nothing() {
     {
         let (url, heard) = not_tls(says, hangs);
         let provider = provider_with(&url, PATIENCE * 3, WireNames::Both);
-        assert_eq!(not_taken(submit(&provider).await).kind, kind);
+        assert_eq!(not_taken(submit(&provider).await).kind.to_string(), kind);
         let heard = heard.join().expect("no panic");
         assert!(!heard.windows(4).any(|bytes| bytes == b"POST"));
     }

@@ -8,7 +8,7 @@ use super::claims::{Claim, Claims};
 use super::handle::{Sqlite, blocking};
 use super::progress::{find_tracked, tracked_in, update_batch};
 use super::tx::Tx;
-use crate::domain::{Batch, BatchId, BatchState, Content, Handover, LastError, Msisdn, lifecycle};
+use crate::domain::{Batch, BatchId, BatchState, Content, ErrorKind, Handover, LastError, Msisdn, lifecycle};
 use crate::store::answers::Claimed;
 use crate::store::error::StoreError;
 
@@ -50,7 +50,7 @@ where
         Ok(claimed) => Ok(Some(claimed)),
         Err(error) => {
             // Nothing has left: back into the outbox.
-            let why = LastError { at: db.shared.clock.now(), kind: "storage".into(), status: None, detail: error.to_string() };
+            let why = LastError { at: db.shared.clock.now(), kind: ErrorKind::Storage, status: None, detail: error.to_string() };
             handed_over(db, batch.id, Handover::NotTaken(why)).await?;
             Err(error)
         }
@@ -157,7 +157,7 @@ fn for_nobody(tx: &Tx<'_>, key: i64) -> rusqlite::Result<Option<LastError>> {
         .conn
         .prepare_cached("select exists (select 1 from destination where batch = :batch and number > 0)")?
         .query_row(named_params! {":batch": key}, |row| row.get(0))?;
-    let error = || LastError { at: tx.now, kind: "no_destinations".into(), status: None, detail: "all its numbers were forgotten".into() };
+    let error = || LastError { at: tx.now, kind: ErrorKind::NoDestinations, status: None, detail: "all its numbers were forgotten".into() };
     Ok((!anybody).then(error))
 }
 

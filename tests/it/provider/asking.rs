@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use receiptd::domain::{Identifier, Receipt, ReceiptCode};
+use receiptd::domain::{ErrorKind, Identifier, Receipt, ReceiptCode};
 use receiptd::provider::{CallError, Cancelled, PendingBatch, Polled, Provider, WireNames};
 
 use super::scripted::{Act, Scripted, answer};
@@ -88,7 +88,7 @@ async fn details_that_cannot_be_read_are_counted_and_spoil_nothing() {
 async fn an_answer_without_details_is_no_answered_poll() {
     for body in ["", "{}", "[]", r#"{"details":null}"#, r#"{"counts":{}}"#, r#"{"details":[{}"#, "<html>"] {
         let Err(CallError::Unclear(trouble)) = poll(body).await else { unreachable!("{body}") };
-        assert_eq!((trouble.kind, trouble.status), ("unreadable", Some(200)), "{body}");
+        assert_eq!((trouble.kind, trouble.status), (ErrorKind::Unreadable, Some(200)), "{body}");
     }
     assert_eq!(poll(r#"{"details":[]}"#).await, Ok((Polled::default(), Vec::new())));
 }
@@ -112,7 +112,7 @@ async fn the_details_of_the_largest_batch_are_read() {
 async fn details_cut_short_are_no_answered_poll() {
     let server = Scripted::new([Act::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"details\":[]}".to_vec())]);
     let Err(CallError::Unclear(trouble)) = ask(&provider(&server), &id()).await else { unreachable!("it was cut") };
-    assert_eq!(trouble.kind, "cut_short");
+    assert_eq!(trouble.kind, ErrorKind::CutShort);
 }
 
 #[actix_web::test]
@@ -171,9 +171,9 @@ async fn a_call_that_fails_says_how() {
         assert_eq!(server.connections(), 1);
     }
     let server = Scripted::new([Act::Hang]);
-    assert!(matches!(impatient(&server).pending().await, Err(CallError::Unclear(trouble)) if trouble.kind == "timeout"));
+    assert!(matches!(impatient(&server).pending().await, Err(CallError::Unclear(trouble)) if trouble.kind == ErrorKind::Timeout));
     let nobody = provider_with("http://nonexistent.invalid", Duration::from_secs(10), WireNames::Both);
-    assert!(matches!(nobody.pending().await, Err(CallError::Unreachable(trouble)) if trouble.kind == "dns"));
+    assert!(matches!(nobody.pending().await, Err(CallError::Unreachable(trouble)) if trouble.kind == ErrorKind::Dns));
 }
 
 #[actix_web::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::rt;
 use receiptd::clock::Clock;
-use receiptd::domain::{BatchId, BatchState, Content, Handover, LastError, Msisdn, NewBatch};
+use receiptd::domain::{BatchId, BatchState, Content, ErrorKind, Handover, LastError, Msisdn, NewBatch};
 use receiptd::simulator::Script;
 use receiptd::store::QuarantineBounds;
 use rusqlite::{Connection, OpenFlags};
@@ -384,7 +384,7 @@ async fn what_is_still_to_be_settled_is_nobody_elses_to_take() {
     let mut permissions = writable.clone();
     permissions.set_readonly(true);
     std::fs::set_permissions(&path, permissions).expect("made read-only");
-    let why = LastError { at: Clock::system().now(), kind: "busy".into(), status: Some(503), detail: String::new() };
+    let why = LastError { at: Clock::system().now(), kind: ErrorKind::Busy, status: Some(503), detail: String::new() };
     let settling = rt::spawn({
         let store = store.clone();
         async move { store.handed_over(id, Handover::NotTaken(why)).await }
