@@ -121,6 +121,13 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// A page, and the cursor of the next.
+    pub fn of(items: Vec<T>, next: Option<i64>) -> Self {
+        Self { items, next: next.map(|cursor| cursor.to_string()) }
+    }
+}
+
 /// `GET /v1/groups/{id}`: its batches, oldest first, and their counts added up.
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Group {
@@ -387,9 +394,56 @@ pub struct Readiness {
     /// Why they cannot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// The kind of each of the `reasons`, in the same order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reason_kinds: Vec<Condition>,
     /// What else is wrong, though receipts are taken.
     #[serde(default)]
     pub degraded: Vec<String>,
+    /// The kind of each line of `degraded`, in the same order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded_kinds: Vec<Condition>,
+}
+
+impl Readiness {
+    /// From what is wrong: what keeps receipts from being recorded, and what else.
+    pub fn new(reasons: Vec<(Condition, String)>, degraded: Vec<(Condition, String)>) -> Self {
+        let ready = reasons.is_empty();
+        let (reason_kinds, reasons) = reasons.into_iter().unzip();
+        let (degraded_kinds, degraded) = degraded.into_iter().unzip();
+        Self { ready, reasons, reason_kinds, degraded, degraded_kinds }
+    }
+
+    /// What else is wrong, each with its kind.
+    pub fn degraded(&self) -> impl Iterator<Item = (Condition, &str)> {
+        let kinds = self.degraded_kinds.iter().copied().chain(std::iter::repeat(Condition::Other));
+        kinds.zip(self.degraded.iter().map(String::as_str))
+    }
+}
+
+/// The kind of something that is wrong with the daemon, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Receipts cannot be recorded.
+    Storage,
+    /// The provider takes no batches, or nobody knows whether it does.
+    Submitting,
+    /// The provider does not answer questions about receipts.
+    Asking,
+    /// Nothing is handed to the provider.
+    Paused,
+    /// The provider may or may not have some batches: a person decides.
+    Unconfirmed,
+    /// The totals cannot be read.
+    Totals,
+    /// Callbacks that are not understood are refused.
+    QuarantineFull,
+    /// `public_url` does not reach this daemon.
+    PublicUrl,
+    /// One of a later version.
+    #[serde(other)]
+    Other,
 }
 
 /// An error as RFC 9457 has it, `application/problem+json`.

@@ -68,7 +68,7 @@ pub async fn list(session: &Session, args: BatchesArgs) -> Result<(), Failure> {
     };
     let page = if args.all {
         let items = all_pages(async |cursor| client.batches(&BatchFilter { cursor, ..filter.clone() }).await).await?;
-        Page { items, next: None }
+        Page::of(items, None)
     } else {
         client.batches(&filter).await?
     };

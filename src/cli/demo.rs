@@ -110,7 +110,7 @@ async fn tell(client: &Client, database: String) -> Result<Told, Failure> {
         receipts_per_second: (waits.len() as f64 / elapsed.as_secs_f64()) as u64,
         time_to_receipt_p50_ms: share(50),
         time_to_receipt_p99_ms: share(99),
-        books_balance: checked.ok && batch.counts.delivered + batch.counts.failed + batch.counts.expired == DESTINATIONS,
+        books_balance: checked.ok && batch.counts.settled() + batch.counts.expired == DESTINATIONS,
         database,
     })
 }

@@ -11,7 +11,7 @@ use self::finding::{Finding, rendered};
 use super::output::count;
 use super::session::read_token;
 use super::{Failure, Session};
-use crate::api::{Look, Traffic};
+use crate::api::{Condition, Look, Traffic};
 use crate::client::{Client, ClientError};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Loaded};
@@ -47,26 +47,25 @@ pub async fn run(session: &Session, _: DoctorArgs) -> Result<(), Failure> {
 /// All looks, in the order in which they are shown. A new one is a line here.
 async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
     let Ok(client) = session.client_without_token() else { return vec![configuration(loaded)] };
-    let readiness = readiness(&client).await;
-    let answers = readiness.iter().any(|finding| finding.check == "daemon" && finding.ok);
-    let mut findings = vec![configuration(loaded), daemon_configuration(loaded, answers)];
+    let daemon = daemon(&client).await;
+    let mut findings = vec![configuration(loaded), daemon_configuration(loaded, daemon.answers)];
     findings.extend(files::looks(loaded));
-    findings.extend(readiness);
-    if !answers {
+    findings.extend(daemon.findings);
+    if !daemon.answers {
         return findings; // the rest would only say the same again
     }
-    findings.extend(clock(&client).await);
-    match read_token(&loaded.config.api.token_file) {
+    let outward = match read_token(&loaded.config.api.token_file) {
         Ok(_) => match session.client() {
-            Ok(client) => {
-                let outward = outward(&client).await;
-                findings.retain(|finding| !is_told_by(&outward, finding));
-                findings.extend(outward);
-            }
-            Err(failure) => findings.push(Finding::bad("token", failure.to_string(), "see above")),
+            Ok(client) => outward(&client).await,
+            Err(failure) => Outward::only(Finding::bad("token", failure.to_string(), "see above")),
         },
-        Err(failure) => findings.push(Finding::bad("token", failure.to_string(), "without it no command reaches the daemon")),
-    }
+        Err(failure) => Outward::only(Finding::bad("token", failure.to_string(), "without it no command reaches the daemon")),
+    };
+    // What the daemon has noticed by itself needs no line where a look of our own has just found it.
+    let noticed = daemon.noticed.into_iter().filter(|(kind, _)| !outward.found.contains(kind));
+    findings.extend(noticed.map(|(kind, what)| degraded(kind, what)));
+    findings.extend(clock(&client).await);
+    findings.extend(outward.findings);
     findings
 }
 
@@ -89,37 +88,39 @@ fn daemon_configuration(loaded: &Loaded, answers: bool) -> Finding {
     }
 }
 
-async fn readiness(client: &Client) -> Vec<Finding> {
+/// What the daemon says of itself.
+struct Daemon {
+    answers: bool,
+    findings: Vec<Finding>,
+    /// What it has noticed, though receipts are taken.
+    noticed: Vec<(Condition, String)>,
+}
+
+async fn daemon(client: &Client) -> Daemon {
     let readiness = match client.ready().await {
         Ok(readiness) => readiness,
         Err(error) => {
             let mend = "start it with `receiptd serve`, or name its configuration with --config";
-            return vec![Finding::bad("daemon", error.to_string(), mend)];
+            let findings = vec![Finding::bad("daemon", error.to_string(), mend)];
+            return Daemon { answers: false, findings, noticed: Vec::new() };
         }
     };
     let mut findings = vec![Finding::good("daemon", "it answers")];
     if !readiness.ready {
         findings.push(Finding::bad("receipts", readiness.reasons.join("; "), "receipts can't be recorded until that is mended"));
     }
-    findings.extend(readiness.degraded.into_iter().map(degraded));
-    findings
+    let noticed = readiness.degraded().map(|(kind, what)| (kind, what.to_owned())).collect();
+    Daemon { answers: true, findings, noticed }
 }
 
-fn degraded(what: String) -> Finding {
-    let mend = match what.split([':', ' ']).next() {
-        Some("provider") => "look at provider.base_url and the key; batches wait in the outbox until it answers",
-        Some("paused") => "`receiptd resume`, when things may go out again",
-        Some("public_url") => "public_url must lead to callback.listen: look at DNS, the proxy and the firewall",
+fn degraded(kind: Condition, what: String) -> Finding {
+    let mend = match kind {
+        Condition::Submitting | Condition::Asking => PROVIDER,
+        Condition::Paused => "`receiptd resume`, when things may go out again",
+        Condition::PublicUrl => PUBLIC_URL,
         _ => "receipts are taken all the same; what to do stands above, or in the daemon's log",
     };
     Finding::bad("degraded", what, mend)
-}
-
-/// What the daemon has noticed by itself needs no line where a look of our own has just found it.
-fn is_told_by(outward: &[Finding], finding: &Finding) -> bool {
-    let of = |check| outward.iter().any(|look: &Finding| look.check == check && !look.ok);
-    finding.check == "degraded"
-        && (finding.detail.starts_with("public_url ") && of("public URL") || finding.detail.starts_with("provider: ") && of("provider"))
 }
 
 async fn clock(client: &Client) -> Option<Finding> {
@@ -136,24 +137,43 @@ fn clock_finding(theirs: Timestamp, ours: Timestamp) -> Finding {
     }
 }
 
-/// What the daemon finds when it looks out: its public URL, the provider.
-async fn outward(client: &Client) -> Vec<Finding> {
+/// What to do about the provider, and about the public URL.
+const PROVIDER: &str = "look at provider.base_url and the key; batches wait in the outbox until it answers";
+const PUBLIC_URL: &str = "public_url must lead to callback.listen: look at DNS, the proxy and the firewall";
+
+/// What the daemon finds when it is told to look out.
+struct Outward {
+    findings: Vec<Finding>,
+    /// What of it the daemon may have noticed by itself.
+    found: Vec<Condition>,
+}
+
+impl Outward {
+    fn only(finding: Finding) -> Self {
+        Self { findings: vec![finding], found: Vec::new() }
+    }
+}
+
+/// The daemon looks out: at its public URL, and at the provider.
+async fn outward(client: &Client) -> Outward {
     let probed = match client.probe().await {
         Ok(probed) => probed,
-        Err(error) => return vec![daemons_view(&error)],
+        Err(error) => return Outward::only(daemons_view(&error)),
     };
+    let mut found = Vec::new();
+    found.extend((!probed.public_url.ok).then_some(Condition::PublicUrl));
+    found.extend([Condition::Submitting, Condition::Asking].into_iter().filter(|_| !probed.provider.ok));
     let look = |check, look: Look, mend: &str| match look.ok {
         true => Finding::good(check, look.detail),
         false => Finding::bad(check, look.detail, mend),
     };
-    let mut findings =
-        vec![look("public URL", probed.public_url, "public_url must lead to callback.listen: look at DNS, the proxy and the firewall")];
+    let mut findings = vec![look("public URL", probed.public_url, PUBLIC_URL)];
     let mend = "have the proxy pass bodies as large as callback.max_body (nginx: client_max_body_size), or lower callback.max_body";
     findings.extend(probed.largest_body.map(|found| look("large callbacks", found, mend)));
-    findings.push(look("provider", probed.provider, "look at provider.base_url and the key; batches wait in the outbox until it answers"));
+    findings.push(look("provider", probed.provider, PROVIDER));
     findings.extend(probed.provider_clock_ahead.map(provider_clock));
     findings.extend(habits(&probed.traffic));
-    findings
+    Outward { findings, found }
 }
 
 fn daemons_view(error: &ClientError) -> Finding {
@@ -210,12 +230,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_look_finds_is_not_told_twice() {
-        let noticed = degraded("public_url does not reach this daemon".into());
-        assert!(noticed.mend.as_ref().is_some_and(|mend| mend.contains("callback.listen")));
-        assert!(is_told_by(&[Finding::bad("public URL", "refused", "DNS")], &noticed));
-        assert!(!is_told_by(&[Finding::good("public URL", "leads here"), Finding::bad("provider", "no", "key")], &noticed));
-        assert!(!is_told_by(&[Finding::bad("provider", "no", "key")], &degraded("paused: nothing".into())));
+    fn what_is_degraded_is_told_with_its_own_advice() {
+        let mend = |kind| degraded(kind, "as the daemon words it".into()).mend.unwrap_or_default();
+        assert!(mend(Condition::PublicUrl).contains("callback.listen"));
+        assert!(mend(Condition::Paused).contains("receiptd resume"));
+        assert!(mend(Condition::Submitting).contains("provider.base_url") && mend(Condition::Asking).contains("provider.base_url"));
+        assert!(mend(Condition::Other).contains("stands above"));
     }
 
     #[test]

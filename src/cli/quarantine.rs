@@ -96,7 +96,7 @@ pub async fn run(session: &Session, args: QuarantineArgs) -> Result<(), Failure>
 
 async fn list(session: &Session, client: &Client, args: ListArgs) -> Result<(), Failure> {
     let page = if args.all {
-        Page { items: all(client, args.state).await?, next: None }
+        Page::of(all(client, args.state).await?, None)
     } else {
         client.quarantine(&QuarantineFilter { state: args.state, limit: Some(args.limit), cursor: None }).await?
     };

@@ -6,7 +6,7 @@ use super::failed_codes::{FailuresOfCode, failures_by_code};
 use super::output::{grouped, plain, say};
 use super::tables;
 use super::{Failure, Session};
-use crate::api::{Batch, BatchId, BatchState, Counts, Group};
+use crate::api::{Batch, BatchId, BatchState, Condition, Counts, Group};
 use crate::client::{Client, ClientError};
 
 /// What an ID stands for.
@@ -107,7 +107,7 @@ pub(super) async fn say_what_holds_up(client: &Client, batches: &[Batch]) {
         return;
     }
     let Ok(readiness) = client.ready().await else { return };
-    for why in readiness.degraded.iter().filter(|why| why.starts_with("paused") || why.starts_with("provider")) {
+    for (_, why) in readiness.degraded().filter(|(kind, _)| matches!(kind, Condition::Paused | Condition::Submitting)) {
         say(&format!("nothing goes out: {}", plain(why)));
     }
 }

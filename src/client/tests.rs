@@ -165,12 +165,17 @@ async fn filters_are_written_into_the_query() {
 #[actix_web::test]
 async fn both_answers_of_readyz_are_understood() {
     let (client, _, server) = server(|n| match n {
-        0 => HttpResponse::Ok().json(json!({"ready": true, "degraded": ["the provider refuses the key"]})),
+        0 => HttpResponse::Ok().json(
+            json!({"ready": true, "degraded": ["paused", "of a later version", "of an older one"], "degraded_kinds": ["paused", "tired"]}),
+        ),
         1 => HttpResponse::ServiceUnavailable().json(json!({"ready": false, "reasons": ["disk full"]})),
         _ => HttpResponse::Ok().finish(),
     })
     .await;
-    assert_eq!(client.ready().await.expect("ready").degraded, ["the provider refuses the key"]);
+    let ready = client.ready().await.expect("ready");
+    let degraded: Vec<_> = ready.degraded().collect();
+    use crate::api::Condition::{Other, Paused};
+    assert_eq!(degraded, [(Paused, "paused"), (Other, "of a later version"), (Other, "of an older one")]);
     assert_eq!(client.ready().await.expect("not ready").reasons, ["disk full"]);
     assert!(client.clock().await.expect("an answer").is_some(), "actix sends a Date");
     server.stop(false).await;

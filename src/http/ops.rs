@@ -10,10 +10,11 @@ use super::accept;
 use super::batches::decision;
 use super::error::ApiError;
 use super::state::ApiState;
-use crate::api::{Backup, BatchState, Checked, Look, Paused, Probed, PruneRequest, Readiness, Rotated};
+use crate::api::{Backup, BatchState, Checked, Condition, Look, Paused, Probed, PruneRequest, Readiness, Rotated};
 use crate::lock;
 use crate::metrics::{self, Format, Process};
 use crate::probe::Reached;
+use crate::provider::Errand;
 use crate::retention;
 use crate::store::{BackupError, StoreError};
 
@@ -26,37 +27,38 @@ pub(super) async fn healthz() -> HttpResponse {
 
 /// `GET /readyz`: receipts can be recorded.
 pub(super) async fn readyz(state: Data<ApiState>) -> HttpResponse {
-    let reasons: Vec<String> = state.store.fault().await.into_iter().collect();
-    let degraded = degraded(&state).await;
-    let ready = Readiness { ready: reasons.is_empty(), reasons, degraded };
+    let reasons = state.store.fault().await.map(|why| (Condition::Storage, why)).into_iter().collect();
+    let ready = Readiness::new(reasons, degraded(&state).await);
     if ready.ready { HttpResponse::Ok().json(ready) } else { HttpResponse::ServiceUnavailable().json(ready) }
 }
 
 /// What is wrong although receipts are taken.
-async fn degraded(state: &ApiState) -> Vec<String> {
-    let mut degraded: Vec<String> = state.standing.troubles().into_iter().map(|why| format!("provider: {why}")).collect();
+async fn degraded(state: &ApiState) -> Vec<(Condition, String)> {
+    let of_errand = |errand| if errand == Errand::Submitting { Condition::Submitting } else { Condition::Asking };
+    let troubles = state.standing.troubles().into_iter();
+    let mut degraded: Vec<_> = troubles.map(|(errand, why)| (of_errand(errand), format!("provider: {why}"))).collect();
     match state.store.stats().await {
         Ok(stats) => {
             if stats.paused {
-                degraded.push("paused: nothing is handed to the provider until `receiptd resume`".into());
+                degraded.push((Condition::Paused, "paused: nothing is handed to the provider until `receiptd resume`".into()));
             }
             match stats.batches.get(&BatchState::Unconfirmed) {
-                Some(&unconfirmed) if unconfirmed > 0 => degraded.push(format!(
+                Some(&unconfirmed) if unconfirmed > 0 => degraded.push((Condition::Unconfirmed, format!(
                     "{unconfirmed} batches are unconfirmed: the provider may or may not have them (`receiptd batches --state unconfirmed`, then `receiptd resolve`)"
-                )),
+                ))),
                 _ => {}
             }
         }
-        Err(error) => degraded.push(format!("the totals cannot be read: {error}")),
+        Err(error) => degraded.push((Condition::Totals, format!("the totals cannot be read: {error}"))),
     }
     if let Ok(true) = state.store.quarantine_is_full().await {
-        degraded.push(
-            "the quarantine is full: callbacks that are not understood are refused (`receiptd quarantine list`, then replay or drop)"
-                .into(),
-        );
+        let what =
+            "the quarantine is full: callbacks that are not understood are refused (`receiptd quarantine list`, then replay or drop)";
+        degraded.push((Condition::QuarantineFull, what.into()));
     }
     if state.public_url.reached_us() == Some(false) {
-        degraded.push("public_url does not reach this daemon, so receipts may not arrive (`receiptd doctor` says more)".into());
+        let what = "public_url does not reach this daemon, so receipts may not arrive (`receiptd doctor` says more)";
+        degraded.push((Condition::PublicUrl, what.into()));
     }
     degraded
 }

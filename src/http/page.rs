@@ -7,5 +7,5 @@ use crate::api::Page;
 
 /// A page as it is answered.
 pub(super) fn answer<T: Serialize>(items: Vec<T>, next: Option<i64>) -> HttpResponse {
-    HttpResponse::Ok().json(Page { items, next: next.map(|cursor| cursor.to_string()) })
+    HttpResponse::Ok().json(Page::of(items, next))
 }

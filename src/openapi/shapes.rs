@@ -47,6 +47,7 @@ pub(super) fn shape(name: &str) -> Value {
     api::Probed,
     api::Traffic,
     api::Readiness,
+    api::Condition,
     api::Problem,
     domain::Batch,
     domain::Source,

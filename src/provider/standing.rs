@@ -18,9 +18,11 @@ pub enum Errand {
 pub struct Standing(Arc<Mutex<[Option<String>; 2]>>);
 
 impl Standing {
-    /// What is wrong between us and the provider, an errand a line; empty: nothing is known to be.
-    pub fn troubles(&self) -> Vec<String> {
-        lock(&self.0).iter().flatten().cloned().collect()
+    /// What is wrong between us and the provider, by errand; empty: nothing is known to be.
+    pub fn troubles(&self) -> Vec<(Errand, String)> {
+        let shown = lock(&self.0);
+        let of = |errand| Some((errand, shown[errand as usize].clone()?));
+        [Errand::Submitting, Errand::Asking].into_iter().filter_map(of).collect()
     }
 
     /// How the last such errand ended. What begins and what ends is logged.

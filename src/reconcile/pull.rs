@@ -28,10 +28,9 @@ pub enum ReconcileError {
 /// Nothing is lost by asking again.
 pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> Result<Option<Reconciled>, ReconcileError> {
     let Some(batch) = store.batch(id).await? else { return Ok(None) };
-    let ours = Identifier::Uuid(*id.as_uuid());
     let (mut recorded, mut polled, mut is_ours) = (Recorded::default(), None, false);
     // What a receipt called the batch may be no name that the provider knows.
-    for name in batch.provider_id.as_deref().map(Identifier::from).filter(|name| *name != ours).iter().chain([&ours]) {
+    for name in &batch.names() {
         let (answer, found) = ask_by(store, provider, id, name).await;
         let found = found?;
         recorded.recorded += found.recorded;

@@ -153,8 +153,8 @@ impl Reconciler {
             }
         };
         for batch in scheduled {
-            let names = [Some(batch.id.to_string()), batch.provider_id.clone()];
-            let there = pending.iter().find(|there| names.contains(&Some(there.identifier.to_string())));
+            let names = batch.names();
+            let there = pending.iter().find(|there| names.contains(&there.identifier));
             let detail = match (there.map(|there| there.at), batch.send_at) {
                 (None, _) => "the provider does not list it among its scheduled batches: it was cancelled there, or sent already".into(),
                 (Some(Some(at)), Some(wanted)) if at.since(wanted).max(wanted.since(at)) > ON_ITS_WAY => {

@@ -61,7 +61,7 @@ impl Manager {
             self.tell(&[NotifyState::Watchdog]);
             let condition = match (written, standing.troubles().first()) {
                 (Err(why), _) => format!("receipts can NOT be recorded: {why}"),
-                (Ok(()), Some(why)) => format!("receipts are recorded; provider: {why}"),
+                (Ok(()), Some((_, why))) => format!("receipts are recorded; provider: {why}"),
                 (Ok(()), None) => "receipts are recorded".to_owned(),
             };
             // A line of its own in the message would be another message.

@@ -91,7 +91,7 @@ async fn a_refused_key_is_tried_again_at_doubling_intervals_and_once_it_is_mende
     assert_eq!(it.step().await, Step::Submitted(id));
     for seconds in [5, 10, 20, 40, 60, 60] {
         assert_eq!(it.wait().await, Duration::from_secs(seconds));
-        assert!(it.standing.troubles()[0].contains("provider.key_file"));
+        assert!(it.standing.troubles()[0].1.contains("provider.key_file"));
         assert_eq!(it.shown(id).await.state, BatchState::Queued);
         it.clock.step(Duration::from_secs(seconds));
         assert!(matches!(it.step().await, Step::Wait(_)));
@@ -102,7 +102,7 @@ async fn a_refused_key_is_tried_again_at_doubling_intervals_and_once_it_is_mende
     assert_eq!(it.step().await, Step::Submitted(id));
     let batch = it.shown(id).await;
     assert_eq!((batch.state, batch.attempts, it.simulator.submissions().len()), (BatchState::Submitted, 2, 1));
-    assert_eq!(it.standing.troubles(), [] as [String; 0]);
+    assert_eq!(it.standing.troubles(), []);
 }
 
 #[actix_web::test]

@@ -26,6 +26,7 @@ async fn a_full_quarantine_refuses_until_somebody_decides_and_then_the_oldest_th
     let ready = daemon.get("/readyz").await;
     assert_eq!(ready.status, 200, "a full quarantine stops nobody else");
     assert!(ready.json()["degraded"].to_string().contains("the quarantine is full"), "{ready:?}");
+    assert_eq!(ready.json()["degraded_kinds"], json!(["quarantine_full"]));
 
     assert_eq!(daemon.api("DELETE", &format!("/v1/quarantine/{}", kept[1]), None).await.status, 204);
     assert_eq!(daemon.post(&id, "what now?").await.status, 202);

@@ -378,6 +378,7 @@ async fn a_provider_that_takes_batches_and_refuses_questions_is_told_as_degraded
     while !degraded().await.contains("questions about receipts") {
         actix_web::rt::time::sleep(Duration::from_millis(20)).await;
     }
+    assert_eq!(daemon.get("/readyz").await.json()["degraded_kinds"], serde_json::json!(["asking"]));
     daemon.simulator.clear_scripts();
     daemon.until(&id, "complete").await;
     // What was found is recorded a moment before the question has ended.

@@ -83,6 +83,7 @@ async fn a_refused_key_keeps_the_batch_queued_and_is_shown_as_degraded() {
     let ready = daemon.get("/readyz").await.json();
     assert_eq!(ready["ready"], true);
     assert!(ready["degraded"][0].as_str().is_some_and(|why| why.contains("provider")), "{ready}");
+    assert_eq!(ready["degraded_kinds"], json!(["submitting"]));
 }
 
 #[actix_web::test]

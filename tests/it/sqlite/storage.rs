@@ -74,6 +74,7 @@ impl Taking {
         let ready = self.daemon.api("GET", "/readyz", None).await;
         assert_eq!((ready.status, ready.json()["ready"].as_bool()), (503, Some(false)), "{ready:?}");
         assert!(ready.json()["reasons"].to_string().contains(why), "{why}: {ready:?}");
+        assert_eq!(ready.json()["reason_kinds"], serde_json::json!(["storage"]));
     }
 
     async fn recovers(&mut self) {
