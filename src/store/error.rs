@@ -36,6 +36,16 @@ pub enum OpenError {
         /// Its process id, as it wrote it down.
         holder: String,
     },
+    /// It has several names.
+    #[error(
+        "{path} has {links} hard links, and another receiptd could be started by another name of it; delete the other names (find / -samefile {path}), or copy the file to one of its own"
+    )]
+    Links {
+        /// The database.
+        path: PathBuf,
+        /// How many.
+        links: u64,
+    },
     /// It is no database of ours.
     #[error("{0} is an SQLite database, but not one of receiptd; write another path to `database`")]
     Foreign(PathBuf),

@@ -90,6 +90,13 @@ impl House {
         command
     }
 
+    /// The daemon under a umask.
+    pub fn under_umask(&self, umask: &str) -> Command {
+        let mut command = self.in_the_folder("/bin/sh");
+        command.args(["-c", &format!(r#"umask {umask}; exec "$0" serve"#), env!("CARGO_BIN_EXE_receiptd")]);
+        command
+    }
+
     fn in_the_folder(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command

@@ -1,6 +1,5 @@
 //! The handle that everybody shares: a queue to the writer, and connections to read from.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -11,6 +10,7 @@ use super::claims::Claims;
 use super::connection::Readers;
 use super::failure::JobError;
 use super::file_watch::FileWatch;
+use super::lock::DatabaseLock;
 use super::transaction::{WriterJobs, Writing};
 use crate::clock::Clock;
 use crate::lock::lock;
@@ -46,7 +46,7 @@ pub(super) struct Shared {
     pub copying: Mutex<()>,
     pub thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Held until the store is closed: one daemon a database.
-    pub lock: File,
+    pub lock: DatabaseLock,
 }
 
 impl Sqlite {
@@ -113,9 +113,7 @@ pub(super) fn close(db: &Sqlite) {
         log::error!("the writer ended with a panic");
     }
     // Not only when the last reader has gone: who stops one daemon and starts the next does not wait for that.
-    if let Err(error) = db.shared.lock.unlock() {
-        log::debug!("the lock of the database is held until the end: {error}");
-    }
+    db.shared.lock.release();
 }
 
 pub(super) async fn rotate_secret(db: &Sqlite, revoke: bool) -> Result<usize, StoreError> {

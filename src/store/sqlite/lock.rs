@@ -1,17 +1,20 @@
 //! Where the database really is, and the lock that gives it to one daemon.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use crate::lock::lock;
 use crate::store::error::OpenError;
 use crate::store::identity::beside;
 
 /// As many links in a row as Linux follows.
 const LINKS: usize = 40;
 
-/// The path with all links followed, so that the lock is one lock whatever name was used. Of a new database too: SQLite
-/// makes it where the link leads. Makes nothing.
+/// The path with all links followed, so that the lock is one lock whatever name was used. Of a new database too: it
+/// is made where the link leads. Makes nothing.
 pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
     if let Ok(real) = path.canonicalize() {
         return Ok(real);
@@ -34,23 +37,100 @@ pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "is a link that leads to links without end"))
 }
 
-/// `<database>.lock`, locked as long as the file is open.
-pub(super) fn take_lock(path: &Path) -> Result<File, OpenError> {
+/// Gives a database to one process. The lock on the file itself is the one that counts: it holds whatever name leads there,
+/// and whatever becomes of `<database>.lock`, which names the process.
+pub(super) struct DatabaseLock {
+    beside: File,
+    /// Always there, until it is dropped.
+    database: Option<File>,
+}
+
+/// Takes the lock, and makes the file where there is none yet.
+pub(super) fn take_lock(path: &Path) -> Result<DatabaseLock, OpenError> {
     let lock_path = beside(path, ".lock");
-    let file_error = |source| OpenError::File { path: lock_path.clone(), source };
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path).map_err(file_error)?;
-    match file.try_lock() {
+    let lock_error = |source| OpenError::File { path: lock_path.clone(), source };
+    let mut beside = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path).map_err(lock_error)?;
+    let in_use = |mut beside: &File| {
+        let mut holder = String::new();
+        let _ = beside.read_to_string(&mut holder); // only for the message
+        let holder = if holder.trim().is_empty() { "unknown".to_owned() } else { holder.trim().to_owned() };
+        OpenError::InUse { path: path.to_owned(), holder }
+    };
+    match beside.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder); // only for the message
-            let holder = if holder.trim().is_empty() { "unknown".to_owned() } else { holder.trim().to_owned() };
-            return Err(OpenError::InUse { path: path.to_owned(), holder });
-        }
-        Err(TryLockError::Error(source)) => return Err(file_error(source)),
+        Err(TryLockError::WouldBlock) => return Err(in_use(&beside)),
+        Err(TryLockError::Error(source)) => return Err(lock_error(source)),
     }
-    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id())).map_err(file_error)?;
-    Ok(file)
+    let file_error = |source| OpenError::File { path: path.to_owned(), source };
+    let database = kept(path).map_or_else(|| open_or_make(path), Ok).map_err(file_error)?;
+    match database.try_lock() {
+        Ok(()) => {}
+        Err(error) => {
+            keep(database);
+            return Err(match error {
+                TryLockError::WouldBlock => in_use(&beside),
+                TryLockError::Error(source) => file_error(source),
+            });
+        }
+    }
+    beside.set_len(0).and_then(|()| beside.rewind()).and_then(|()| write!(beside, "{}", std::process::id())).map_err(lock_error)?;
+    Ok(DatabaseLock { beside, database: Some(database) })
+}
+
+impl DatabaseLock {
+    /// Refuses a file with several names: beside each of them another WAL would be looked for.
+    pub fn refuse_links(&self, path: &Path) -> Result<(), OpenError> {
+        let links = self.database.as_ref().and_then(|file| file.metadata().ok()).map_or(1, |found| found.nlink());
+        if links > 1 { Err(OpenError::Links { path: path.to_owned(), links }) } else { Ok(()) }
+    }
+
+    /// Gives the database to whoever wants it next.
+    pub fn release(&self) {
+        for file in [Some(&self.beside), self.database.as_ref()].into_iter().flatten() {
+            if let Err(error) = file.unlock() {
+                log::debug!("the lock of the database is held until the end: {error}");
+            }
+        }
+    }
+}
+
+impl Drop for DatabaseLock {
+    fn drop(&mut self) {
+        self.release();
+        self.database.take().into_iter().for_each(keep);
+    }
+}
+
+/// Databases that this process had locked. Their descriptors stay open as long as the files have a name: POSIX drops all
+/// locks of a process on a file, those of SQLite too, when any of its descriptors of that file is closed.
+static KEPT: Mutex<Vec<File>> = Mutex::new(Vec::new());
+
+fn keep(file: File) {
+    let mut kept = lock(&KEPT);
+    kept.retain(|file| file.metadata().is_ok_and(|found| found.nlink() > 0));
+    kept.push(file);
+}
+
+fn kept(path: &Path) -> Option<File> {
+    let inode = |found: Metadata| (found.dev(), found.ino());
+    let wanted = path.metadata().map(inode).ok()?;
+    let mut kept = lock(&KEPT);
+    let at = kept.iter().position(|file| file.metadata().map(inode).is_ok_and(|found| found == wanted))?;
+    Some(kept.swap_remove(at))
+}
+
+/// A new file is for its owner alone: it will hold numbers and texts. Whoever shuts out others and not the group by the umask
+/// means the group to read it.
+fn open_or_make(path: &Path) -> io::Result<File> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o666).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::open(path),
+        Ok(file) if file.metadata()?.mode() & 0o007 != 0 => file.set_permissions(Permissions::from_mode(0o600)).map(|()| file),
+        made => made,
+    }
 }
 
 #[cfg(test)]

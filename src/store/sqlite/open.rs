@@ -29,6 +29,7 @@ impl Sqlite {
     pub fn open(settings: &StoreSettings, clock: &Clock, metrics: Arc<Metrics>) -> Result<(Self, AtOpening), OpenError> {
         let path = real_path(&settings.path).map_err(|source| OpenError::File { path: settings.path.clone(), source })?;
         let lock = take_lock(&path)?;
+        lock.refuse_links(&path)?;
         let mut conn = open_or_create(&path)?;
         let created = migrate(&mut conn, &path)?;
         finish_pruning(&conn)?;

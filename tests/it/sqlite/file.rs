@@ -1,5 +1,7 @@
 //! The SQLite file, as somebody sees it who has nothing but SQLite.
 
+use std::os::unix::fs::PermissionsExt;
+
 use receiptd::clock::Clock;
 use receiptd::store::{OpenError, QuarantineBounds, Store, StoreSettings};
 use rusqlite::{Connection, OpenFlags};
@@ -95,6 +97,42 @@ async fn a_link_to_a_database_that_is_not_there_yet_has_one_lock_and_its_secrets
     }
     let daemon = spawn_with(Options { folder, ..Options::default() }).await;
     assert_eq!(daemon.callback(&id).replace(&daemon.public, ""), given, "callback URLs given out stay good");
+}
+
+#[actix_web::test]
+async fn a_second_daemon_is_refused_whatever_becomes_of_the_lock_file_and_whatever_names_the_file_has() {
+    let house = House::new();
+    let daemon = house.serve().await;
+    let refused = |name: &str, words: &str| {
+        let second = house.command(&["serve", "--database", name]).output().expect("ran");
+        assert!(second.status.code() == Some(2) && said(&second).contains(words), "{}", said(&second));
+    };
+    std::fs::remove_file(house.path("receiptd.db.lock")).expect("there");
+    refused("receiptd.db", "is in use by another receiptd");
+    std::fs::hard_link(house.path("receiptd.db"), house.path("other.db")).expect("made");
+    refused("other.db", "is in use by another receiptd");
+    let (ended, log) = daemon.stop().await;
+    assert!(ended.success(), "{log}");
+    for name in ["receiptd.db", "other.db"] {
+        refused(name, "has 2 hard links");
+    }
+    std::fs::remove_file(house.path("other.db")).expect("there");
+    house.serve().await;
+}
+
+#[actix_web::test]
+async fn a_new_database_is_for_its_owner_alone_and_for_the_group_where_the_umask_says_so() {
+    for (umask, mode) in [("022", 0o600), ("000", 0o600), ("077", 0o600), ("027", 0o640)] {
+        let house = House::new();
+        let mut command = house.under_umask(umask);
+        command.stdout(std::process::Stdio::null());
+        let daemon = house.start(command).await;
+        daemon.submit("hello", &["+447700900001"]).await;
+        for name in ["receiptd.db", "receiptd.db-wal", "receiptd.db-shm"] {
+            let found = std::fs::metadata(house.path(name)).expect("there").permissions().mode() & 0o777;
+            assert_eq!(found, mode, "{name} under {umask}");
+        }
+    }
 }
 
 #[actix_web::test]

@@ -299,6 +299,21 @@ async fn others_who_hold_the_lock_read_for_long_or_come_and_go_cost_no_receipt()
 }
 
 #[actix_web::test]
+async fn a_store_that_is_dropped_late_takes_no_lock_from_the_one_that_followed_it() {
+    let home = Home::new();
+    let bounds = QuarantineBounds { max_count: 1, max_bytes: 1_024 };
+    let (first, _) = home.open(&Clock::system(), bounds).expect("opened");
+    first.close();
+    let (second, _) = home.open(&Clock::system(), bounds).expect("opened");
+    drop(first);
+    second.set_paused(true).await.expect("written");
+    // Without its locks it would lose its WAL to whoever is the last to close the file.
+    outside(&home.database());
+    assert!(home.path().join("receiptd.db-wal").exists());
+    second.close();
+}
+
+#[actix_web::test]
 async fn an_answer_that_cannot_be_written_down_is_remembered_until_it_can() {
     let (house, faults) = Faults::of(House::new());
     let daemon = house.serve().await;
