@@ -214,6 +214,7 @@ async fn a_dry_run_that_a_person_says_was_accepted_is_validated() {
     let resolved = daemon.api("POST", &format!("/v1/batches/{id}/resolve"), Some(json!({"as": "accepted"}))).await.json();
     assert_eq!((&resolved["state"], &resolved["counts"]["validated"]), (&json!("validated"), &json!(1)));
     assert!(resolved["completed_at"].is_string(), "no receipt is awaited: {resolved}");
+    assert_eq!(resolved["submitted_at"], resolved["completed_at"], "the provider had it: {resolved}");
 }
 
 #[actix_web::test]
