@@ -9,7 +9,7 @@
 //! | rank | modules | what they hold |
 //! | --- | --- | --- |
 //! | 0 | [`domain`] | the terms of the field as types, and the rules as pure functions |
-//! | 0 | [`secret`], `headers`, `lock`, `loose` | secrets that never show; headers, locks and JSON of any type, as several modules read or take them |
+//! | 0 | [`secret`], `durable`, `headers`, `lock`, `loose` | secrets that never show; files that are whole or not there; headers, locks and JSON of any type, as several modules read or take them |
 //! | 1 | [`clock`], [`metrics`], [`config`], [`api`] | the clock that is handed in; what is counted; the configuration; the JSON shapes of the REST API |
 //! | 2 | [`store`] | what is kept: the contract of a database engine, and in it SQLite, with all the SQL |
 //! | 2 | [`provider`], [`simulator`] | the provider's API, and a simulated provider that knows nothing of us |
@@ -30,6 +30,7 @@ pub mod clock;
 pub mod codes;
 pub mod config;
 pub mod domain;
+mod durable;
 mod headers;
 pub mod http;
 mod lock;

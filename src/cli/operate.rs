@@ -11,6 +11,7 @@ use super::progress;
 use super::{Failure, Session};
 use crate::api::{Backup, Checked, PruneRequest};
 use crate::client::{Client, ClientError};
+use crate::durable::drafts;
 
 /// `receiptd backup`
 #[derive(Debug, Args)]
@@ -67,8 +68,6 @@ pub async fn backup(session: &Session, args: BackupArgs) -> Result<(), Failure> 
         .map_err(|error| Failure::Usage(format!("{} is not a path for a copy: {error}", args.file.display())))?;
     let Some(name) = file.to_str() else { return Err(Failure::Usage("the path of the copy is not UTF-8".to_owned())) };
     let database = session.load()?.config.database;
-    let mut partial = file.clone().into_os_string();
-    partial.push(".partial"); // so it is called until it is whole
     let bar = progress::copying(size(&database));
     let work = async {
         match daemon(session).await? {
@@ -80,7 +79,7 @@ pub async fn backup(session: &Session, args: BackupArgs) -> Result<(), Failure> 
             }
         }
     };
-    let done = progress::beside(work, bar, async || Some(size(Path::new(&partial)))).await?;
+    let done = progress::beside(work, bar, async || Some(written(&file))).await?;
     session.output.show(&done, || format!("Copied to {0} and {0}.identity.", done.file))
 }
 
@@ -111,6 +110,11 @@ pub async fn check(session: &Session) -> Result<(), Failure> {
 /// As far as it can be seen; never opened, which would drop SQLite's locks.
 fn size(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |found| found.len())
+}
+
+/// How much of a copy is written, which gets its name when it is whole.
+fn written(copy: &Path) -> u64 {
+    drafts(copy).iter().map(|draft| size(draft)).max().unwrap_or(0)
 }
 
 /// Work that keeps a thread busy, beside the bar that shows it.

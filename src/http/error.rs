@@ -42,6 +42,8 @@ pub enum ApiError {
     TooLarge(u64),
     /// 415: a `Content-Encoding` that is not read here.
     Encoding,
+    /// 500: a copy of the database cannot be written, and why.
+    Backup(String),
     /// 502: the provider gave no clear answer.
     Provider(String),
     /// 502, or 409 where it contradicts what is: the provider refused.
@@ -93,6 +95,7 @@ impl ApiError {
                 "Content encoding not supported",
                 "send the body as it is, or with `Content-Encoding: gzip` or `deflate`".into(),
             ),
+            Self::Backup(detail) => (StatusCode::INTERNAL_SERVER_ERROR, "backup", "No copy was made", detail.clone()),
             Self::Refused(status, detail) => (*status, REFUSED, "The provider refused", detail.clone()),
             Self::Provider(detail) => (StatusCode::BAD_GATEWAY, "provider", "No clear answer from the provider", detail.clone()),
             Self::Store(error, batch) => return store_problem(error, *batch),

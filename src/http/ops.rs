@@ -1,6 +1,6 @@
 //! Running the daemon: health, totals, pausing, checking.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -136,7 +136,13 @@ pub(super) async fn backup(request: HttpRequest, payload: Payload, state: Data<A
         }
         Err(error @ BackupError::Exists(_)) => Err(ApiError::Conflict(error.to_string())),
         Err(BackupError::Closing) => Err(StoreError::Closing.into()),
-        Err(error) => Err(ApiError::field("/file", error.to_string())),
+        Err(error @ BackupError::Reserved(_)) => Err(ApiError::field("/file", error.to_string())),
+        Err(error) => {
+            let folder = state.store.path().parent().unwrap_or(Path::new("/")).display();
+            let detail = format!("{error}; the daemon can write to {folder}, the folder of its database");
+            log::error!("no copy was made: {detail}");
+            Err(ApiError::Backup(detail))
+        }
     }
 }
 

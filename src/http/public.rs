@@ -1,6 +1,5 @@
 //! The public listener: callbacks, and nothing else.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
@@ -17,6 +16,7 @@ use crate::lock;
 use crate::metrics::Metrics;
 use crate::probe::Probes;
 use crate::receive::{self, Packing};
+use crate::reconcile::Missed;
 use crate::secret::Echo;
 use crate::store::{Store, StoreError};
 
@@ -38,8 +38,8 @@ pub struct PublicState {
     pub echo: Echo,
     /// Probes of the public URL that are under way.
     pub probes: Probes,
-    /// Receipts that were not taken (413, 503): a reason to ask the provider soon.
-    pub missed: Arc<AtomicU64>,
+    /// Callbacks that are not taken (413, 503): a reason to ask the provider soon.
+    pub missed: Missed,
 }
 
 /// `POST {public_url}/callbacks/{batch}/{token}`: whatever the method, the path is checked first.
@@ -69,7 +69,7 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
     }
     let body = match unpacked(&request, payload, packing, state, connection.as_ref()).await {
         Err(error @ (ApiError::TooLarge(_) | ApiError::Store(..))) => {
-            state.missed.fetch_add(1, Ordering::Relaxed);
+            state.missed.of(batch);
             if matches!(error, ApiError::TooLarge(_)) {
                 log::warn!("batch {batch}: a callback larger than callback.max_body was refused");
             }
@@ -98,7 +98,11 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
             })
         }
         Err(error) => {
-            state.missed.fetch_add(1, Ordering::Relaxed);
+            if state.store.is_failing() {
+                state.missed.of_any();
+            } else {
+                state.missed.of(batch);
+            }
             if !matches!(error, StoreError::Busy) {
                 log::debug!("batch {batch}: a callback was not taken: {error}");
             }

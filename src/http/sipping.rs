@@ -114,7 +114,17 @@ impl AsyncRead for Sipping {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let polled = if self.marks_no_length && !self.head.is_over {
+            // With room for what may have to be added.
+            let most = buffer.remaining().saturating_sub(NO_LENGTH_FIELD.len()).max(1);
+            let mut some = ReadBuf::new(buffer.initialize_unfilled_to(most));
+            let polled = Pin::new(&mut self.stream).poll_read(cx, &mut some);
+            let read = some.filled().len();
+            buffer.advance(read);
+            polled
+        } else {
+            Pin::new(&mut self.stream).poll_read(cx, buffer)
+        };
         if polled.is_pending() {
             self.read = 0;
         }

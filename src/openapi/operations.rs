@@ -198,7 +198,7 @@ pub(super) fn all() -> Vec<Operation> {
         op("resume_sending", "post", "/v1/resume", "operation", "Go on handing batches over", vec![reply(200, "Resumed", "Paused")]),
         op("check_database", "post", "/v1/check", "operation", "Check the database", vec![reply(200, "What was found", "Checked")]),
         op("create_backup", "post", "/v1/backup", "operation", "Copy the database",
-            vec![reply(200, "Written", "Backup"), problem(409, "There is such a file already")])
+            vec![reply(200, "Written", "Backup"), problem(409, "There is such a file already"), problem(500, "It cannot be written there; `detail` says where it can be")])
             .body(shape("Backup"), json!({"file": "/var/backups/receiptd/monday.db"}), true),
         op("prune_batches", "post", "/v1/prune", "operation", "Delete batches that were settled long ago", vec![reply(200, "What went, or would", "Pruned")])
             .body(shape("PruneRequest"), json!({"older_than": "90d", "dry_run": true}), true),

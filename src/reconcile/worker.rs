@@ -1,19 +1,20 @@
 //! The worker: which batch is asked about next, and when.
 //!
-//! A batch that was silent for a while is asked about, at growing intervals while the silence lasts; all open
-//! batches are, once, after any time in which receipts could not be taken. One question at a time, and never
-//! one right after another: the provider is not hammered, however many batches are open.
+//! A batch that was silent for a while is asked about, at growing intervals while the silence lasts. So is, soon, one of
+//! which a callback could not be taken, and all open batches after any time in which none could be. One question at a
+//! time, and never one right after another: the provider is not hammered, however many batches are open.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::deadline::Deadline;
+use super::missed::Missed;
 use super::pull::{ReconcileError, note_answer, pull};
 use crate::clock::Clock;
-use crate::domain::{BatchState, ErrorKind, LastError, PollAnswer, Timestamp, lifecycle};
+use crate::domain::{BatchId, BatchState, ErrorKind, LastError, PollAnswer, Timestamp, lifecycle};
 use crate::pace::Pace;
 use crate::provider::{CallError, Errand, Provider, Standing};
 use crate::store::{Awaiting, Store, StoreError};
@@ -22,6 +23,8 @@ use crate::store::{Awaiting, Store, StoreError};
 const SPACING: Duration = Duration::from_secs(1);
 /// An unconfirmed batch is asked about soon: people wait for it.
 const UNCONFIRMED_AFTER: Duration = Duration::from_secs(30);
+/// Between two questions about a batch of which callbacks cannot be taken.
+const MISSED_AGAIN: Duration = Duration::from_secs(60);
 /// The longest interval between two questions about one batch.
 const LONGEST_SILENCE: Duration = Duration::from_secs(6 * 3600);
 /// The longest wait while the provider does not answer.
@@ -55,9 +58,9 @@ pub struct Reconciler {
     provider: Rc<Provider>,
     clock: Clock,
     patience: Patience,
-    /// Counts callbacks that could not be taken.
-    missed: Arc<AtomicU64>,
-    seen_missed: Cell<u64>,
+    missed: Missed,
+    /// When a callback of these batches could not be taken, as far as they were not asked about since.
+    missed_of: RefCell<BTreeMap<BatchId, Timestamp>>,
     /// What was not asked about since then is asked about now: receipts may have been lost before.
     gap_ended: Cell<Timestamp>,
     pace: Pace,
@@ -69,8 +72,8 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// `missed` counts the callbacks that could not be taken. A new one takes it that some were missed before.
-    pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, patience: Patience, missed: Arc<AtomicU64>) -> Self {
+    /// `missed`: the callbacks that could not be taken. A new one takes it that some were missed before.
+    pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, patience: Patience, missed: Missed) -> Self {
         let now = clock.now();
         let deadline = Arc::new(Deadline::new(clock.clone(), patience.deadline));
         let pace = Pace::new(clock.clone());
@@ -80,7 +83,7 @@ impl Reconciler {
             clock,
             patience,
             missed,
-            seen_missed: Cell::new(0),
+            missed_of: RefCell::default(),
             gap_ended: Cell::new(now),
             pace,
             deadline,
@@ -108,15 +111,15 @@ impl Reconciler {
     pub async fn step(&self) -> Result<Step, StoreError> {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         self.deadline.due(); // a clock that is set is noticed although nothing is due
+        self.note_missed(now);
         let wait = self.pace.left();
         if !wait.is_zero() {
             return Ok(Step::Wait(wait));
         }
-        let missed = self.missed.load(Ordering::Relaxed);
-        if self.seen_missed.replace(missed) != missed {
-            self.gap_ended.set(now);
-        }
         let open = self.store.awaiting().await?;
+        let unanswered =
+            |id: &BatchId, at: Timestamp| open.iter().any(|batch| batch.id == *id && batch.asked_at.is_none_or(|asked| asked < at));
+        self.missed_of.borrow_mut().retain(|id, at| unanswered(id, *at));
         let Some((due, batch)) = open.iter().map(|batch| (self.due(batch, now), batch)).min_by_key(|(due, _)| *due) else {
             return Ok(Step::Wait(self.look()));
         };
@@ -129,6 +132,14 @@ impl Reconciler {
         }
         self.ask(batch).await?;
         Ok(Step::Again)
+    }
+
+    fn note_missed(&self, now: Timestamp) {
+        let noted = self.missed.take();
+        if noted.any || self.store.is_failing() {
+            self.gap_ended.set(now);
+        }
+        self.missed_of.borrow_mut().extend(noted.batches.into_iter().map(|id| (id, now)));
     }
 
     /// A silence shorter than the usual look must be heard, too.
@@ -183,12 +194,19 @@ impl Reconciler {
         // What has not been sent yet has no receipts to be missed.
         let gap = self.gap_ended.get();
         let after_a_gap = (!asked_since(gap) && batch.sent_at <= gap).then_some(gap);
+        // However often callbacks of one batch are refused, the provider is asked about it no more often than that.
+        let missed = self
+            .missed_of
+            .borrow()
+            .get(&batch.id)
+            .filter(|at| batch.sent_at <= **at)
+            .map(|at| asked_at.map_or(*at, |asked| asked.plus(MISSED_AGAIN).max(*at)));
         let end = batch.sent_at.plus(deadline);
         let expires = (!batch.unconfirmed && answered_at.is_none_or(|answered| answered <= end)).then(|| {
             // Past its end it is asked again and again until there is an answer, in reasonable intervals.
             asked_at.filter(|asked| *asked > end).map_or(end, |asked| asked.plus(after.min(LONGEST_WAIT))).plus(Duration::from_millis(1))
         });
-        [Some(regular), after_a_gap, expires].into_iter().flatten().min().unwrap_or(regular)
+        [Some(regular), after_a_gap, missed, expires].into_iter().flatten().min().unwrap_or(regular)
     }
 
     async fn ask(&self, batch: &Awaiting) -> Result<(), StoreError> {

@@ -1,6 +1,5 @@
 //! What everything that runs shares.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
@@ -11,7 +10,7 @@ use crate::domain::CallbackSecrets;
 use crate::metrics::Metrics;
 use crate::probe::{Prober, Probes, PublicUrl};
 use crate::provider::{self, BadBaseUrl, Provider, Standing};
-use crate::reconcile::Deadline;
+use crate::reconcile::{Deadline, Missed};
 use crate::secret::Secret;
 use crate::store::Store;
 
@@ -27,8 +26,7 @@ pub(super) struct Shared {
     pub secrets: Arc<RwLock<CallbackSecrets>>,
     pub standing: Standing,
     pub deadline: Arc<Deadline>,
-    /// Counts callbacks that could not be taken.
-    pub missed: Arc<AtomicU64>,
+    pub missed: Missed,
     pub probes: Probes,
     pub public_url: PublicUrl,
     /// Becomes true when the daemon stops.
@@ -47,7 +45,7 @@ impl Shared {
             secrets: Arc::new(RwLock::new(secrets)),
             standing: Standing::default(),
             deadline,
-            missed: Arc::default(),
+            missed: Missed::default(),
             probes: Probes::default(),
             public_url: PublicUrl::default(),
             stopping: watch::Sender::new(false),

@@ -1,14 +1,13 @@
 //! The token of the API.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::error::ServeError;
+use crate::durable;
 use crate::secret::Secret;
 
 /// Reads the token, and makes it on first start: 256 random bits that only the owner of the file may read.
@@ -32,8 +31,6 @@ fn make(path: &Path) -> io::Result<Secret> {
     let mut random = [0u8; 32];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let token = URL_SAFE_NO_PAD.encode(random);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{token}")?;
-    file.sync_all()?;
+    durable::create(path, format!("{token}\n").as_bytes())?;
     Ok(Secret::from(token))
 }

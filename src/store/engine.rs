@@ -51,6 +51,9 @@ pub(super) trait Engine: Clone + Send + Sync + 'static {
     /// recorded. It is never refused because too much is waiting; silence means that the writer no longer works.
     async fn ping(&self) -> Result<(), String>;
 
+    /// Whether the last commit failed, and none has shown since that the fault is gone. Looks at nothing.
+    fn is_failing(&self) -> bool;
+
     /// Completes when nothing can be recorded any more before a new start, and nothing would be lost by one.
     async fn ended(&self);
 

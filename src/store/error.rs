@@ -97,8 +97,14 @@ pub enum BackupError {
     /// It would have to be written over something.
     #[error("{0} exists already; name another file, or move it away")]
     Exists(PathBuf),
+    /// It would be taken for a file of the database.
+    #[error("{0} begins with the name of the database, as the files that belong to it do; choose another name")]
+    Reserved(PathBuf),
+    /// There is no such folder.
+    #[error("folder {0} does not exist")]
+    NoFolder(PathBuf),
     /// A file cannot be written.
-    #[error("{path}: {source}")]
+    #[error("{path} cannot be written: {source}")]
     File {
         /// The file.
         path: PathBuf,

@@ -3,9 +3,7 @@
 //! The secrets of the callback tokens (a person who may read the database must not be able to forge a
 //! receipt), and the counter of submissions that tells a restored copy from the original.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -15,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::domain::{CallbackSecrets, Msisdn};
+use crate::durable;
 
 /// Bytes of a secret.
 const SECRET_BYTES: usize = 32;
@@ -55,18 +54,18 @@ impl Identity {
         Ok(Some(identity))
     }
 
-    /// Writes it so that a crash leaves either the old or the new one, mode 0600, durable on return.
+    /// Writes it in the place of the one that may be there, mode 0600, durable on return.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".new");
-        let beside = PathBuf::from(name);
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(serde_json::to_string_pretty(self).map_err(io::Error::other)?.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
+        durable::replace(path, self.text()?.as_bytes())
+    }
+
+    /// Writes it where none may be yet, mode 0600, durable on return.
+    pub fn create(&self, path: &Path) -> io::Result<()> {
+        durable::create(path, self.text()?.as_bytes())
+    }
+
+    fn text(&self) -> io::Result<String> {
+        Ok(serde_json::to_string_pretty(self).map_err(io::Error::other)? + "\n")
     }
 
     /// The secrets, ready for use; `None` when not one is readable.

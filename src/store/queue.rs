@@ -63,12 +63,18 @@ struct Waiting<X> {
     asleep: bool,
 }
 
+/// Why a commit failed, and its rows: that a smaller one succeeds does not show that it would.
+struct Trouble {
+    why: String,
+    rows: usize,
+}
+
 /// The way to the writer, shared by all who write.
 pub(super) struct Queue<X> {
     waiting: Mutex<Waiting<X>>,
     arrived: Condvar,
-    /// Why the last commit failed; `None` when it did not.
-    trouble: Mutex<Option<String>>,
+    /// `None`: all is well.
+    trouble: Mutex<Option<Trouble>>,
     /// Wakes those who hand batches to the provider.
     pub outbox: Notify,
     /// The newest receipt that is committed.
@@ -157,18 +163,31 @@ impl<X: Transactions + 'static> Queue<X> {
 
     /// Why receipts cannot be recorded; `None` when they can.
     pub fn trouble(&self) -> Option<String> {
-        lock(&self.trouble).clone()
+        lock(&self.trouble).as_ref().map(|trouble| trouble.why.clone())
     }
 
-    /// The last commit failed for this reason, or did not fail.
-    pub fn note(&self, trouble: Option<String>) {
-        let mut shown = lock(&self.trouble);
-        match (&*shown, &trouble) {
-            (None, Some(why)) => log::error!("receipts cannot be recorded: {why}"),
-            (Some(_), None) => log::info!("receipts are recorded again"),
-            _ => {}
+    /// The rows of the largest commit that failed since all was well; 0: none did.
+    pub fn failed_rows(&self) -> usize {
+        lock(&self.trouble).as_ref().map_or(0, |trouble| trouble.rows)
+    }
+
+    /// A commit of so many rows failed.
+    pub fn failed(&self, why: String, rows: usize) {
+        let mut trouble = lock(&self.trouble);
+        if trouble.is_none() {
+            log::error!("receipts cannot be recorded: {why}");
         }
-        *shown = trouble;
+        let rows = trouble.as_ref().map_or(rows, |before| rows.max(before.rows));
+        *trouble = Some(Trouble { why, rows });
+    }
+
+    /// Something was written and committed, of so many rows.
+    pub fn succeeded(&self, rows: usize) {
+        let mut trouble = lock(&self.trouble);
+        if trouble.as_ref().is_some_and(|failed| rows >= failed.rows) {
+            log::info!("receipts are recorded again");
+            *trouble = None;
+        }
     }
 
     /// Takes nothing more; the writer finishes what waits and ends.

@@ -80,6 +80,11 @@ impl Store {
         with!(self, db => db.callback_secrets())
     }
 
+    /// Whether the last commit failed: receipts could not be recorded, as far as is known.
+    pub fn is_failing(&self) -> bool {
+        with!(self, db => db.is_failing())
+    }
+
     /// Rows that wait for the writer.
     pub fn queue_depth(&self) -> usize {
         with!(self, db => db.queue_depth())

@@ -118,7 +118,7 @@ async fn whoever_does_not_say_how_long_a_body_is_is_told_to() {
     let body = receipt(ONE, true, "00").to_string();
     for version in ["HTTP/1.1", "HTTP/1.0"] {
         for headers in ["Connection: close\r\n", "Connection: keep-alive\r\n", ""] {
-            for body in [&body, ""] {
+            for body in [&body, "", &" ".repeat(20_000)] {
                 let mut wire = Wire::to(&daemon.public).await;
                 wire.write(&format!("POST {path} {version}\r\nHost: x\r\n{headers}\r\n{body}")).await;
                 let _ = wire.0.shutdown().await;

@@ -7,8 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -20,7 +18,7 @@ use receiptd::clock::Clock;
 use receiptd::domain::{Batch, BatchId, BatchState, Content, DestinationState, Msisdn, NewBatch, Outcome, Source, Timestamp, lifecycle};
 use receiptd::provider::{Provider, Settings, Standing, WireNames};
 use receiptd::receive;
-use receiptd::reconcile::{self, Patience, Reconciler};
+use receiptd::reconcile::{self, Missed, Patience, Reconciler};
 use receiptd::simulator::{self, Answer, Call, Handle, Profile, Script, Span};
 use receiptd::store::{DestinationFilter, Enqueued, Forget, QuarantineBounds, ReceiptFilter, Store};
 use receiptd::submit::{self, CancelOutcome, Resend, Step, Submitter};
@@ -199,7 +197,6 @@ struct World {
     submitter: Submitter,
     reconciler: Reconciler,
     provider: Rc<Provider>,
-    missed: Arc<AtomicU64>,
     batches: Vec<Known>,
     last: Option<(usize, serde_json::Value)>,
     given_out: u64,
@@ -220,9 +217,9 @@ impl World {
         let settings =
             Settings { base_url: simulator.url(), key: KEY.into(), timeout: Duration::from_secs(5), wire_names: WireNames::Both };
         let provider = Rc::new(Provider::new(settings).expect("a URL"));
-        let (store, missed) = (open(&home, &clock), Arc::new(AtomicU64::new(0)));
-        let (submitter, reconciler) = workers(&store, &provider, &clock, &missed);
-        Self { home, clock, simulator, store, submitter, reconciler, provider, missed, batches: Vec::new(), last: None, given_out: 0 }
+        let store = open(&home, &clock);
+        let (submitter, reconciler) = workers(&store, &provider, &clock);
+        Self { home, clock, simulator, store, submitter, reconciler, provider, batches: Vec::new(), last: None, given_out: 0 }
     }
 
     /// What is in the database at this moment is all that the next one has: that is what a kill leaves.
@@ -231,7 +228,7 @@ impl World {
         let old = std::mem::replace(&mut self.store, open(&after, &self.clock));
         old.close();
         self.home = after;
-        (self.submitter, self.reconciler) = workers(&self.store, &self.provider, &self.clock, &self.missed);
+        (self.submitter, self.reconciler) = workers(&self.store, &self.provider, &self.clock);
     }
 
     fn wait(&self, by: Duration) {
@@ -554,11 +551,10 @@ impl World {
     }
 }
 
-fn workers(store: &Store, provider: &Rc<Provider>, clock: &Clock, missed: &Arc<AtomicU64>) -> (Submitter, Reconciler) {
-    missed.store(0, Ordering::Relaxed);
+fn workers(store: &Store, provider: &Rc<Provider>, clock: &Clock) -> (Submitter, Reconciler) {
     let callbacks = "http://127.0.0.1:1/callbacks".to_owned();
     let submitter = Submitter::new(store.clone(), provider.clone(), clock.clone(), callbacks, None, Standing::default());
-    let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), PATIENCE, missed.clone());
+    let reconciler = Reconciler::new(store.clone(), provider.clone(), clock.clone(), PATIENCE, Missed::default());
     (submitter, reconciler)
 }
 

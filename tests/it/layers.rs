@@ -13,6 +13,7 @@ const RANKS: &[(&str, u8)] = &[
     ("domain", 0),
     ("secret", 0),
     ("headers", 0),
+    ("durable", 0),
     ("lock", 0),
     ("loose", 0),
     ("clock", 1),

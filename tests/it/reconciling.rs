@@ -1,13 +1,12 @@
 //! Asking the provider for what did not come. Time is stepped.
 
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use receiptd::clock::Clock;
+use receiptd::domain::BatchId;
 use receiptd::provider::Provider;
-use receiptd::reconcile::{Patience, Reconciler, Step};
+use receiptd::reconcile::{Missed, Patience, Reconciler, Step};
 use receiptd::simulator::{Answer, Call, Profile, Script, Span};
 
 use crate::support::{Daemon, KEY, Options, spawn_with};
@@ -19,7 +18,7 @@ const PATIENCE: Patience = Patience { after: Duration::from_secs(15 * 60), deadl
 struct Asking {
     daemon: Daemon,
     clock: Clock,
-    missed: Arc<AtomicU64>,
+    missed: Missed,
     reconciler: Reconciler,
     provider: Rc<Provider>,
 }
@@ -30,7 +29,7 @@ async fn asking(profile: Profile) -> Asking {
     let daemon = spawn_with(options.set("RECEIPTD_RECONCILE__AFTER", "1000d").set("RECEIPTD_RECONCILE__DEADLINE", "1000d")).await;
     // It has started by its own clock before that goes on: else its own reconciler takes what comes for what came before.
     assert_eq!(daemon.get("/healthz").await.status, 200);
-    let missed = Arc::new(AtomicU64::new(0));
+    let missed = Missed::default();
     let provider = daemon.provider();
     let reconciler = Reconciler::new(daemon.store.clone(), provider.clone(), clock.clone(), PATIENCE, missed.clone());
     let it = Asking { daemon, clock, missed, reconciler, provider };
@@ -73,7 +72,13 @@ impl Asking {
     }
 
     fn questions(&self) -> usize {
-        self.daemon.simulator.requests().iter().filter(|request| request.method == "GET" && request.path.starts_with("/batch/")).count()
+        self.asked_about().len()
+    }
+
+    /// The paths of the questions.
+    fn asked_about(&self) -> Vec<String> {
+        let requests = self.daemon.simulator.requests().into_iter();
+        requests.filter(|request| request.method == "GET" && request.path.starts_with("/batch/")).map(|request| request.path).collect()
     }
 }
 
@@ -178,11 +183,48 @@ async fn after_a_time_in_which_receipts_could_not_be_taken_all_open_batches_are_
     it.submitted("+447700900002").await;
     it.step(MINUTE);
     assert_eq!(it.asked().await, 0);
-    it.missed.fetch_add(7, Ordering::Relaxed);
+    it.missed.of_any();
     it.step(MINUTE);
     assert_eq!(it.asked().await, 2);
     it.step(MINUTE);
     assert_eq!(it.asked().await, 0);
+}
+
+#[actix_web::test]
+async fn where_a_callback_of_one_batch_could_not_be_taken_that_one_is_asked_about_and_not_again_and_again() {
+    let it = asking(Profile { never: 1.0, ..deaf() }).await;
+    it.submitted("+447700900001").await;
+    let second: BatchId = it.submitted("+447700900002").await.parse().expect("an id");
+    it.step(MINUTE);
+    assert_eq!(it.asked().await, 0);
+    it.missed.of(second);
+    it.missed.of(BatchId::random());
+    let asked = it.questions();
+    assert_eq!(it.asked().await, 1);
+    assert!(it.asked_about()[asked].contains(&second.to_string()));
+    // Somebody knows the callback URL of the batch, and posts what is too large all the time.
+    let before = it.questions();
+    for _ in 0..180 {
+        it.missed.of(second);
+        it.step(Duration::from_secs(1));
+        let _ = it.reconciler.step().await.expect("stepped");
+    }
+    assert!((2..=4).contains(&(it.questions() - before)), "{}", it.questions() - before);
+}
+
+#[actix_web::test]
+async fn a_callback_that_is_too_large_has_the_provider_asked_about_its_batch_alone() {
+    let it = asking(Profile { never: 1.0, ..deaf() }).await;
+    it.submitted("+447700900001").await;
+    it.submitted("+447700900002").await;
+    let id = it.submitted("+447700900003").await;
+    assert_eq!(it.daemon.post(&id, vec![b' '; 300 << 10]).await.status, 413);
+    // The daemon itself asks, one question a second.
+    while it.questions() == 0 {
+        it.step(Duration::from_secs(1));
+        actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(it.asked_about()[0].contains(&id), "{:?}", it.asked_about());
 }
 
 #[actix_web::test]
@@ -193,7 +235,7 @@ async fn a_batch_that_is_to_be_sent_later_is_not_asked_about_before() {
     let id = it.daemon.api("POST", "/v1/batches", Some(body)).await.json()["id"].as_str().expect("an id").to_owned();
     it.daemon.until(&id, "scheduled").await;
     it.step(Duration::from_secs(47 * 3600));
-    it.missed.fetch_add(1, Ordering::Relaxed);
+    it.missed.of_any();
     assert_eq!(it.asked().await, 0);
     it.step(Duration::from_secs(3600) + PATIENCE.after);
     assert_eq!(it.asked().await, 1);

@@ -1,14 +1,13 @@
 //! Copies of the database, with its identity.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::handle::Sqlite;
 use super::lock::take_lock;
+use crate::durable::{Draft, delete_drafts, folder_of};
 use crate::lock::lock;
 use crate::store::error::BackupError;
 use crate::store::identity::{Identity, beside};
@@ -39,51 +38,53 @@ pub fn backup_file(database: &Path, to: &Path) -> Result<(), BackupError> {
     copy(&from, &identity.map_err(|source| BackupError::File { path, source })?, to)
 }
 
+/// Nothing that is there is written over or followed, and nothing is left of a copy that failed.
 fn copy(from: &Path, identity: &Identity, to: &Path) -> Result<(), BackupError> {
-    let identity_path = beside(to, ".identity");
-    for path in [to, &identity_path] {
+    let to = place(from, to)?;
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        |source: io::Error| match source.kind() {
+            // Somebody else made it meanwhile.
+            io::ErrorKind::AlreadyExists => BackupError::Exists(path),
+            _ => BackupError::File { path, source },
+        }
+    };
+    let identity_path = beside(&to, ".identity");
+    for path in [&to, &identity_path] {
         if path.symlink_metadata().is_ok() {
             return Err(BackupError::Exists(path.to_owned()));
         }
     }
-    let mut made = Vec::new();
-    let outcome = make_copy(from, identity, [to, &identity_path], &mut made);
-    if outcome.is_err() {
-        for path in made {
-            let _ = std::fs::remove_file(path); // somebody may have taken it away
-        }
+    delete_drafts(&to);
+    let draft = Draft::of(&to).map_err(file(&to))?;
+    write_copy(from, draft.path())?;
+    identity.create(&identity_path).map_err(file(&identity_path))?;
+    draft.create().map_err(file(&to)).inspect_err(|_| {
+        let _ = std::fs::remove_file(&identity_path); // somebody may have taken it away
+    })
+}
+
+/// Where the copy really will be, unless that is no place for it: the files of SQLite and our own begin with the name of the
+/// database.
+fn place(from: &Path, to: &Path) -> Result<PathBuf, BackupError> {
+    let (Some(name), folder) = (to.file_name(), folder_of(to)) else { return Err(BackupError::Reserved(to.to_owned())) };
+    let folder = folder.canonicalize().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => BackupError::NoFolder(folder.to_owned()),
+        _ => BackupError::File { path: folder.to_owned(), source },
+    })?;
+    let database = from.file_name().unwrap_or_default().as_encoded_bytes();
+    if folder == folder_of(from) && name.as_encoded_bytes().starts_with(database) {
+        return Err(BackupError::Reserved(to.to_owned()));
     }
-    outcome
+    Ok(folder.join(name))
 }
 
-/// `made` are the files that this run made: they go where it fails, and nothing else does.
-fn make_copy(from: &Path, identity: &Identity, [to, identity_path]: [&Path; 2], made: &mut Vec<PathBuf>) -> Result<(), BackupError> {
-    let file = |path: &Path| {
-        let path = path.to_owned();
-        |source| BackupError::File { path, source }
-    };
-    let partial = beside(to, ".partial");
-    // SQLite would make it for all to read.
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial).map_err(file(&partial))?;
-    made.push(partial.clone());
-    write_copy(from, &partial)?;
-    identity.save(identity_path).map_err(file(identity_path))?;
-    made.push(identity_path.to_owned());
-    std::fs::rename(&partial, to).map_err(file(to))?;
-    made.push(to.to_owned());
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(file(folder))
-}
-
-fn write_copy(from: &Path, partial: &Path) -> Result<(), BackupError> {
-    let file = |source| BackupError::File { path: partial.to_owned(), source };
+fn write_copy(from: &Path, draft: &Path) -> Result<(), BackupError> {
     {
         let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        source.execute("vacuum into ?1", [partial.to_string_lossy()])?;
+        source.execute("vacuum into ?1", [draft.to_string_lossy()])?;
     }
-    {
-        let copy = Connection::open_with_flags(partial, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        copy.execute("update instance set is_copy = 1", [])?;
-    }
-    OpenOptions::new().write(true).open(partial).and_then(|copy| copy.sync_all()).map_err(file)
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    Connection::open_with_flags(draft, flags)?.execute("update instance set is_copy = 1", [])?;
+    Ok(())
 }

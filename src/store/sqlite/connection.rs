@@ -11,6 +11,8 @@ use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 use super::schema::{PAGE, examine};
 use crate::store::error::OpenError;
 
+/// Of the connection that writes: KiB, below zero.
+pub(super) const CACHE: i32 = -16_384;
 /// Connections for reading.
 const READERS: u32 = 8;
 /// How long a reader waits for a connection of the pool.
@@ -43,7 +45,7 @@ fn for_writing(conn: Connection) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "synchronous", "full")?;
     // The checkpoints are ours: see `checkpoint`.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-    conn.pragma_update(None, "cache_size", -16_384)?;
+    conn.pragma_update(None, "cache_size", CACHE)?;
     conn.pragma_update(None, "temp_store", "memory")?;
     // What is erased leaves no trace in free space either.
     conn.pragma_update(None, "secure_delete", true)?;

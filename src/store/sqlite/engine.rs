@@ -42,6 +42,10 @@ impl Engine for Sqlite {
         self.identity().callback_secrets()
     }
 
+    fn is_failing(&self) -> bool {
+        self.shared.queue.trouble().is_some()
+    }
+
     fn queue_depth(&self) -> usize {
         self.shared.queue.depth()
     }

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rusqlite::{Connection, named_params};
-use uuid::Uuid;
 
 use super::progress::{tracked_in, update_batch};
 use super::rows::newest_receipt;
@@ -26,13 +25,8 @@ pub(super) fn recognise(
 ) -> Result<Identity, OpenError> {
     let file_error = |source| OpenError::File { path: path.to_owned(), source };
     let known = Identity::load(path).map_err(file_error)?;
-    if created {
-        let id = Uuid::new_v4().to_string();
-        conn.execute(
-            "insert into instance (id, database_id, created_at) values (1, :id, :now)",
-            named_params! {":id": id, ":now": now.as_millis()},
-        )?;
-    }
+    // A first start that was killed before it had written the identity is one all the same.
+    let created = created || (known.is_none() && is_untouched(conn)?);
     let (id, submissions, is_copy): (String, i64, bool) =
         conn.query_row("select database_id, submissions, is_copy from instance", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
 
@@ -40,6 +34,7 @@ pub(super) fn recognise(
     // An identity without its database: the tokens given out stay good, and what comes is quarantined.
     let is_successor = created && known.is_some();
     found.secrets_lost = known.is_none() && !created;
+    found.created = created;
     let mut identity = match known {
         Some(known) => known,
         None => Identity::new(id.clone()).map_err(file_error)?,
@@ -81,6 +76,17 @@ fn suspicion(known: Option<&Identity>, database: &str, submissions: i64, is_copy
         Some(known) if known.submissions > submissions => Some("it is older than its identity file"),
         Some(_) => None,
     }
+}
+
+/// Whether nobody has ever handed anything to this database.
+fn is_untouched(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row(
+        "select submissions = 0 and pruned_receipt = 0 and not is_copy and not exists (select 1 from batch)
+             and not exists (select 1 from pruned) and not exists (select 1 from quarantine) and not exists (select 1 from forgotten)
+         from instance",
+        [],
+        |row| row.get(0),
+    )
 }
 
 /// Applies a rule to all batches in a state. Answers how many it moved.

@@ -15,6 +15,7 @@ use super::prune::finish_pruning;
 use super::schema::migrate;
 use super::writer::{Writer, spawn};
 use crate::clock::Clock;
+use crate::durable::{delete_drafts, sync_folder_of};
 use crate::metrics::Metrics;
 use crate::store::answers::AtOpening;
 use crate::store::error::OpenError;
@@ -31,11 +32,14 @@ impl Sqlite {
         let lock = take_lock(&path)?;
         lock.refuse_links(&path)?;
         let mut conn = open_or_create(&path)?;
-        let created = migrate(&mut conn, &path)?;
+        // SQLite syncs the name of its WAL, and not that of the database.
+        sync_folder_of(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+        let created = migrate(&mut conn, &path, clock.now())?;
         finish_pruning(&conn)?;
         delete_unfinished(&conn)?;
         let identity_path = beside(&path, ".identity");
-        let mut found = AtOpening { created, ..AtOpening::default() };
+        delete_drafts(&identity_path);
+        let mut found = AtOpening::default();
         let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found)?;
 
         let queue = Arc::new(Queue::new(metrics));

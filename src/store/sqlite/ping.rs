@@ -1,27 +1,68 @@
 //! Finding out whether the storage works, by using it.
 
+use rusqlite::{Connection, named_params};
 use tokio::sync::oneshot;
 
+use super::connection::CACHE;
 use super::failure::JobError;
+use super::schema::PAGE;
 use super::transaction::{WriterJobs, Writing};
 use crate::store::error::StoreError;
 use crate::store::queue::Job;
 
+/// Pages that a receipt changes, at most: of its destination, of the log and of its indexes.
+const PAGES_A_ROW: i64 = 2;
+/// What is tried after any failure at the least: as much as a callback may bring.
+const LEAST: i64 = 256 << 10;
+/// And at the most: what a commit of 4,000 receipts writes.
+const MOST: i64 = 8 << 20;
+/// Pages in memory from which more are written, though nothing is committed yet.
+const FEW_PAGES: i32 = 16;
+
 /// A write for its own sake, and all that wait for its outcome.
-pub(super) struct Ping(pub Vec<oneshot::Sender<Result<(), StoreError>>>);
+pub(super) struct Ping {
+    asked: Vec<oneshot::Sender<Result<(), StoreError>>>,
+    /// What the disk must take.
+    bytes: i64,
+}
+
+impl Ping {
+    /// For these. `failed`: the rows of a commit that failed, as much as which must be possible; 0: none failed.
+    pub fn new(asked: Vec<oneshot::Sender<Result<(), StoreError>>>, failed: usize) -> Self {
+        let needed = i64::try_from(failed).unwrap_or(MOST).saturating_mul(PAGES_A_ROW * i64::from(PAGE));
+        let bytes = if failed == 0 { 0 } else { needed.clamp(LEAST, MOST) };
+        Self { asked, bytes }
+    }
+}
 
 impl Job<WriterJobs> for Ping {
     /// SQLite writes nothing where nothing changes: so a number is raised and lowered, which leaves its page to be written.
     fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError> {
+        let conn = writing.tx.conn;
+        if self.bytes > 0 {
+            conn.pragma_update(None, "cache_size", FEW_PAGES)?;
+            let written = write_and_undo(conn, self.bytes);
+            conn.pragma_update(None, "cache_size", CACHE)?;
+            written?;
+        }
         for change in ["update instance set submissions = submissions + 1", "update instance set submissions = submissions - 1"] {
-            writing.tx.conn.prepare_cached(change)?.execute([])?;
+            conn.prepare_cached(change)?.execute([])?;
         }
         Ok(())
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
-        for asked in self.0 {
+        for asked in self.asked {
             let _ = asked.send(outcome.clone()); // it may have gone
         }
     }
+}
+
+/// Has so many bytes written to the WAL and takes them back before they are committed. The WAL stays as long as that, so
+/// what is told to have room has it.
+fn write_and_undo(conn: &Connection, bytes: i64) -> rusqlite::Result<()> {
+    conn.execute_batch("savepoint ping")?;
+    conn.prepare_cached("insert into quarantine (batch, received_at, reason, body) values ('', 0, '', zeroblob(:bytes))")?
+        .execute(named_params! {":bytes": bytes})?;
+    conn.execute_batch("rollback to ping; release ping")
 }

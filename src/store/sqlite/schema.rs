@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior, named_params};
 use rusqlite_migration::{M, Migrations};
+use uuid::Uuid;
 
+use crate::domain::Timestamp;
+use crate::durable::{Draft, delete_drafts};
 use crate::store::error::OpenError;
+use crate::store::identity::beside;
 
 /// `schema.sql`, whole.
 const SCHEMA: &str = include_str!("../../../schema.sql");
@@ -19,30 +23,53 @@ const APPLICATION_ID: i32 = 0x7263_7074;
 
 /// Version 1 is `schema.sql`. When it changes, today's text is frozen here as the first step, the change
 /// follows as the next, and a test compares the outcome with the new `schema.sql`.
-const STEPS: &[M<'_>] = &[M::up(SCHEMA)];
+const STEPS: &[&str] = &[SCHEMA];
 
 /// Brings the file to the newest schema, in one transaction. A file with an older one is copied first,
 /// to `<database>.v<version>.backup`. Returns whether the file was new.
-pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<bool, OpenError> {
-    migrate_by(conn, path, STEPS)
+pub(super) fn migrate(conn: &mut Connection, path: &Path, now: Timestamp) -> Result<bool, OpenError> {
+    migrate_by(conn, path, now, STEPS)
 }
 
-fn migrate_by(conn: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<bool, OpenError> {
+fn migrate_by(conn: &mut Connection, path: &Path, now: Timestamp, steps: &[&str]) -> Result<bool, OpenError> {
     let (is_new, version, newest) = examine_by(conn, path, steps)?;
-    if !is_new && version < newest {
-        let copy = backup_name(path, version);
-        log::info!("upgrading the schema of {} from version {version} to {newest}; the copy is {}", path.display(), copy.display());
-        // Through SQLite: a copy by other means would drop the locks of our own process.
-        conn.execute("vacuum into ?1", [copy.to_string_lossy()])
-            .map_err(|source| OpenError::NoBackup { path: copy, reason: source.to_string() })?;
-    }
-    Migrations::from_slice(steps).to_latest(conn).map_err(|source| OpenError::Migration(source.to_string()))?;
     if is_new {
-        conn.pragma_update(None, "application_id", APPLICATION_ID)?;
-    } else if let Err(error) = renew_views(conn) {
+        create(conn, now, steps)?;
+        return Ok(true);
+    }
+    if version < newest {
+        let copy = copy_name(path, version);
+        log::info!("upgrading the schema of {} from version {version} to {newest}; the copy is {}", path.display(), copy.display());
+        copy_first(conn, &copy).map_err(|reason| OpenError::NoBackup { path: copy, reason })?;
+    }
+    let migrations = Migrations::new(steps.iter().copied().map(M::up).collect());
+    migrations.to_latest(conn).map_err(|source| OpenError::Migration(source.to_string()))?;
+    if let Err(error) = renew_views(conn) {
         log::warn!("the views of {} stay as an older version made them: {error}", path.display());
     }
-    Ok(is_new)
+    Ok(false)
+}
+
+/// Makes all that tells a database of ours from others in one transaction: a process that ends meanwhile leaves a file that
+/// is still empty.
+fn create(conn: &mut Connection, now: Timestamp, steps: &[&str]) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    steps.iter().try_for_each(|step| transaction.execute_batch(step))?;
+    transaction.pragma_update(None, "user_version", steps.len() as i64)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.execute(
+        "insert into instance (id, database_id, created_at) values (1, :id, :now)",
+        named_params! {":id": Uuid::new_v4().to_string(), ":now": now.as_millis()},
+    )?;
+    transaction.commit()
+}
+
+/// Copies the database, through SQLite: a copy by other means would drop the locks of our own process.
+fn copy_first(conn: &Connection, to: &Path) -> Result<(), String> {
+    delete_drafts(to);
+    let draft = Draft::of(to).map_err(|error| error.to_string())?;
+    conn.execute("vacuum into ?1", [draft.path().to_string_lossy()]).map_err(|error| error.to_string())?;
+    draft.create().map_err(|error| error.to_string())
 }
 
 /// Makes our views as they are in `schema.sql` where an older program made them otherwise. They hold nothing, so the file's
@@ -51,7 +78,7 @@ fn renew_views(conn: &mut Connection) -> rusqlite::Result<()> {
     let fresh = Connection::open_in_memory()?;
     fresh.execute_batch(SCHEMA)?;
     let (wanted, found) = (views(&fresh)?, views(conn)?);
-    let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (name, sql) in wanted.iter().filter(|(name, sql)| found.get(*name) != Some(sql)) {
         transaction.execute_batch(&format!("drop view if exists {name}; {sql}"))?;
     }
@@ -73,7 +100,7 @@ pub(super) fn examine(conn: &Connection, path: &Path) -> Result<(), OpenError> {
 }
 
 /// Whether it is new, its version, and the newest one.
-fn examine_by(conn: &Connection, path: &Path, steps: &[M<'_>]) -> Result<(bool, i64, i64), OpenError> {
+fn examine_by(conn: &Connection, path: &Path, steps: &[&str]) -> Result<(bool, i64, i64), OpenError> {
     let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     let version: i64 =
         conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| match error.sqlite_error_code() {
@@ -92,31 +119,54 @@ fn examine_by(conn: &Connection, path: &Path, steps: &[M<'_>]) -> Result<(bool, 
     Ok((is_new, version, newest))
 }
 
-fn backup_name(path: &Path, version: i64) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".v{version}.backup"));
-    PathBuf::from(name)
+/// One that nobody has: an upgrade that was killed has left its copy, and the next one makes its own.
+fn copy_name(path: &Path, version: i64) -> PathBuf {
+    let first = beside(path, &format!(".v{version}.backup"));
+    let more = (2..).map(|n: u64| beside(path, &format!(".v{version}.{n}.backup")));
+    std::iter::once(first.clone()).chain(more).find(|name| name.symlink_metadata().is_err()).unwrap_or(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn now() -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+
     #[test]
     fn an_older_file_is_copied_and_then_upgraded() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r.db");
         let mut conn = Connection::open(&path).expect("a database");
-        assert!(migrate(&mut conn, &path).expect("new"));
-        let next = [M::up(SCHEMA), M::up("create table extra (id integer primary key)")];
-        assert!(!migrate_by(&mut conn, &path, &next).expect("upgraded"));
+        assert!(migrate(&mut conn, &path, now()).expect("new"));
+        let next = [SCHEMA, "create table extra (id integer primary key)"];
+        assert!(!migrate_by(&mut conn, &path, now(), &next).expect("upgraded"));
         let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
         assert_eq!(version, 2);
-        let copy = Connection::open(backup_name(&path, 1)).expect("the copy");
+        let copy = Connection::open(folder.path().join("r.db.v1.backup")).expect("the copy");
         let version: i64 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
         assert_eq!(version, 1);
         // and what is newer than the program is left alone
-        assert!(matches!(migrate(&mut conn, &path), Err(OpenError::Newer { found: 2, known: 1, .. })));
+        assert!(matches!(migrate(&mut conn, &path, now()), Err(OpenError::Newer { found: 2, known: 1, .. })));
+    }
+
+    #[test]
+    fn an_upgrade_that_was_killed_does_not_stand_in_the_way_of_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r.db");
+        let mut conn = Connection::open(&path).expect("a database");
+        migrate(&mut conn, &path, now()).expect("new");
+        // One was killed with its copy made, another before.
+        for name in ["r.db.v1.backup", "r.db.v1.2.backup.0123456789abcdef.new"] {
+            std::fs::write(folder.path().join(name), "what was there").expect("written");
+        }
+        let next = [SCHEMA, "create table extra (id integer primary key)"];
+        assert!(!migrate_by(&mut conn, &path, now(), &next).expect("upgraded"));
+        assert_eq!(std::fs::read(folder.path().join("r.db.v1.backup")).expect("there"), b"what was there");
+        let copy = Connection::open(folder.path().join("r.db.v1.2.backup")).expect("the copy");
+        assert_eq!(copy.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(1));
+        assert!(!folder.path().join("r.db.v1.2.backup.0123456789abcdef.new").exists());
     }
 
     #[test]
@@ -124,13 +174,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r.db");
         let mut conn = Connection::open(&path).expect("a database");
-        migrate(&mut conn, &path).expect("new");
+        migrate(&mut conn, &path, now()).expect("new");
         let wanted = views(&conn).expect("views");
         conn.execute_batch(
             "drop view batch_summary; create view batch_summary as select 1 as old; drop view quarantine_log; create view mine as select 2 as theirs",
         )
         .expect("changed");
-        assert!(!migrate(&mut conn, &path).expect("opened"));
+        assert!(!migrate(&mut conn, &path, now()).expect("opened"));
         let mut found = views(&conn).expect("views");
         assert!(found.remove("mine").is_some());
         assert_eq!(found, wanted);
@@ -172,9 +222,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r.db");
         let mut conn = Connection::open(&path).expect("a database");
-        migrate(&mut conn, &path).expect("new");
-        let broken = [M::up(SCHEMA), M::up("create table extra (id); insert into nowhere values (1)")];
-        assert!(matches!(migrate_by(&mut conn, &path, &broken), Err(OpenError::Migration(_))));
+        migrate(&mut conn, &path, now()).expect("new");
+        let broken = [SCHEMA, "create table extra (id); insert into nowhere values (1)"];
+        assert!(matches!(migrate_by(&mut conn, &path, now(), &broken), Err(OpenError::Migration(_))));
         let extra: i64 = conn.query_row("select count(*) from sqlite_schema where name = 'extra'", [], |r| r.get(0)).expect("count");
         assert_eq!(extra, 0);
     }
@@ -185,6 +235,6 @@ mod tests {
         let path = folder.path().join("r.db");
         let mut conn = Connection::open(&path).expect("a database");
         conn.execute_batch("create table theirs (id)").expect("created");
-        assert!(matches!(migrate(&mut conn, &path), Err(OpenError::Foreign(_))));
+        assert!(matches!(migrate(&mut conn, &path, now()), Err(OpenError::Foreign(_))));
     }
 }

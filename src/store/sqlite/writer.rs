@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::oneshot;
 
 use super::checkpoint::{Checkpointer, checkpoint, watch_wal};
 use super::connection::open_for_writing;
@@ -24,6 +25,8 @@ use crate::store::queue::{Job, Queue, Taken};
 const QUIET: Duration = Duration::from_secs(2);
 /// Where somebody kept it from doing so, it tries again at growing intervals up to this.
 const LONGEST_QUIET: Duration = Duration::from_secs(60);
+/// Rows of a callback: where storage fails, it must take as many before it is said to work again.
+const CALLBACK_ROWS: usize = 50;
 
 /// The thread's own things.
 pub(super) struct Writer {
@@ -66,9 +69,8 @@ impl Writer {
                     if !jobs.is_empty() {
                         self.commit(jobs, rows);
                     }
-                    // Apart from the others, so that it spoils nothing for them.
                     if !pings.is_empty() {
-                        self.commit(vec![Box::new(Ping(pings))], 0);
+                        self.ping(pings);
                     }
                     rest = Some(QUIET);
                 }
@@ -82,13 +84,29 @@ impl Writer {
         }
     }
 
-    /// After a burst: an empty WAL, and memory given back. Whether all of it could be done.
-    fn rest(&self) -> bool {
+    /// After a burst: is a fault gone, which no other work has shown? An empty WAL, and memory given back. Whether all of it
+    /// could be done.
+    fn rest(&mut self) -> bool {
+        if self.queue.trouble().is_some() {
+            self.ping(Vec::new());
+        }
         let emptied = self.checkpointer.empty_wal(&self.conn);
         if let Err(error) = self.conn.release_memory() {
             log::debug!("the cache was not given back: {error}");
         }
-        emptied
+        emptied && self.queue.trouble().is_none()
+    }
+
+    /// Apart from all other work, so that it spoils nothing for the others.
+    fn ping(&mut self, asked: Vec<oneshot::Sender<Result<(), StoreError>>>) {
+        let rows = self.queue.failed_rows();
+        let mut jobs: Vec<Box<dyn Job<WriterJobs>>> = vec![Box::new(Ping::new(asked, rows))];
+        let outcome = self.attempt(&mut jobs).map_err(|(Failure::OfTheStorage(error) | Failure::OfAJob(error))| error);
+        match &outcome {
+            Ok(_) => self.queue.succeeded(rows),
+            Err(error) => self.failed(error, rows),
+        }
+        self.answer(jobs, &outcome.map(|_| ()));
     }
 
     /// One transaction for all; if one of them spoils it, each again on its own.
@@ -98,10 +116,20 @@ impl Writer {
         match outcome {
             Ok(changed) => {
                 self.queue.metrics.commit(rows, started.elapsed());
-                self.answer(jobs, &Ok(()), changed);
+                // SQLite writes nothing where nothing changes, and that shows nothing of the disk.
+                if changed {
+                    self.queue.succeeded(rows);
+                }
+                self.answer(jobs, &Ok(()));
             }
-            Err(Failure::OfTheStorage(error)) => self.answer(jobs, &Err(error), false),
-            Err(Failure::OfAJob(error)) if jobs.len() == 1 => self.answer(jobs, &Err(error), false),
+            Err(Failure::OfTheStorage(error)) => {
+                self.failed(&error, rows.max(CALLBACK_ROWS));
+                self.answer(jobs, &Err(error));
+            }
+            Err(Failure::OfAJob(error)) if jobs.len() == 1 => {
+                self.failed(&error, 0);
+                self.answer(jobs, &Err(error));
+            }
             Err(Failure::OfAJob(_)) => {
                 for job in jobs {
                     self.commit(vec![job], 1);
@@ -110,16 +138,17 @@ impl Writer {
         }
     }
 
-    /// `changed`: something was written. SQLite writes nothing where nothing changes, and that shows nothing of the disk.
-    fn answer(&mut self, jobs: Vec<Box<dyn Job<WriterJobs>>>, outcome: &Result<(), StoreError>, changed: bool) {
-        let trouble = match outcome {
-            Ok(()) if changed => None,
-            Ok(()) => self.queue.trouble(),
-            Err(StoreError::Busy) => Some("another process holds the write lock of the database".to_owned()),
-            Err(StoreError::QuarantineFull | StoreError::Closing) => self.queue.trouble(),
-            Err(error) => Some(error.to_string()),
-        };
-        self.queue.note(trouble);
+    /// A commit of so many rows failed.
+    fn failed(&self, error: &StoreError, rows: usize) {
+        match error {
+            // Any other that gets the lock shows that it is free.
+            StoreError::Busy => self.queue.failed("another process holds the write lock of the database".to_owned(), 0),
+            StoreError::QuarantineFull | StoreError::Closing => {}
+            error => self.queue.failed(error.to_string(), rows),
+        }
+    }
+
+    fn answer(&mut self, jobs: Vec<Box<dyn Job<WriterJobs>>>, outcome: &Result<(), StoreError>) {
         if outcome.is_ok() {
             if std::mem::take(&mut self.outbox_changed) {
                 self.queue.outbox.notify_waiters();

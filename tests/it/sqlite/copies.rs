@@ -1,15 +1,15 @@
 //! Copies of the file.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
 use receiptd::store::check_file;
 use serde_json::json;
 
-use crate::binary::said;
+use crate::binary::{House, said};
 use crate::deploy::path;
-use crate::support::{Home, Options, spawn, spawn_with};
+use crate::support::{Faults, Home, Options, spawn, spawn_with};
 
 /// The names of the files in a folder.
 fn names(folder: &Path) -> Vec<String> {
@@ -40,18 +40,77 @@ async fn of_several_copies_to_one_file_at_a_time_one_is_made_whole_and_the_other
 
 #[actix_web::test]
 async fn a_copy_that_fails_leaves_nothing_behind_and_takes_nothing_away() {
-    let daemon = spawn().await;
+    let (house, faults) = Faults::of(House::new());
+    let daemon = house.serve().await;
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("copy.db");
-    // In the way of the identity's temporary name: the copy is whole by then.
-    std::fs::create_dir(folder.path().join("copy.db.identity.new")).expect("made");
-    let failed = daemon.api("POST", "/v1/backup", Some(json!({"file": file}))).await;
-    assert_eq!(failed.status, 400, "{failed:?}");
-    assert_eq!(names(folder.path()), ["copy.db.identity.new"]);
+    let copy = |name: &str| daemon.api("POST", "/v1/backup", Some(json!({"file": folder.path().join(name)})));
+    for (fault, words) in
+        [("write 5 copy.db.*.new", "the copy cannot be written"), ("write 28 copy.db.identity.*.new", "copy.db.identity cannot be written")]
+    {
+        faults.fail(fault);
+        let failed = copy("copy.db").await;
+        let detail = failed.json()["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(failed.status == 500 && detail.contains(words), "{fault}: {failed:?}");
+        assert!(detail.contains(&format!("the daemon can write to {}", house.folder.path().display())), "{detail}");
+        assert_eq!(names(folder.path()), [""; 0], "{fault}");
+    }
+    faults.mend();
+    let lost = copy("sub/copy.db").await;
+    let words = format!("folder {}/sub does not exist", folder.path().display());
+    assert!(lost.status == 500 && lost.text.contains(&words), "{lost:?}");
     // Another's file.
     std::fs::write(folder.path().join("copy.db.identity"), "mine").expect("written");
-    assert_eq!(daemon.api("POST", "/v1/backup", Some(json!({"file": file}))).await.status, 409);
-    assert_eq!(names(folder.path()), ["copy.db.identity", "copy.db.identity.new"]);
+    assert_eq!(copy("copy.db").await.status, 409);
+    assert_eq!(names(folder.path()), ["copy.db.identity"]);
+}
+
+#[actix_web::test]
+async fn a_copy_is_written_through_no_link_and_over_nothing_that_was_there() {
+    let daemon = spawn().await;
+    let id = daemon.submit(&["+447700900001", "+447700900002"]).await;
+    daemon.until(&id, "submitted").await;
+    daemon.receipt(&id, "+447700900001", true, "00").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = |target: &Path, name: &str| symlink(target, folder.path().join(name)).expect("made");
+    // Under these names the copy and its identity were written until they were whole.
+    let precious = folder.path().join("precious");
+    std::fs::write(&precious, "mine").expect("written");
+    link(&daemon.folder.database(), "copy.db.partial");
+    link(&precious, "copy.db.identity.new");
+    symlink(&precious, daemon.folder.path().join("receiptd.db.identity.new")).expect("made");
+    let copy = |name: &str| daemon.api("POST", "/v1/backup", Some(json!({"file": folder.path().join(name)})));
+    assert_eq!(copy("copy.db").await.status, 200);
+    assert_eq!(daemon.api("POST", "/v1/rotate-secret", None).await.status, 200);
+    daemon.receipt(&id, "+447700900002", true, "00").await;
+    assert_eq!(std::fs::read(&precious).expect("there"), b"mine");
+    link(&precious, "leads.db");
+    link(&folder.path().join("nowhere"), "nowhere.db");
+    for there in ["leads.db", "nowhere.db", "copy.db"] {
+        assert_eq!(copy(there).await.status, 409, "{there}");
+    }
+    assert_eq!(
+        names(folder.path()),
+        ["copy.db", "copy.db.identity", "copy.db.identity.new", "copy.db.partial", "leads.db", "nowhere.db", "precious"]
+    );
+    for name in ["copy.db", "copy.db.identity"] {
+        let mode = std::fs::metadata(folder.path().join(name)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    daemon.assert_books_balance().await;
+    assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["counts"]["delivered"], 2);
+}
+
+#[actix_web::test]
+async fn a_copy_is_not_taken_for_a_file_of_the_database() {
+    let daemon = spawn().await;
+    let before = names(daemon.folder.path());
+    for name in ["receiptd.db", "receiptd.db-journal", "receiptd.db-wal", "receiptd.db-shm", "receiptd.db.identity", "receiptd.db.monday"] {
+        // However it is named.
+        let file = daemon.folder.path().join("..").join(daemon.folder.path().file_name().expect("a name")).join(name);
+        let refused = daemon.api("POST", "/v1/backup", Some(json!({"file": file}))).await;
+        assert_eq!((refused.status, refused.pointers()), (400, vec!["/file".to_owned()]), "{refused:?}");
+    }
+    assert_eq!(names(daemon.folder.path()), before);
 }
 
 #[actix_web::test]

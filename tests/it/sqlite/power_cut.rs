@@ -51,12 +51,11 @@ fn moments(recorded: &Recorded, count: usize, random: &mut Random) -> Vec<usize>
     let handed_over = recorded.said.iter().filter(|(_, said)| matches!(said, Said::HandedOver { .. })).map(|(at, _)| *at);
     let rare = recorded.records.iter().enumerate().filter(|(_, (_, record))| is_rare(record)).map(|(at, _)| at);
     let special: Vec<usize> = rare.chain(handed_over).collect();
-    let (first, last) =
-        (recorded.said.iter().find(|(_, said)| matches!(said, Said::Done(_))).map_or(0, |(at, _)| *at), recorded.records.len());
+    let last = recorded.records.len();
     let mut moments: Vec<usize> = (0..count)
         .map(|n| match n % 2 {
-            0 => first + random.below(last - first + 1),
-            _ => (special[random.below(special.len())] + random.below(4)).saturating_sub(1).clamp(first, last),
+            0 => random.below(last + 1),
+            _ => (special[random.below(special.len())] + random.below(4)).saturating_sub(1).min(last),
         })
         .collect();
     moments.sort_unstable();
@@ -82,9 +81,8 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
 }
 
-/// Cuts the power at some moments. The first that shows something else than what was said, or nothing.
-fn cut(recorded: &Recorded, swallowed: impl Fn(&Record) -> bool + Sync, count: usize, seed: u64) -> Result<(), String> {
-    let moments = moments(recorded, count, &mut Random::new(seed));
+/// Cuts the power at these moments. The first that shows something else than what was said, or nothing.
+fn cut(recorded: &Recorded, swallowed: impl Fn(&Record) -> bool + Sync, moments: &[usize], seed: u64) -> Result<(), String> {
     let each = moments.len().div_ceil(THREADS);
     let outcomes: Vec<Result<(), String>> = std::thread::scope(|scope| {
         let swallowed = &swallowed;
@@ -97,14 +95,14 @@ fn cut(recorded: &Recorded, swallowed: impl Fn(&Record) -> bool + Sync, count: u
 fn cut_at(recorded: &Recorded, swallowed: impl Fn(&Record) -> bool, moments: &[usize], seed: u64) -> Result<(), String> {
     let system = actix_web::rt::System::new();
     let (mut disk, mut done) = (Disk::default(), 0);
-    for &moment in moments {
+    for (nth, &moment) in moments.iter().enumerate() {
         for (at, record) in &recorded.records[done..moment] {
             if !swallowed(record) {
                 disk.perform(*at, record);
             }
         }
         done = moment;
-        let mut random = Random::new(seed ^ moment as u64);
+        let mut random = Random::new(seed ^ (moment + (nth << 32)) as u64);
         let keeping = Keeping::ALL[random.below(Keeping::ALL.len())];
         let folder = folder();
         write(folder.path(), &disk.cut(keeping, &mut random), &mut random);
@@ -144,11 +142,22 @@ fn what_was_said_before_the_power_was_cut_is_true_after_it() {
     while left > 0 {
         let some = left.min(CUTS_OF_ONE);
         let another = (left < cuts).then(recorded);
-        let outcome = cut(another.as_ref().unwrap_or_else(|| shared()), |_| false, some, seed ^ left as u64);
-        if let Err(error) = outcome {
+        let recorded = another.as_ref().unwrap_or_else(|| shared());
+        let seed = seed ^ left as u64;
+        if let Err(error) = cut(recorded, |_| false, &moments(recorded, some, &mut Random::new(seed)), seed) {
             unreachable!("{error}");
         }
         left -= some;
+    }
+}
+
+#[test]
+fn a_first_start_that_ends_anywhere_leaves_what_the_next_one_accepts() {
+    let recorded = shared();
+    let first = recorded.said.iter().find(|(_, said)| matches!(said, Said::Done(_))).map_or(0, |(at, _)| *at);
+    let moments: Vec<usize> = (0..=first).flat_map(|moment| [moment; 2]).collect();
+    if let Err(error) = cut(recorded, |_| false, &moments, seed()) {
+        unreachable!("{error}");
     }
 }
 
@@ -157,10 +166,11 @@ fn a_sync_that_never_reaches_the_disk_is_noticed() {
     let recorded = shared();
     let of = |suffix: &'static str| move |record: &Record| matches!(record, Record::Sync { name, .. } if name.contains(suffix));
     let seed = seed();
-    for suffix in ["-wal", ".identity", ".partial"] {
-        assert!(cut(recorded, of(suffix), 60, seed).is_err(), "{suffix}");
+    let moments = moments(recorded, 60, &mut Random::new(seed));
+    for suffix in ["-wal", ".identity", "first.db"] {
+        assert!(cut(recorded, of(suffix), &moments, seed).is_err(), "{suffix}");
     }
-    assert!(cut(recorded, |record| matches!(record, Record::SyncFolder { .. }), 60, seed).is_err(), "the folder");
+    assert!(cut(recorded, |record| matches!(record, Record::SyncFolder { .. }), &moments, seed).is_err(), "the folder");
 }
 
 #[actix_web::test]

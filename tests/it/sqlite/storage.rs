@@ -10,7 +10,6 @@ use receiptd::domain::{BatchId, BatchState, Content, ErrorKind, Handover, LastEr
 use receiptd::simulator::Script;
 use receiptd::store::QuarantineBounds;
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{FileType, Mode};
 
 use crate::binary::{Binary, House, said};
 use crate::support::{Answer, Faults, Home, receipt, request};
@@ -125,6 +124,39 @@ async fn a_full_disk_is_answered_with_503_and_then_it_goes_on() {
 }
 
 #[actix_web::test]
+async fn a_disk_that_takes_single_receipts_and_no_list_of_them_is_not_ready_until_it_takes_lists() {
+    let (house, faults) = Faults::of(House::new());
+    let mut it = Taking::new(house).await;
+    let database = it.house.path("receiptd.db");
+    let reader = Connection::open_with_flags(&database, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
+    reader.execute_batch("begin; select count(*) from receipt").expect("a snapshot: the WAL does not begin anew");
+    let wal = || std::fs::metadata(database.with_extension("db-wal")).map_or(0, |found| found.len());
+    let mut grown = 0;
+    while grown < 2 {
+        let before = wal();
+        it.taken().await;
+        grown += u32::from(wal() > before);
+    }
+    // From here on the disk has room for a few commits of one receipt, and not for a list of receipts from all over the batch.
+    faults.fail(&format!("write {NO_SPACE} -wal {}", wal() + (28 << 10)));
+    let list: Vec<_> = (100..1_000).map(|n| receipt(&number(n * 7 % 900 + 100), true, "00")).collect();
+    let list = serde_json::Value::from(list).to_string().into_bytes();
+    for _ in 0..2 {
+        let answer = request("POST", &it.callback, &[], list.clone()).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        it.not_ready("").await;
+        it.taken().await;
+        it.not_ready("").await;
+    }
+    faults.mend();
+    it.recovers().await;
+    let answer = request("POST", &it.callback, &[], list).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    drop(reader);
+    it.nothing_is_lost().await;
+}
+
+#[actix_web::test]
 async fn an_error_of_the_disk_is_answered_with_503_and_then_it_goes_on() {
     while_it_fails("write", IO_ERROR, "-wal").await;
 }
@@ -163,7 +195,7 @@ async fn while_checkpoints_fail(call: &str) {
 async fn nothing_goes_out_while_the_identity_file_cannot_be_written() {
     let (house, faults) = Faults::of(House::new());
     let daemon = house.serve().await;
-    faults.fail(&format!("write {IO_ERROR} .identity.new"));
+    faults.fail(&format!("write {IO_ERROR} .identity.*.new"));
     let id = daemon.submit("hello", &["+447700900001"]).await;
     for _ in 0..1_000 {
         let batch = daemon.api("GET", &format!("/v1/batches/{id}"), None).await.json();
@@ -183,18 +215,14 @@ async fn what_could_not_leave_is_queued_again_once_that_can_be_written_down() {
     let (house, faults) = Faults::of(House::new());
     let daemon = house.serve().await;
     // The daemon is held where it writes the identity file: the batch is marked as submitting by then, and has not left.
-    let held = house.path("receiptd.db.identity.new");
-    rustix::fs::mknodat(rustix::fs::CWD, &held, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    faults.fail("write 0 .identity.*.new");
     let id = daemon.submit("hello", &["+447700900001"]).await;
     daemon.until(&id, "submitting").await;
     // Then neither that file can be written, nor that the batch is queued again.
-    faults.fail(&format!("write {IO_ERROR} .identity.new\nwrite {NO_SPACE} -wal"));
-    let reader = std::fs::OpenOptions::new().read(true).open(&held).expect("the daemon goes on");
+    faults.fail(&format!("write {IO_ERROR} .identity.*.new\nwrite {NO_SPACE} -wal"));
     while daemon.api("GET", "/readyz", None).await.status == 200 {
         rt::time::sleep(Duration::from_millis(5)).await;
     }
-    drop(reader);
-    std::fs::remove_file(&held).expect("removed");
     assert_eq!(house.posts(), 0);
     faults.mend();
     daemon.until(&id, "submitted").await;

@@ -1,10 +1,12 @@
 /* Storage that fails on request: preloaded into the daemon by faults.rs.
-   FAULTS_FILE names a file; while a line of it says "CALL ERRNO SUFFIX", that call fails with that error on each file
-   whose name ends so. */
+   FAULTS_FILE names a file; while a line of it says "CALL ERRNO PATTERN", that call fails with that error on each file whose
+   name ends like the pattern. "CALL ERRNO PATTERN LENGTH": only where it would make the file longer than that. With ERRNO 0 it
+   waits until the line has gone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,30 +14,44 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static int fails(const char *call, int fd) {
-    const char *path = getenv("FAULTS_FILE");
-    char text[256], wanted[32], suffix[128], link[64], name[4096];
+/* What a line says of this call on this file: an error, 0 to wait, or -1 where none says anything. */
+static int fault(const char *faults, const char *call, const char *name, long long end) {
+    char text[512], wanted[32], ending[128], pattern[130];
     int error = 0;
-    if (!path) return 0;
-    int faults = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
-    if (faults < 0) return 0;
-    ssize_t length = syscall(SYS_read, faults, text, sizeof text - 1);
-    syscall(SYS_close, faults);
-    if (length <= 0) return 0;
+    int file = syscall(SYS_openat, AT_FDCWD, faults, O_RDONLY);
+    if (file < 0) return -1;
+    ssize_t length = syscall(SYS_read, file, text, sizeof text - 1);
+    syscall(SYS_close, file);
+    if (length <= 0) return -1;
     text[length] = 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    length = readlink(link, name, sizeof name - 1);
-    if (length <= 0) return 0;
-    name[length] = 0;
     char *rest = text;
     for (char *line; (line = strsep(&rest, "\n"));) {
-        if (sscanf(line, "%31s %d %127s", wanted, &error, suffix) != 3 || strcmp(wanted, call)) continue;
-        size_t tail = strlen(suffix);
-        if ((size_t)length < tail || strcmp(name + length - tail, suffix)) continue;
-        errno = error;
-        return 1;
+        long long most = -1;
+        if (sscanf(line, "%31s %d %127s %lld", wanted, &error, ending, &most) < 3 || strcmp(wanted, call)) continue;
+        if (end >= 0 && end <= most) continue;
+        snprintf(pattern, sizeof pattern, "*%s", ending);
+        if (!fnmatch(pattern, name, 0)) return error;
     }
-    return 0;
+    return -1;
+}
+
+static int fails(const char *call, int fd, long long end) {
+    const char *faults = getenv("FAULTS_FILE");
+    char link[64], name[4096];
+    if (!faults) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, name, sizeof name - 1);
+    if (length <= 0) return 0;
+    name[length] = 0;
+    for (;;) {
+        int error = fault(faults, call, name, end);
+        if (error < 0) return 0;
+        if (error > 0) {
+            errno = error;
+            return 1;
+        }
+        usleep(5000);
+    }
 }
 
 typedef ssize_t (*write_call)(int, const void *, size_t);
@@ -45,21 +61,21 @@ typedef int (*sync_call)(int);
 
 ssize_t write(int fd, const void *data, size_t count) {
     REAL(write_call, "write");
-    return fails("write", fd) ? -1 : real(fd, data, count);
+    return fails("write", fd, -1) ? -1 : real(fd, data, count);
 }
 ssize_t pwrite(int fd, const void *data, size_t count, off_t offset) {
     REAL(pwrite_call, "pwrite");
-    return fails("write", fd) ? -1 : real(fd, data, count, offset);
+    return fails("write", fd, offset + (long long)count) ? -1 : real(fd, data, count, offset);
 }
 ssize_t pwrite64(int fd, const void *data, size_t count, off64_t offset) {
     REAL(pwrite_call, "pwrite64");
-    return fails("write", fd) ? -1 : real(fd, data, count, offset);
+    return fails("write", fd, offset + (long long)count) ? -1 : real(fd, data, count, offset);
 }
 int fsync(int fd) {
     REAL(sync_call, "fsync");
-    return fails("fsync", fd) ? -1 : real(fd);
+    return fails("fsync", fd, -1) ? -1 : real(fd);
 }
 int fdatasync(int fd) {
     REAL(sync_call, "fdatasync");
-    return fails("fsync", fd) ? -1 : real(fd);
+    return fails("fsync", fd, -1) ? -1 : real(fd);
 }

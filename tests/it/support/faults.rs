@@ -19,9 +19,12 @@ impl Faults {
         self.fail("write 28 -wal");
     }
 
-    /// Each line names a call, an error and the end of a file's name.
+    /// Each line names a call, an error and a pattern of the end of a file's name. With error 0 the call waits until no line
+    /// says so any more.
     pub fn fail(&self, lines: &str) {
-        std::fs::write(&self.0, lines).expect("written");
+        let next = self.0.with_extension("next");
+        std::fs::write(&next, lines).expect("written");
+        std::fs::rename(&next, &self.0).expect("renamed"); // at no moment is there none
     }
 
     /// All is well again.
