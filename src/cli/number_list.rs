@@ -152,13 +152,19 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) 
         match (found, column) {
             (Some((position, columns)), _) => take_row(&mut list, &row, position, columns, table.separator(), reading),
             (None, Column::Position(position)) => {
-                found = Some((*position, row.len()));
-                let cell = row.cell(*position).map(encoding::text).unwrap_or_default();
+                let cell = row.cell(*position).map(encoding::text);
+                let is_number = cell.as_deref().is_some_and(|cell| !is_name(cell) || reading.reader.read(cell).is_ok());
                 let is_swallowing = table::swallowed_by_names(&row, table.separator());
-                match is_name(&cell) && reading.reader.read(&cell).is_err() && !is_swallowing {
-                    true => list.column_name = Some(visible(cell.trim())),
-                    false if is_swallowing => list.refuse(row.line, SWALLOWED),
-                    false => take_row(&mut list, &row, *position, row.len(), table.separator(), reading),
+                if !is_number && !is_swallowing && is_comment(&row) {
+                    list.comments += 1;
+                    table.look_ahead().map_err(usage)?;
+                    continue;
+                }
+                found = Some((*position, row.len()));
+                match cell {
+                    Some(cell) if !is_number && !is_swallowing => list.column_name = Some(visible(cell.trim())),
+                    _ if is_swallowing => list.refuse(row.line, SWALLOWED),
+                    _ => take_row(&mut list, &row, *position, row.len(), table.separator(), reading),
                 }
             }
             (None, Column::Name(name)) => match position_of(name, &row)? {
@@ -167,7 +173,7 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) 
                 }
                 Some(position) => found = Some((position, row.len())),
                 // Before the column names there is no data, so a line like this can only be a comment.
-                None if row.cell(0).is_some_and(|cell| encoding::text(cell).trim_start().starts_with('#')) => {
+                None if is_comment(&row) => {
                     list.comments += 1;
                     table.look_ahead().map_err(usage)?;
                 }
@@ -225,6 +231,11 @@ fn folded(name: &str) -> String {
     let plain = ComposingNormalizerBorrowed::new_nfkc();
     let name = plain.normalize(&visible(name)).to_uppercase().to_lowercase();
     plain.normalize(&name).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a row may be a comment. Only before the names of the columns there are any.
+fn is_comment(row: &Row) -> bool {
+    row.cell(0).is_some_and(|cell| encoding::text(cell).trim_start().starts_with('#'))
 }
 
 /// A column's name, and no number with something to it that is left out in silence.

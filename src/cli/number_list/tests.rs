@@ -180,6 +180,10 @@ fn the_separator_is_looked_for_where_the_columns_are_named() {
         let list = csv(text, "phone").expect(text);
         assert_eq!((shown(&list), list.invalid.count), (numbers.clone(), 0), "{text}");
     }
+    for text in ["# made on the 25th, by A, for B\nphone;name\n447700900123;A\n447700900124;B", "# x\n447700900123;A\n447700900124;B"] {
+        let list = csv(text, "1").expect(text);
+        assert_eq!((shown(&list), list.invalid.count, list.comments), (numbers.clone(), 0, 1), "{text}");
+    }
     assert_eq!(shown(&csv("sep=;\n447700900123;A\n447700900124;B", "1").expect("read")), numbers);
     assert_eq!(csv("# a, b\n# c\nphone\n447700900123", "phone").expect("read").comments, 2);
 }

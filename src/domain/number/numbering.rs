@@ -2,10 +2,13 @@
 //! itself is content where a number begins as it should, and takes a lock for every question.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use phonenumber::metadata::{DATABASE, Descriptor, Metadata};
 use regex::{Regex, RegexBuilder};
+use regex_automata::hybrid::dfa::DFA;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
 
 use crate::domain::msisdn::Msisdn;
 
@@ -22,6 +25,8 @@ pub(super) struct Plan {
     prefix: OnceLock<Option<Regex>>,
     abroad: OnceLock<Option<Regex>>,
     kinds: OnceLock<Vec<Kind>>,
+    /// For beginnings of numbers, and how many digits the numbers have: whether any is known to begin so.
+    beginnings: Mutex<HashMap<(String, usize), bool>>,
 }
 
 /// Numbers of one kind: mobile, fixed lines, toll-free ones and so on.
@@ -99,6 +104,11 @@ impl Code {
         self.plans.iter().any(|plan| plan.fits(national) && plan.kinds().iter().any(|kind| wanted(kind.used_for) && kind.has(national)))
     }
 
+    /// Whether any number is known that has the same length and begins like this one, be it in use or not.
+    pub(super) fn has_begun(&self, national: &str) -> bool {
+        self.plans.iter().any(|plan| plan.has_begun(national))
+    }
+
     /// How many digits numbers have after the code, a bit for each length.
     pub(super) fn lengths(&self) -> u32 {
         self.plans.iter().fold(0, |all, plan| all | plan.lengths)
@@ -129,7 +139,7 @@ impl Plan {
     fn new(metadata: &'static Metadata) -> Self {
         let lengths = kinds(metadata).fold(0, |all, (kind, _)| all | bits(kind.possible_length()));
         let (general, leading, prefix, abroad) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { metadata, lengths, general, leading, prefix, abroad, kinds: OnceLock::new() }
+        Self { metadata, lengths, general, leading, prefix, abroad, kinds: OnceLock::new(), beginnings: Mutex::default() }
     }
 
     pub(super) fn region(&self) -> &'static str {
@@ -144,6 +154,17 @@ impl Plan {
 
     pub(super) fn is_valid(&self, national: &str) -> bool {
         self.fits(national) && self.kinds().iter().any(|kind| kind.has(national))
+    }
+
+    /// Whether any number as long as this one is known to begin with the same three digits.
+    fn has_begun(&self, national: &str) -> bool {
+        let beginning = national.get(..3).unwrap_or(national).to_owned();
+        let mut known = self.beginnings.lock().unwrap_or_else(PoisonError::into_inner);
+        *known.entry((beginning, national.len())).or_insert_with_key(|(beginning, length)| {
+            let alike =
+                kinds(self.metadata).map(|(kind, _)| kind).filter(|kind| kind.possible_length().iter().any(|n| usize::from(*n) == *length));
+            alike.into_iter().any(|kind| may_begin(kind.national_number().as_str(), beginning).unwrap_or(true))
+        })
     }
 
     /// The examples that the metadata has, one of each kind.
@@ -226,6 +247,21 @@ fn beginning(pattern: &str) -> Option<Regex> {
 
 fn whole(pattern: &str) -> Option<Regex> {
     compiled(&format!("^(?:{pattern})$"))
+}
+
+/// Whether a text that begins so may match a pattern; none where the pattern cannot be followed.
+fn may_begin(pattern: &str, beginning: &str) -> Option<bool> {
+    let syntax = syntax::Config::new().unicode(false).utf8(false).ignore_whitespace(true);
+    let automaton = DFA::builder().syntax(syntax).build(pattern).ok()?;
+    let mut cache = automaton.create_cache();
+    let mut state = automaton.start_state_forward(&mut cache, &Input::new("").anchored(Anchored::Yes)).ok()?;
+    for byte in beginning.bytes() {
+        state = automaton.next_state(&mut cache, state, byte).ok()?;
+        if state.is_dead() {
+            return Some(false);
+        }
+    }
+    Some(true)
 }
 
 /// Without Unicode, since `\d` would be the digits of all scripts. A test compiles all that there are.

@@ -116,7 +116,9 @@ fn in_region(code: &'static Code, plan: &'static Plan, digits: &str) -> Result<R
     // Not known to be in use anywhere in the region, but so may be a new area or a test number.
     let is_known_abroad = abroad.is_some_and(|(other, rest)| other.is_line(rest));
     if let Some(national) = national().find(|national| !is_known_abroad && code.fits(national)) {
-        return belonging(code, national, How::National);
+        let read = belonging(code, national, How::National)?;
+        let unknown = (!code.has_begun(national)).then_some(Doubt::Unknown { region: plan.region() });
+        return Ok(Read { doubtful: read.doubtful.or(unknown), ..read });
     }
     if let Some(own) = own {
         return belonging(code, own, How::OwnCountryCode);

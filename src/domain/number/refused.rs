@@ -88,6 +88,11 @@ pub enum Doubt {
         /// The country, by its two letters.
         region: &'static str,
     },
+    /// It was read as a national number, and begins as none is known to.
+    Unknown {
+        /// The region, by its two letters.
+        region: &'static str,
+    },
     /// With a 0 before it, it would be a number of the region.
     LostZero {
         /// The region, by its two letters.
@@ -121,6 +126,7 @@ impl fmt::Display for Doubt {
                 write!(f, "is too short for {region}: {digits} digits after the country code, and the shortest numbers there have {least}")
             }
             Self::NotInPlan { region } => write!(f, "looks like no number of {region}: none begins so, or has so many digits"),
+            Self::Unknown { region } => write!(f, "was read as a national number of {region}, and none is known that begins so"),
             Self::LostZero { region } => write!(f, "may be a number of {region} that has lost the 0 at its front"),
         }
     }
