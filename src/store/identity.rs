@@ -4,7 +4,9 @@
 //! receipt), and the counter of submissions that tells a restored copy from the original.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -19,7 +21,7 @@ use crate::durable;
 const SECRET_BYTES: usize = 32;
 
 /// The content of the file.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Identity {
     /// The database it belongs to.
     pub database: String,
@@ -28,16 +30,48 @@ pub(super) struct Identity {
     /// The newest id of a receipt when the database was opened last: what takes the place of a lost database leaps from there.
     #[serde(default)]
     pub receipts: i64,
+    /// The file that the database is in: another one may be a copy that somebody put back with this identity. `None`: an older
+    /// version wrote this, or it is the identity of a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileId>,
     /// Secrets of the callback tokens, the newest first, in base64.
     secrets: Vec<String>,
     /// Key of the hashes that stand for forgotten numbers, in base64.
     number_key: String,
 }
 
+/// What tells a file from its copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+    /// When it was made, in nanoseconds since 1970, where the file system knows that.
+    born: Option<u64>,
+}
+
+impl FileId {
+    /// Of the file at a path, which is not opened.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let found = std::fs::metadata(path)?;
+        let born = found.created().ok().and_then(|at| u64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok());
+        Ok(Self { device: found.dev(), inode: found.ino(), born })
+    }
+
+    /// Whether both are one file. The same disk may have another number after a restart of the machine: it counts only where
+    /// nobody knows when the file was made.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_same_birth = match (self.born, other.born) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            _ => self.device == other.device,
+        };
+        self.inode == other.inode && is_same_birth
+    }
+}
+
 impl Identity {
     /// A new one, for a new database.
     pub fn new(database: String) -> io::Result<Self> {
-        Ok(Self { database, submissions: 0, receipts: 0, secrets: vec![random_secret()?], number_key: random_secret()? })
+        Ok(Self { database, submissions: 0, receipts: 0, file: None, secrets: vec![random_secret()?], number_key: random_secret()? })
     }
 
     /// Reads the file; `None` when there is none.

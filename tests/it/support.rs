@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 pub use faults::Faults;
-pub use home::Home;
+pub use home::{Home, accept_copied_file};
 
 mod faults;
 mod home;

@@ -58,6 +58,9 @@ fn copy(from: &Path, identity: &Identity, to: &Path) -> Result<(), BackupError> 
     delete_drafts(&to);
     let draft = Draft::of(&to).map_err(file(&to))?;
     write_copy(from, draft.path())?;
+    // It is of no file yet: whoever puts the copy back has another.
+    let mut identity = identity.clone();
+    identity.file = None;
     identity.create(&identity_path).map_err(file(&identity_path))?;
     draft.create().map_err(file(&to)).inspect_err(|_| {
         let _ = std::fs::remove_file(&identity_path); // somebody may have taken it away

@@ -7,9 +7,10 @@ use rusqlite::{Connection, named_params};
 use super::progress::{tracked_in, update_batch};
 use super::rows::newest_receipt;
 use crate::domain::{BatchState, Progress, Timestamp, Tracked, lifecycle};
+use crate::durable::delete_drafts;
 use crate::store::answers::AtOpening;
 use crate::store::error::OpenError;
-use crate::store::identity::Identity;
+use crate::store::identity::{FileId, Identity, beside};
 
 /// More receipts than any original takes after it was copied, or any database between two starts.
 const LEAP: i64 = 1 << 32;
@@ -18,24 +19,27 @@ const LEAP: i64 = 1 << 32;
 /// again is held before anything else can happen.
 pub(super) fn recognise(
     conn: &Connection,
-    path: &Path,
+    database: &Path,
     created: bool,
     now: Timestamp,
     found: &mut AtOpening,
 ) -> Result<Identity, OpenError> {
+    let path = &beside(database, ".identity");
     let file_error = |source| OpenError::File { path: path.to_owned(), source };
+    delete_drafts(path);
     let known = Identity::load(path).map_err(file_error)?;
+    let file = FileId::of(database).map_err(|source| OpenError::File { path: database.to_owned(), source })?;
     // A first start that was killed before it had written the identity is one all the same.
     let created = created || (known.is_none() && is_untouched(conn)?);
     let (id, submissions, is_copy): (String, i64, bool) =
         conn.query_row("select database_id, submissions, is_copy from instance", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
 
-    let suspicion = if created { None } else { suspicion(known.as_ref(), &id, submissions, is_copy) };
+    let suspicion = if created { None } else { suspicion(known.as_ref(), &file, &id, submissions, is_copy) };
     // An identity without its database: the tokens given out stay good, and what comes is quarantined.
     let is_successor = created && known.is_some();
     found.secrets_lost = known.is_none() && !created;
     found.created = created;
-    let mut identity = match known {
+    let identity = match known {
         Some(known) => known,
         None => Identity::new(id.clone()).map_err(file_error)?,
     };
@@ -57,23 +61,23 @@ pub(super) fn recognise(
     let counter = submissions.max(identity.submissions);
     transaction.execute("update instance set submissions = :counter, is_copy = 0", named_params! {":counter": counter})?;
     transaction.commit()?;
-    let changed = identity.database != id || identity.submissions != counter || identity.receipts != receipts || !path.exists();
-    identity.database = id;
-    identity.submissions = counter;
-    identity.receipts = receipts;
-    if changed {
-        identity.save(path).map_err(file_error)?;
+    let mut changed = identity.clone();
+    (changed.database, changed.submissions, changed.receipts, changed.file) = (id, counter, receipts, Some(file));
+    if changed != identity || !path.exists() {
+        changed.save(path).map_err(file_error)?;
     }
-    Ok(identity)
+    Ok(changed)
 }
 
 /// Why this may be another database than the identity file knows, or an older copy of it.
-fn suspicion(known: Option<&Identity>, database: &str, submissions: i64, is_copy: bool) -> Option<&'static str> {
+fn suspicion(known: Option<&Identity>, file: &FileId, database: &str, submissions: i64, is_copy: bool) -> Option<&'static str> {
     match known {
         None => Some("its identity file is missing"),
         Some(_) if is_copy => Some("it is a backup"),
         Some(known) if known.database != database => Some("its identity file belongs to another database"),
         Some(known) if known.submissions > submissions => Some("it is older than its identity file"),
+        // A folder that was put back whole: both are of one moment, and what was queued then may have gone out since.
+        Some(known) if known.file.is_some_and(|known| !known.is_same(file)) => Some("it is another file than the one that was here"),
         Some(_) => None,
     }
 }

@@ -15,7 +15,7 @@ use super::prune::finish_pruning;
 use super::schema::migrate;
 use super::writer::{Writer, spawn};
 use crate::clock::Clock;
-use crate::durable::{delete_drafts, sync_folder_of};
+use crate::durable::sync_folder_of;
 use crate::metrics::Metrics;
 use crate::store::answers::AtOpening;
 use crate::store::error::OpenError;
@@ -38,9 +38,8 @@ impl Sqlite {
         finish_pruning(&conn)?;
         delete_unfinished(&conn)?;
         let identity_path = beside(&path, ".identity");
-        delete_drafts(&identity_path);
         let mut found = AtOpening::default();
-        let identity = recognise(&conn, &identity_path, created, clock.now(), &mut found)?;
+        let identity = recognise(&conn, &path, created, clock.now(), &mut found)?;
 
         let queue = Arc::new(Queue::new(metrics));
         let identity = Arc::new(Mutex::new(identity));

@@ -4,6 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use receiptd::simulator::{Answer, Call, Script};
 use receiptd::store::check_file;
 use serde_json::json;
 
@@ -98,6 +99,54 @@ async fn a_copy_is_written_through_no_link_and_over_nothing_that_was_there() {
     }
     daemon.assert_books_balance().await;
     assert_eq!(daemon.get(&format!("/v1/batches/{id}")).await.json()["counts"]["delivered"], 2);
+}
+
+/// The database and its identity, as a copy of the folder has them.
+fn whole(folder: &Path) -> [(std::path::PathBuf, Vec<u8>); 2] {
+    ["receiptd.db", "receiptd.db.identity"].map(|name| (folder.join(name), std::fs::read(folder.join(name)).expect("there")))
+}
+
+#[actix_web::test]
+async fn a_folder_that_was_put_back_whole_submits_nothing_that_was_submitted_since() {
+    let house = House::new();
+    let daemon = house.serve().await;
+    daemon.api("POST", "/v1/pause", None).await;
+    let id = daemon.submit("hello", &["+447700900001"]).await;
+    assert!(daemon.stop().await.0.success());
+    let copy = whole(house.folder.path());
+    let daemon = house.serve().await;
+    daemon.api("POST", "/v1/resume", None).await;
+    daemon.until(&id, "submitted").await;
+    assert!(daemon.stop().await.0.success());
+    for (path, content) in copy {
+        std::fs::remove_file(&path).expect("there");
+        std::fs::write(&path, content).expect("put back");
+    }
+    // Else it would tell at once that it has the batch.
+    house.simulator.script(Script::on(Call::Details, Answer::status(500)).lasting());
+    let daemon = house.serve().await;
+    daemon.api("POST", "/v1/resume", None).await;
+    let held = daemon.until(&id, "unconfirmed").await;
+    assert_eq!((&held["last_error"]["kind"], house.posts()), (&json!("held"), 1));
+    let next = daemon.submit("hello", &["+447700900002"]).await;
+    daemon.until(&next, "submitted").await;
+}
+
+#[actix_web::test]
+async fn a_database_that_was_moved_with_its_identity_is_the_same() {
+    let house = House::new();
+    let daemon = house.serve().await;
+    daemon.api("POST", "/v1/pause", None).await;
+    let id = daemon.submit("hello", &["+447700900001"]).await;
+    assert!(daemon.stop().await.0.success());
+    std::fs::create_dir(house.path("elsewhere")).expect("made");
+    for name in ["receiptd.db", "receiptd.db.identity"] {
+        std::fs::rename(house.path(name), house.path("elsewhere").join(name)).expect("moved");
+    }
+    let house = house.set("RECEIPTD_DATABASE", "elsewhere/receiptd.db");
+    let daemon = house.serve().await;
+    daemon.api("POST", "/v1/resume", None).await;
+    daemon.until(&id, "submitted").await;
 }
 
 #[actix_web::test]

@@ -20,6 +20,7 @@ use self::disk::{Disk, Keeping, Record};
 use self::load::{Recorded, Said, record};
 use self::random::Random;
 use crate::binary::House;
+use crate::support::accept_copied_file;
 
 /// What is cut in one recording.
 const CUTS_OF_ONE: usize = 1_000;
@@ -74,6 +75,7 @@ fn write(folder: &Path, files: &BTreeMap<String, Vec<u8>>, random: &mut Random) 
         }
     }
     std::fs::write(folder.join("receiptd.toml"), "").expect("written");
+    accept_copied_file(folder);
 }
 
 /// In memory where that can be: what is tried here was on a disk before.
