@@ -4,7 +4,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use receiptd::cli::{self, Cli};
 use tikv_jemallocator::Jemalloc;
 
@@ -12,6 +11,6 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     actix_web::rt::System::new().block_on(cli::run(cli))
 }

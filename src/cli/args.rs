@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::values::IdArgs;
 use super::{batches, demo, doctor, export, generate, health, numbers, operate, quarantine, resolve, sandbox, send, serve, watch};
@@ -30,15 +30,30 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// The arguments of this process. Help is shown, and mistakes end the process, here; both obey `--color`.
+    pub fn of_process() -> Self {
+        let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        let after = words.iter().position(|word| word == "--color").and_then(|at| words.get(at + 1));
+        let when = words.iter().find_map(|word| word.strip_prefix("--color=")).or(after.map(String::as_str));
+        let color = when.and_then(|when| ColorChoice::from_str(when, true).ok()).unwrap_or_default();
+        let matches = Self::command().color(color).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// The configuration file [default: receiptd.toml in this folder, else /etc/receiptd/receiptd.toml]
+    /// Configuration file [default: receiptd.toml in this folder, otherwise /etc/receiptd/receiptd.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long, global = true)]
     pub json: bool,
+    /// Colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub color: ColorChoice,
 }
 
 /// The commands, in the order of the help.
@@ -130,8 +145,6 @@ pub enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn each(command: &clap::Command, look: &mut impl FnMut(&clap::Command)) {

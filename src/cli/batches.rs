@@ -72,7 +72,7 @@ pub async fn list(session: &Session, args: BatchesArgs) -> Result<(), Failure> {
     } else {
         client.batches(&filter).await?
     };
-    session.output.show(&page, || tables::batches(&page.items))?;
+    session.output.show(&page, |screen| tables::batches(&page.items, screen))?;
     if page.items.is_empty() {
         say("No such batch.");
     } else if page.next.is_some() {
@@ -100,7 +100,7 @@ pub async fn cancel(session: &Session, CancelArgs { id, consent }: CancelArgs) -
     let group = match subject {
         Subject::Batch(_) => {
             let batch = client.cancel(id).await?;
-            return session.output.show(&batch, || format!("batch {} is {}", batch.id, batch.state));
+            return session.output.show(&batch, |_| format!("batch {} is {}", batch.id, batch.state));
         }
         Subject::Group(group) => group,
     };
@@ -123,7 +123,7 @@ pub async fn cancel(session: &Session, CancelArgs { id, consent }: CancelArgs) -
         }
     }
     let group = client.group(id).await?;
-    session.output.show(&group, || tables::batches(&group.batches))?;
+    session.output.show(&group, |screen| tables::batches(&group.batches, screen))?;
     let told = || format!("{} of the group could not be cancelled", count(kept, "batch", "batches"));
     match kept {
         0 => Ok(()),
@@ -158,7 +158,7 @@ pub async fn resend(session: &Session, args: ResendArgs) -> Result<(), Failure> 
         args.consent.to_messages(again, &format!("Send {} again?", messages(again)), "nothing was sent")?;
     }
     let (batch, created) = client.resend(args.id, args.state).await?;
-    session.output.show(&batch, || {
+    session.output.show(&batch, |_| {
         let (created, exists) = if created { ("created ", "") } else { ("", " already exists") };
         format!("{created}batch {}{exists}: {}, {}", batch.id, count(batch.counts.total, "number", "numbers"), batch.state)
     })

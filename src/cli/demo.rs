@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::output::{Output, grouped};
+use super::screen::Tone;
 use super::{Failure, Session, progress, tables};
 use crate::api::{BatchRequest, MAX_LIMIT};
 use crate::client::{Client, DestinationFilter, all_pages};
@@ -72,7 +73,7 @@ pub async fn run(session: &Session, _: DemoArgs) -> Result<(), Failure> {
     let _ = stop.send(()); // it has ended already: its own result tells
     daemon.await.map_err(|error| failed(&error))??;
     provider.stop();
-    show(session.output, &told?)
+    show(&session.output, &told?)
 }
 
 async fn tell(client: &Client, database: String) -> Result<Told, Failure> {
@@ -132,18 +133,19 @@ async fn watch(client: &Client, batch: &Batch, started: Instant) -> Result<Batch
     }
 }
 
-fn show(output: Output, told: &Told) -> Result<(), Failure> {
-    output.show(told, || {
+fn show(output: &Output, told: &Told) -> Result<(), Failure> {
+    output.show(told, |screen| {
         let failed: Vec<_> = told.failed_by_code.iter().map(|(code, number)| (format!("failed: {code}"), *number)).collect();
-        let failed = failed.iter().map(|(code, number)| (code.as_str(), *number));
-        let rows = [("delivered", told.counts.delivered)].into_iter().chain(failed).chain([("expired", told.counts.expired)]);
+        let failed = failed.iter().map(|(code, number)| (code.as_str(), *number, Tone::Bad));
+        let rows = [("delivered", told.counts.delivered, Tone::Good)].into_iter().chain(failed);
+        let rows = rows.chain([("expired", told.counts.expired, Tone::Doubtful)]);
         format!(
             "{}\n{} receipts a second; time to receipt p50 {} ms, p99 {} ms (the simulator waits up to 1.5 s); the books {}.\n\n\
              The SQLite file is {}. Try:\n  \
              sqlite3 -readonly {5} \"select * from batch_summary\"\n  \
              sqlite3 -readonly {5} \"select * from failures_by_code\"\n  \
              sqlite3 -readonly {5} \"select * from receipt_log order by id desc limit 5\"",
-            tables::counted(["what became of them", "numbers"], rows),
+            tables::counted(["outcome", "numbers"], rows, screen),
             told.receipts_per_second,
             told.time_to_receipt_p50_ms,
             told.time_to_receipt_p99_ms,

@@ -33,11 +33,11 @@ pub async fn run(session: &Session, _: DoctorArgs) -> Result<(), Failure> {
         Ok(loaded) => checks(&loaded, session).await,
         Err(failure) => {
             let finding = Finding::bad("configuration", failure.to_string(), "put it right; `receiptd config` shows what is in effect");
-            session.output.show(&[&finding], || rendered(std::slice::from_ref(&finding)))?;
+            session.output.show(&[&finding], |screen| rendered(std::slice::from_ref(&finding), screen))?;
             return Err(Failure::Usage("the configuration is wrong".to_owned()));
         }
     };
-    session.output.show(&findings, || rendered(&findings))?;
+    session.output.show(&findings, |screen| rendered(&findings, screen))?;
     match findings.iter().filter(|finding| !finding.ok).count() as u64 {
         0 => Ok(()),
         bad => Err(Failure::Failed(count(bad, "thing is wrong", "things are wrong"))),
@@ -228,6 +228,7 @@ fn provider_clock(ahead: i64) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::screen::Screen;
 
     #[test]
     fn what_is_degraded_is_told_with_its_own_advice() {
@@ -240,7 +241,8 @@ mod tests {
 
     #[test]
     fn habits_are_told_as_they_were_seen() {
-        let told = |traffic| rendered(&habits(&traffic));
+        let screen = Screen::of_width(None, Timestamp::from_millis(0));
+        let told = |traffic| rendered(&habits(&traffic), &screen);
         let shy = told(Traffic::default());
         assert!(shy.contains("nothing was submitted yet") && shy.contains("has repeated no receipt"), "{shy}");
         let calm = told(Traffic { batches: 3, ..Traffic::default() });

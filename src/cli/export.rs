@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 
+use super::escape;
 use super::progress;
 use super::subject::Subject;
 use super::values::destination_state;
@@ -15,10 +16,10 @@ use crate::client::{Client, ExportFormat};
 /// `receiptd export`
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The batch or the group
+    /// Batch or group id
     #[arg(value_name = "ID")]
     id: BatchId,
-    /// How it is written [default: csv, with --json ndjson]
+    /// Output format [default: csv, with --json ndjson]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Only destinations in this state
@@ -57,7 +58,8 @@ pub async fn run(session: &Session, args: ExportArgs) -> Result<(), Failure> {
     };
     let subject = Subject::find(&client, args.id).await?;
     let bar = progress::exporting(expected(&subject.counts(), args.state));
-    let mut stdout = BufWriter::with_capacity(64 * 1024, io::stdout());
+    let escape = if format == ExportFormat::Csv { escape::plain } else { escape::json };
+    let mut stdout = BufWriter::with_capacity(64 * 1024, session.output.stream(escape));
     for (index, batch) in subject.batches().iter().enumerate() {
         let mut rows = Rows::new(&mut stdout, layout, index > 0, &bar);
         client.export(batch.id, format, args.state, &mut rows).await?;
@@ -81,7 +83,7 @@ async fn make_sure(client: &Client, before: &Batch, state: Option<DestinationSta
         return Ok(());
     }
     Err(Failure::Failed(format!(
-        "the export of batch {} broke off after {written} of {} rows: what was written is not whole",
+        "the export of batch {} ended after {written} of {} rows: the output is incomplete",
         before.id,
         expected(&now.counts)
     )))

@@ -12,7 +12,7 @@ pub struct HealthArgs {}
 pub async fn run(session: &Session, _: HealthArgs) -> Result<(), Failure> {
     let readiness = session.client_without_token()?.ready().await?;
     if session.output.is_json() {
-        session.output.show(&readiness, String::new)?;
+        session.output.show(&readiness, |_| String::new())?;
     }
     if readiness.ready { Ok(()) } else { Err(Failure::Failed(format!("not ready: {}", readiness.reasons.join("; ")))) }
 }

@@ -1,11 +1,15 @@
 //! `number` and `forget`: one number over all batches.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use super::confirm::Consent;
 use super::output::{count, say};
 use super::{Failure, Session};
 use super::{session, tables};
+use crate::api::{Batch, BatchId, NumberReport};
+use crate::client::Client;
 
 /// `receiptd number`
 #[derive(Debug, Args)]
@@ -38,7 +42,19 @@ pub async fn number(session: &Session, args: NumberArgs) -> Result<(), Failure> 
     if report.items.is_empty() && report.unexpected.is_empty() {
         return Err(Failure::NotFound(format!("{number} is in no batch and in no receipt")));
     }
-    session.output.show(&report, || tables::number_report(&report))
+    let about = if session.output.is_json() { BTreeMap::new() } else { about(&client, &report).await };
+    session.output.show(&report, |screen| tables::number_report(&report, &about, screen))
+}
+
+/// The batches that a report names, for their reference and text; those that can't be read are left out.
+async fn about(client: &Client, report: &NumberReport) -> BTreeMap<BatchId, Batch> {
+    let mut about = BTreeMap::new();
+    for id in report.items.iter().map(|item| item.batch) {
+        if let Ok(batch) = client.batch(id).await {
+            about.insert(id, batch);
+        }
+    }
+    about
 }
 
 /// `receiptd forget`
@@ -47,7 +63,7 @@ pub async fn forget(session: &Session, args: ForgetArgs) -> Result<(), Failure> 
     let number = session::number(&config, &args.number)?;
     args.consent.to(&format!("Erase {number} from every batch and receipt? This cannot be undone."), "nothing was erased")?;
     let forgotten = client.forget(number).await?;
-    session.output.show(&forgotten, || {
+    session.output.show(&forgotten, |_| {
         let (batches, receipts) = (count(forgotten.batches, "batch", "batches"), count(forgotten.receipts, "receipt", "receipts"));
         format!("Erased from {batches} and {receipts}.")
     })?;

@@ -53,7 +53,7 @@ fn duration(text: &str) -> Result<String, humantime::DurationError> {
 pub async fn pause(session: &Session, pause: bool) -> Result<(), Failure> {
     let client = session.client()?;
     let state = if pause { client.pause().await } else { client.resume().await }?;
-    session.output.show(&state, || {
+    session.output.show(&state, |_| {
         match state.paused {
             true => "Paused. Nothing is sent until `receiptd resume`; receipts are still recorded.",
             false => "Resumed: batches are being sent.",
@@ -80,7 +80,7 @@ pub async fn backup(session: &Session, args: BackupArgs) -> Result<(), Failure> 
         }
     };
     let done = progress::beside(work, bar, async || Some(written(&file))).await?;
-    session.output.show(&done, || format!("Copied to {0} and {0}.identity.", done.file))
+    session.output.show(&done, |_| format!("Copied to {0} and {0}.identity.", done.file))
 }
 
 /// `receiptd check`
@@ -97,7 +97,7 @@ pub async fn check(session: &Session) -> Result<(), Failure> {
         }
     };
     let checked = progress::beside(work, bar, async || None).await?;
-    session.output.show(&checked, || match checked.ok {
+    session.output.show(&checked, |_| match checked.ok {
         true => "OK: no problems found".to_owned(),
         false => checked.problems.iter().map(|problem| format!("- {}", plain(problem))).collect::<Vec<_>>().join("\n"),
     })?;
@@ -168,7 +168,7 @@ pub async fn prune(session: &Session, args: PruneArgs) -> Result<(), Failure> {
     }
     let gone = async || Some(before.saturating_sub(client.stats().await.ok()?.destinations.total));
     let pruned = progress::beside(client.prune(&request), bar, gone).await?;
-    session.output.show(&pruned, || {
+    session.output.show(&pruned, |_| {
         format!(
             "{}, {}, {} {}",
             count(pruned.batches, "batch", "batches"),
@@ -185,7 +185,7 @@ pub async fn rotate_secret(session: &Session, args: RotateArgs) -> Result<(), Fa
         args.consent.to("Refuse every callback URL given out so far? This cannot be undone.", "nothing was changed")?;
     }
     let rotated = session.client()?.rotate_secret(args.revoke).await?;
-    session.output.show(&rotated, || match rotated.accepted {
+    session.output.show(&rotated, |_| match rotated.accepted {
         0 | 1 => "New callback secret in use; URLs made with earlier ones are refused.".to_owned(),
         all => format!("New callback secret in use; URLs made with earlier ones are still accepted ({all} secrets in all)."),
     })

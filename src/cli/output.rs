@@ -1,42 +1,54 @@
 //! Standard output for results, standard error for all the rest; neither ever panics.
-//!
-//! Results bear no colour at all; that of help and of progress yields to `NO_COLOR` by itself.
 
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
 use super::Failure;
+pub use super::escape::plain;
+use super::escape::{self, Harmless};
+use super::screen::Screen;
 
 /// Where results go, as tables or as JSON.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Output {
     json: bool,
+    screen: Screen,
 }
 
 impl Output {
     /// `json`: for programs.
-    pub fn new(json: bool) -> Self {
-        Self { json }
+    pub fn new(json: bool, screen: Screen) -> Self {
+        Self { json, screen }
     }
 
     /// Is it for programs?
-    pub fn is_json(self) -> bool {
+    pub fn is_json(&self) -> bool {
         self.json
     }
 
+    /// What people see it on.
+    pub fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
     /// A value: as JSON, or as `human` puts it.
-    pub fn show(self, value: &impl Serialize, human: impl FnOnce() -> String) -> Result<(), Failure> {
-        if self.json {
-            let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Failed(error.to_string()))?;
-            return text_to(io::stdout(), &text);
+    pub fn show(&self, value: &impl Serialize, human: impl FnOnce(&Screen) -> String) -> Result<(), Failure> {
+        if !self.json {
+            return text_to(io::stdout(), &human(&self.screen));
         }
-        text_to(io::stdout(), &human())
+        let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Failed(error.to_string()))?;
+        text_to(io::stdout(), &if self.screen.is_terminal() { escape::json(&text) } else { text })
     }
 
     /// A line or more for people; nothing where the output is JSON.
-    pub fn text(self, text: &str) -> Result<(), Failure> {
+    pub fn text(&self, text: &str) -> Result<(), Failure> {
         if self.json { Ok(()) } else { text_to(io::stdout(), text) }
+    }
+
+    /// Standard output for what is passed on as it comes, made harmless where it is a terminal.
+    pub(super) fn stream(&self, escape: fn(&str) -> String) -> Box<dyn Write> {
+        if self.screen.is_terminal() { Box::new(Harmless::new(io::stdout(), escape)) } else { Box::new(io::stdout()) }
     }
 }
 
@@ -55,19 +67,14 @@ pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
-/// A remark on standard error. That it may be closed is no reason to stop.
+/// A remark on standard error, made harmless for a terminal. That it may be closed is no reason to stop.
 pub fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", plain(text));
 }
 
 /// Is there somebody who sees progress?
 pub fn is_watched() -> bool {
     io::stderr().is_terminal()
-}
-
-/// Text from elsewhere, fit for a terminal: whatever would steer it is replaced.
-pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// A number as people read it: `1,234,567`.
@@ -107,11 +114,6 @@ mod tests {
     #[test]
     fn a_closed_pipe_is_no_panic() {
         assert!(matches!(text_to(Closed, "x"), Err(Failure::OutputClosed)));
-    }
-
-    #[test]
-    fn what_steers_a_terminal_is_replaced() {
-        assert_eq!(plain("a\u{1b}[2Jb\r\nc"), "a\u{fffd}[2Jb\u{fffd}\nc");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::number_list::NumberList;
 use super::output::{count, grouped};
 use super::plan::Plan;
+use super::screen::Screen;
 use super::tables;
 use crate::api::{Channel, Timestamp};
 use crate::domain::{countries, shortened_by};
@@ -83,14 +84,14 @@ impl Numbers {
 }
 
 /// The table of all that, and the doubtful numbers below it.
-pub(super) fn preview(sending: &Sending<'_>, plan: &Plan, numbers: &Numbers) -> String {
+pub(super) fn preview(sending: &Sending<'_>, plan: &Plan, numbers: &Numbers, screen: &Screen) -> String {
     let total = plan.total as u64;
     let mut message: String = sending.message.chars().take(SHOWN).collect();
     if message.len() < sending.message.len() {
         message.push('…');
     }
     let some = |n: u64| (n > 0).then(|| grouped(n));
-    let table = tables::fields([
+    let rows = [
         // First of all: it is what finishes the job after a crash.
         (plan.what(), Some(plan.id.to_string())),
         ("from", Some(sending.from.to_owned())),
@@ -106,11 +107,12 @@ pub(super) fn preview(sending: &Sending<'_>, plan: &Plan, numbers: &Numbers) -> 
         ("SMS parts", Some(format!("{} × {} = {}", sending.parts, grouped(total), grouped(total.saturating_mul(sending.parts.into()))))),
         ("characters", shortened_by(sending.message)),
         ("channels", tables::channels(sending.channel, sending.fallback)),
-        ("when", Some(sending.send_at.map_or_else(|| "at once".to_owned(), |at| at.to_string()))),
+        ("when", Some(sending.send_at.map_or_else(|| "at once".to_owned(), |at| screen.moment(at)))),
         ("batches", plan.group().map(|_| format!("{} of one group", grouped(plan.batches() as u64)))),
         ("reference", sending.reference.map(str::to_owned)),
         ("dry run", sending.dry_run.then(|| "the provider checks it and sends nothing".to_owned())),
-    ]);
+    ];
+    let table = tables::fields(rows, screen);
     match numbers.doubtful() {
         Some(doubtful) => format!("{table}\n\n{doubtful}"),
         None => table,

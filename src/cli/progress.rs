@@ -4,12 +4,12 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressState, ProgressStyle};
 
 use super::output::{grouped, is_watched};
 
 const SENDING: &str = "{wide_bar} {human_pos}/{human_len} numbers, {rate}, {eta} left";
-const WAITING: &str = "{wide_bar} {human_pos}/{human_len} final, {rate}, {eta} left: {msg}";
+const WAITING: &str = "{bar:16} {human_pos}/{human_len} final, {rate}, {eta} left: {wide_msg}";
 const EXPORTING: &str = "{wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left";
 const COPYING: &str = "{wide_bar} {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
 const DELETING: &str = "{wide_bar} {human_pos}/{human_len} destinations, {rate}, {eta} left";
@@ -79,7 +79,8 @@ fn styled(numbers: u64, template: &str) -> ProgressBar {
     let style = style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
         let _ = write!(text, "{}/s", grouped(state.per_sec().round() as u64)); // into memory: it cannot fail
     });
-    ProgressBar::new(numbers).with_style(style)
+    // Cleared when it is dropped too, as after an error or where the output was closed.
+    ProgressBar::new(numbers).with_style(style).with_finish(ProgressFinish::AndClear)
 }
 
 #[cfg(test)]

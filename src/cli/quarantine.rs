@@ -79,7 +79,7 @@ pub async fn run(session: &Session, args: QuarantineArgs) -> Result<(), Failure>
         QuarantineCommand::List(args) => list(session, &client, args).await,
         QuarantineCommand::Show { id } => {
             let item = client.quarantined(id).await?;
-            session.output.show(&item, || tables::quarantined(&item))
+            session.output.show(&item, |screen| tables::quarantined(&item, screen))
         }
         QuarantineCommand::Replay(args) => replay(session, &client, args).await,
         QuarantineCommand::Drop(args) => {
@@ -89,7 +89,7 @@ pub async fn run(session: &Session, args: QuarantineArgs) -> Result<(), Failure>
             for id in &ids {
                 client.drop_quarantined(*id).await?;
             }
-            session.output.show(&serde_json::json!({ "dropped": ids }), || format!("Discarded {what}."))
+            session.output.show(&serde_json::json!({ "dropped": ids }), |_| format!("Discarded {what}."))
         }
     }
 }
@@ -100,7 +100,7 @@ async fn list(session: &Session, client: &Client, args: ListArgs) -> Result<(), 
     } else {
         client.quarantine(&QuarantineFilter { state: args.state, limit: Some(args.limit), cursor: None }).await?
     };
-    session.output.show(&page, || tables::quarantine(&page.items))?;
+    session.output.show(&page, |screen| tables::quarantine(&page.items, screen))?;
     if page.items.is_empty() {
         say("The quarantine is empty.");
     } else if page.next.is_some() {
@@ -127,7 +127,7 @@ async fn replay(session: &Session, client: &Client, args: ReplayArgs) -> Result<
             Err(error) => return Err(Failure::from(error).with(&format!("(callback {id})"))),
         }
     }
-    session.output.show(&sum, || {
+    session.output.show(&sum, |_| {
         format!(
             "Read {} again: {}, {} already known.",
             count(ids.len() as u64, "callback", "callbacks"),

@@ -44,7 +44,7 @@ fn may_be_there(batch: &Batch) -> bool {
 }
 
 fn show(session: &Session, found: &Reconciled) -> Result<(), Failure> {
-    session.output.show(found, || {
+    session.output.show(found, |_| {
         format!(
             "{}, {} already known, {} still pending at the provider",
             count(found.recorded, "new receipt", "new receipts"),

@@ -78,9 +78,9 @@ pub async fn run(session: &Session, args: ResolveArgs) -> Result<(), Failure> {
         resolved.push(client.resolve(batch.id, args.resolution.into()).await?);
     }
     match (&*resolved, args.id) {
-        ([batch], Some(id)) if batch.id == id => session.output.show(batch, || format!("batch {} is {}", batch.id, batch.state)),
-        ([], _) => session.output.show(&resolved, || "no unconfirmed batches".to_owned()),
-        _ => session.output.show(&resolved, || {
+        ([batch], Some(id)) if batch.id == id => session.output.show(batch, |_| format!("batch {} is {}", batch.id, batch.state)),
+        ([], _) => session.output.show(&resolved, |_| "no unconfirmed batches".to_owned()),
+        _ => session.output.show(&resolved, |_| {
             resolved.iter().map(|batch| format!("batch {} is {}", batch.id, batch.state)).collect::<Vec<_>>().join("\n")
         }),
     }

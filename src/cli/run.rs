@@ -7,6 +7,7 @@ use clap::CommandFactory;
 
 use super::args::Command;
 use super::output::{Output, say};
+use super::screen::Screen;
 use super::{
     Cli, Failure, Session, batches, demo, doctor, export, generate, health, numbers, operate, quarantine, reconcile, resolve, sandbox,
     send, serve, tables, watch,
@@ -20,7 +21,7 @@ pub async fn run(cli: Cli) -> ExitCode {
             match &failure {
                 Failure::OutputClosed => {}
                 Failure::Declined(text) => say(text),
-                failure => say(&format!("receiptd: {}", super::output::plain(&failure.to_string()))),
+                failure => say(&format!("receiptd: {}", failure)),
             }
             failure.exit_code().into()
         }
@@ -28,7 +29,8 @@ pub async fn run(cli: Cli) -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Result<(), Failure> {
-    let session = Session::new(cli.global.config, Output::new(cli.global.json));
+    let screen = Screen::of_stdout(cli.global.color);
+    let session = Session::new(cli.global.config, Output::new(cli.global.json, screen));
     match cli.command {
         Command::Demo(args) => demo::run(&session, args).await,
         Command::Serve(args) => serve::run(&session, args).await,
@@ -58,7 +60,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Healthcheck(args) => health::run(&session, args).await,
         Command::Config => {
             let entries = session.load()?.entries;
-            session.output.show(&entries, || tables::config(&entries))
+            session.output.show(&entries, |screen| tables::config(&entries, screen))
         }
         Command::Completions(args) => generate::completions(&args, Cli::command()),
         Command::Openapi => generate::openapi(),

@@ -102,8 +102,8 @@ pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
         dry_run: args.dry_run,
     };
     match session.output.is_json() {
-        false => session.output.text(&preview(&sending, &plan, &numbers))?,
-        true if is_watched() => say(&preview(&sending, &plan, &numbers)),
+        false => session.output.text(&preview(&sending, &plan, &numbers, session.output.screen()))?,
+        true if is_watched() => say(&preview(&sending, &plan, &numbers, &session.output.screen().without_colors())),
         true => numbers.doubtful().iter().for_each(|doubtful| say(doubtful)),
     }
     if !args.dry_run {
@@ -141,7 +141,7 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, numbers: &Numbe
     }
     let mut batches = handed.batches;
     let subject = match batches.pop() {
-        None => return session.output.show(&json!({ "id": plan.id, "pruned": handed.pruned }), String::new),
+        None => return session.output.show(&json!({ "id": plan.id, "pruned": handed.pruned }), |_| String::new()),
         Some(batch) if plan.group().is_none() => Subject::Batch(Box::new(batch)),
         Some(_) => Subject::Group(Box::new(client.group(plan.id).await?)),
     };
@@ -152,7 +152,7 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, numbers: &Numbe
     match &subject {
         Subject::Batch(batch) => {
             let shown = SentBatch { batch, numbers: numbers.as_json() };
-            session.output.show(&shown, || tables::batches(subject.batches()))?;
+            session.output.show(&shown, |screen| tables::batches(subject.batches(), screen))?;
         }
         Subject::Group(_) if session.output.is_json() => subject.show(session, client).await?,
         Subject::Group(group) => {

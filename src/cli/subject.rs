@@ -69,23 +69,23 @@ impl Subject {
     pub(super) async fn show(&self, session: &Session, client: &Client) -> Result<(), Failure> {
         let failures = failures_by_code(client, self.batches()).await?;
         let shown = Shown { subject: self, failures_by_code: &failures };
-        session.output.show(&shown, || {
+        session.output.show(&shown, |screen| {
             let mut text = match self {
-                Self::Batch(batch) => tables::batch(batch),
+                Self::Batch(batch) => tables::batch(batch, screen),
                 Self::Group(group) => {
-                    let head = tables::fields([
+                    let rows = [
                         ("group", Some(group.id.to_string())),
                         ("batches", Some(grouped(group.batches.len() as u64))),
                         ("pruned", (group.pruned > 0).then(|| grouped(group.pruned))),
-                    ]);
-                    format!("{head}\n\n{}", tables::batches(&group.batches))
+                    ];
+                    format!("{}\n\n{}", tables::fields(rows, screen), tables::batches(&group.batches, screen))
                 }
             };
             text.push_str("\n\n");
-            text.push_str(&tables::counts(&self.counts()));
+            text.push_str(&tables::counts(&self.counts(), screen));
             if !failures.is_empty() {
                 text.push_str("\n\n");
-                text.push_str(&tables::failures(&failures));
+                text.push_str(&tables::failures(&failures, screen));
             }
             text
         })

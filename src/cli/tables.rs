@@ -1,40 +1,63 @@
-//! Every table that people see. Text from elsewhere is made harmless for a terminal here, and nowhere else.
+//! Every table that people see. Text from elsewhere is made harmless for a terminal by its cells.
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use std::collections::BTreeMap;
 
 use super::failed_codes::FailuresOfCode;
-use super::output::{grouped, plain};
-use crate::api::{Batch, BatchId, Channel, Counts, DestinationState, NumberReport, Quarantined, Receipt};
+use super::layout::{Cell, Column, Fit, Table};
+use super::output::grouped;
+use super::screen::{Screen, Tone};
+use crate::api::{Batch, BatchId, Channel, Counts, DestinationState, NumberReport, Quarantined, QuarantineState, Receipt};
 use crate::config::Entry;
-use crate::domain::Timestamp;
+
+/// As much of a text as a table shows at the most.
+const BEGINNING: usize = 40;
 
 /// Batches, a line each.
-pub(super) fn batches(batches: &[Batch]) -> String {
-    let mut table = table(["id", "state", "from", "total", "delivered", "failed", "pending", "created"]);
+pub(super) fn batches(batches: &[Batch], screen: &Screen) -> String {
+    let mut table = Table::new([
+        Column::new("id", Fit::Id, 0),
+        Column::new("state", Fit::Whole, 0),
+        Column::new("from", Fit::Shorten(6), 8),
+        Column::number("total", 0),
+        Column::number("delivered", 0),
+        Column::number("failed", 0),
+        Column::number("pending", 7),
+        Column::new("created", Fit::Whole, 3),
+        Column::new("reference", Fit::Shorten(8), 4),
+        Column::new("text", Fit::Shorten(8), 5),
+    ]);
     for batch in batches {
-        table.add_row([
-            text(&batch.id.to_string()),
-            text(batch.state.as_str()),
-            text(&batch.from),
+        table.row([
+            Cell::new(batch.id.to_string()),
+            Cell::toned(batch.state.as_str(), batch.state),
+            Cell::new(&batch.from),
             number(batch.counts.total),
             number(batch.counts.delivered),
-            number(batch.counts.failed),
+            some(batch.counts.failed, Tone::Bad),
             number(batch.counts.pending()),
-            text(&batch.created_at.to_string()),
+            Cell::new(screen.time(batch.created_at)),
+            Cell::new(batch.reference.as_deref().unwrap_or_default()),
+            beginning(batch),
         ]);
     }
-    table.trim_fmt()
+    table.rendered(screen)
+}
+
+/// The beginning of its text.
+fn beginning(batch: &Batch) -> Cell {
+    let text = batch.message.as_deref().map_or_else(|| "(erased)".to_owned(), super::escape::line);
+    Cell::new(super::layout::shortened(&text, BEGINNING))
 }
 
 /// Everything about one batch but its counts.
-pub(super) fn batch(batch: &Batch) -> String {
+pub(super) fn batch(batch: &Batch, screen: &Screen) -> String {
     let id = |id: Option<BatchId>| id.map(|id| id.to_string());
     let yes = |yes: bool| yes.then(|| "yes".to_owned());
     let error = batch.last_error.as_ref().map(|error| {
         let status = error.status.map(|status| format!(" {status}")).unwrap_or_default();
-        format!("{} {}{status}: {}", error.at, error.kind, error.detail)
+        format!("{} {}{status}: {}", screen.moment(error.at), error.kind, error.detail)
     });
-    fields([
+    let rows = [
         ("id", Some(batch.id.to_string())),
         ("state", Some(batch.state.to_string())),
         ("from", Some(batch.from.clone())),
@@ -45,14 +68,16 @@ pub(super) fn batch(batch: &Batch) -> String {
         ("group", id(batch.group)),
         ("resend of", id(batch.resend_of)),
         ("provider's id", batch.provider_id.clone()),
-        ("send at", batch.send_at.map(|at| at.to_string())),
+        ("send at", batch.send_at.map(|at| screen.moment(at))),
         ("dry run", yes(batch.dry_run)),
         ("attempts", Some(batch.attempts.to_string())),
-        ("created", Some(batch.created_at.to_string())),
-        ("submitted", Some(time(batch.submitted_at))),
-        ("completed", Some(time(batch.completed_at))),
+        ("created", Some(screen.moment(batch.created_at))),
+        ("submitted", Some(screen.moment_or_dash(batch.submitted_at))),
+        ("completed", Some(screen.moment_or_dash(batch.completed_at))),
         ("last error", error),
-    ])
+    ];
+    let tone = |name| if name == "state" { batch.state.into() } else { Tone::Plain };
+    toned_fields(rows.map(|(name, value)| (name, value, tone(name))), screen)
 }
 
 /// Channels in the order in which they are tried; none where the choice is the provider's.
@@ -62,148 +87,173 @@ pub(super) fn channels(first: Option<Channel>, fallback: &[Channel]) -> Option<S
 }
 
 /// How many destinations are in which state.
-pub(super) fn counts(counts: &Counts) -> String {
-    let states = DestinationState::ALL.map(|state| (state.as_str(), counts.in_state(state)));
-    let remarks = [("(delivered, then reported failed)", counts.conflict), ("(duplicates merged)", counts.merged)];
-    let some = |rows: &[(&'static str, u64)]| rows.iter().copied().filter(|(_, number)| *number > 0).collect::<Vec<_>>();
-    counted(["destinations", "count"], some(&states).into_iter().chain([("total", counts.total)]).chain(some(&remarks)))
+pub(super) fn counts(counts: &Counts, screen: &Screen) -> String {
+    let states = DestinationState::ALL.map(|state| (state.as_str(), counts.in_state(state), state.into()));
+    let remarks =
+        [("(delivered, then reported failed)", counts.conflict, Tone::Doubtful), ("(duplicates merged)", counts.merged, Tone::Plain)];
+    let some = |rows: &[(&'static str, u64, Tone)]| rows.iter().copied().filter(|(_, number, _)| *number > 0).collect::<Vec<_>>();
+    let rows = some(&states).into_iter().chain([("total", counts.total, Tone::Plain)]).chain(some(&remarks));
+    counted(["destinations", "count"], rows, screen)
 }
 
 /// Names, and how many there are of each.
-pub(super) fn counted<'a>(header: [&str; 2], rows: impl IntoIterator<Item = (&'a str, u64)>) -> String {
-    let mut table = table(header);
-    for (name, count) in rows {
-        table.add_row([text(name), number(count)]);
+pub(super) fn counted<'a>(
+    [name, count]: [&'static str; 2],
+    rows: impl IntoIterator<Item = (&'a str, u64, Tone)>,
+    screen: &Screen,
+) -> String {
+    let mut table = Table::new([Column::new(name, Fit::Wrap(20), 0), Column::number(count, 0)]);
+    for (name, count, tone) in rows {
+        table.row([Cell::toned(name, tone), number(count)]);
     }
-    table.trim_fmt()
+    table.rendered(screen)
 }
 
 /// Failures by code, in the order given.
-pub(super) fn failures(failures: &[FailuresOfCode]) -> String {
-    let mut table = table(["failed with code", "meaning", "count"]);
+pub(super) fn failures(failures: &[FailuresOfCode], screen: &Screen) -> String {
+    let mut table = Table::new([
+        Column::new("failed with code", Fit::Shorten(16), 0),
+        Column::new("meaning", Fit::Wrap(20), 0),
+        Column::number("count", 0),
+    ]);
     for failure in failures {
-        let or_dash = |value: &Option<String>| text(value.as_deref().unwrap_or("-"));
-        table.add_row([or_dash(&failure.code), or_dash(&failure.description), number(failure.count)]);
+        table.row([or_dash(failure.code.as_deref()), or_dash(failure.description.as_deref()), number(failure.count)]);
     }
-    table.trim_fmt()
+    table.rendered(screen)
 }
 
-/// One number in every batch, with the history of its receipts.
-pub(super) fn number_report(report: &NumberReport) -> String {
-    let mut rows = table(["batch", "state", "code", "meaning", "receipts", "first receipt", "last receipt"]);
+/// One number in every batch, with the history of its receipts. `about` has the batches that are known.
+pub(super) fn number_report(report: &NumberReport, about: &BTreeMap<BatchId, Batch>, screen: &Screen) -> String {
+    let mut table = Table::new([
+        Column::new("batch", Fit::Id, 0),
+        Column::new("state", Fit::Whole, 0),
+        Column::new("code", Fit::Shorten(6), 1),
+        Column::new("meaning", Fit::Shorten(12), 2),
+        Column::number("receipts", 6),
+        Column::new("first receipt", Fit::Whole, 7),
+        Column::new("last receipt", Fit::Whole, 3),
+        Column::new("reference", Fit::Shorten(8), 4),
+        Column::new("text", Fit::Shorten(8), 5),
+    ]);
     for item in &report.items {
         let destination = &item.destination;
-        rows.add_row([
-            text(&item.batch.to_string()),
-            text(&format!("{}{}", destination.state, if destination.conflict { " (conflict)" } else { "" })),
-            text(destination.code.as_ref().map_or("-", |code| code.as_str())),
-            text(destination.description.as_deref().unwrap_or("-")),
+        let (reference, text) = about
+            .get(&item.batch)
+            .map_or_else(Default::default, |batch| (Cell::new(batch.reference.as_deref().unwrap_or_default()), beginning(batch)));
+        table.row([
+            Cell::new(item.batch.to_string()),
+            Cell::toned(format!("{}{}", destination.state, if destination.conflict { " (conflict)" } else { "" }), destination.state),
+            or_dash(destination.code.as_ref().map(|code| code.as_str())),
+            or_dash(destination.description.as_deref()),
             number(destination.receipts),
-            text(&time(destination.first_receipt_at)),
-            text(&time(destination.last_receipt_at)),
+            Cell::new(destination.first_receipt_at.map_or_else(|| "-".to_owned(), |at| screen.time(at))),
+            Cell::new(destination.last_receipt_at.map_or_else(|| "-".to_owned(), |at| screen.time(at))),
+            reference,
+            text,
         ]);
-        for receipt in destination.history.iter().flatten() {
-            rows.add_row(history_line(receipt, ""));
-        }
+        destination.history.iter().flatten().for_each(|receipt| table.row(history_line(receipt, "", screen)));
     }
-    for receipt in &report.unexpected {
-        rows.add_row(history_line(receipt, &receipt.batch.to_string()));
-    }
-    rows.trim_fmt()
+    report.unexpected.iter().for_each(|receipt| table.row(history_line(receipt, &receipt.batch.to_string(), screen)));
+    table.rendered(screen)
 }
 
 /// A receipt, indented below its destination; an unexpected one names its batch.
-fn history_line(receipt: &Receipt, batch: &str) -> [Cell; 7] {
-    let said = if receipt.delivered { "delivered" } else { "failed" };
+fn history_line(receipt: &Receipt, batch: &str, screen: &Screen) -> [Cell; 9] {
+    let (said, tone) = if receipt.delivered { ("delivered", Tone::Good) } else { ("failed", Tone::Bad) };
     let unexpected = if batch.is_empty() { "" } else { " (not in this batch)" };
-    let (text, empty) = (|value: &str| text(value), text(""));
+    let empty = Cell::default;
     [
-        text(batch),
-        text(&format!("└ {said}{unexpected}")),
-        text(receipt.code.as_ref().map_or("-", |code| code.as_str())),
-        text(receipt.description.as_deref().unwrap_or("-")),
-        empty.clone(),
-        text(&receipt.received_at.to_string()),
-        empty,
+        Cell::new(batch),
+        Cell::toned(format!("└ {said}{unexpected}"), tone),
+        or_dash(receipt.code.as_ref().map(|code| code.as_str())),
+        or_dash(receipt.description.as_deref()),
+        empty(),
+        empty(),
+        Cell::new(screen.time(receipt.received_at)),
+        empty(),
+        empty(),
     ]
 }
 
 /// Quarantined callbacks, a line each.
-pub(super) fn quarantine(items: &[Quarantined]) -> String {
-    let mut rows = table(["id", "state", "received", "bytes", "batch", "reason"]);
+pub(super) fn quarantine(items: &[Quarantined], screen: &Screen) -> String {
+    let mut table = Table::new([
+        Column::number("id", 0),
+        Column::new("state", Fit::Whole, 0),
+        Column::new("received", Fit::Whole, 2),
+        Column::number("bytes", 3),
+        Column::new("batch", Fit::Id, 1),
+        Column::new("reason", Fit::Wrap(20), 0),
+    ]);
     for item in items {
-        rows.add_row([
-            text(&item.id.to_string()),
-            text(item.state.as_str()),
-            text(&item.received_at.to_string()),
+        let tone = if item.state == QuarantineState::Waiting { Tone::Doubtful } else { Tone::Faint };
+        table.row([
+            Cell::new(item.id.to_string()),
+            Cell::toned(item.state.to_string(), tone),
+            Cell::new(screen.time(item.received_at)),
             number(item.bytes),
-            text(&item.batch.to_string()),
-            text(&item.reason),
+            Cell::new(item.batch.to_string()),
+            Cell::new(&item.reason),
         ]);
     }
-    rows.trim_fmt()
+    table.rendered(screen)
 }
 
 /// One quarantined callback, with its body.
-pub(super) fn quarantined(item: &Quarantined) -> String {
-    let rows = fields([
-        ("id", Some(item.id.to_string())),
-        ("state", Some(item.state.to_string())),
-        ("batch", Some(item.batch.to_string())),
-        ("received", Some(item.received_at.to_string())),
-        ("reason", Some(item.reason.clone())),
-        ("bytes", Some(item.bytes.to_string())),
-    ]);
-    format!("{rows}\n\n{}", plain(item.body.as_deref().unwrap_or("(no body)")))
+pub(super) fn quarantined(item: &Quarantined, screen: &Screen) -> String {
+    let rows = fields(
+        [
+            ("id", Some(item.id.to_string())),
+            ("state", Some(item.state.to_string())),
+            ("batch", Some(item.batch.to_string())),
+            ("received", Some(screen.moment(item.received_at))),
+            ("reason", Some(item.reason.clone())),
+            ("bytes", Some(grouped(item.bytes))),
+        ],
+        screen,
+    );
+    format!("{rows}\n\n{}", super::escape::plain(item.body.as_deref().unwrap_or("(no body)")))
 }
 
-/// The configuration, each value with its origin. It is as wide as it must be: a path cut in two is of no use.
-pub fn config(entries: &[Entry]) -> String {
-    let mut table = table(["key", "value", "from"]);
+/// The configuration, each value with its origin.
+pub fn config(entries: &[Entry], screen: &Screen) -> String {
+    let mut table =
+        Table::new([Column::new("key", Fit::Whole, 0), Column::new("value", Fit::Wrap(20), 0), Column::new("from", Fit::Wrap(7), 1)]);
     for entry in entries {
-        table.add_row([entry.key.to_owned(), entry.shown(), entry.origin.to_string()]);
+        table.row([Cell::new(entry.key), Cell::new(entry.shown()), Cell::new(entry.origin.to_string())]);
     }
-    if let Some(first) = table.column_mut(0) {
-        first.set_padding((0, 1));
-    }
-    table.trim_fmt()
-}
-
-/// A table with these columns. On a terminal it is no wider than that.
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = bare();
-    table.set_header(header.map(Cell::new));
-    table
+    table.rendered(screen)
 }
 
 /// Names and their values, a line each; what has no value is left out.
-pub(super) fn fields(rows: impl IntoIterator<Item = (&'static str, Option<String>)>) -> String {
-    let mut table = bare();
-    for (name, value) in rows {
+pub(super) fn fields(rows: impl IntoIterator<Item = (&'static str, Option<String>)>, screen: &Screen) -> String {
+    toned_fields(rows.into_iter().map(|(name, value)| (name, value, Tone::Plain)), screen)
+}
+
+fn toned_fields(rows: impl IntoIterator<Item = (&'static str, Option<String>, Tone)>, screen: &Screen) -> String {
+    let mut table = Table::of_fields();
+    for (name, value, tone) in rows {
         if let Some(value) = value {
-            table.add_row([Cell::new(name), text(&value)]);
+            table.row([Cell::toned(name, Tone::Faint), Cell::lines(&value).in_tone(tone)]);
         }
     }
-    table.trim_fmt()
-}
-
-fn bare() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table
-}
-
-/// A cell with text from elsewhere.
-fn text(text: &str) -> Cell {
-    Cell::new(plain(text))
+    table.rendered(screen)
 }
 
 /// A cell with a number.
 fn number(number: u64) -> Cell {
-    Cell::new(grouped(number)).set_alignment(CellAlignment::Right)
+    Cell::new(grouped(number))
 }
 
-/// A time, or a dash.
-fn time(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.to_string())
+/// A number with a colour where it is not 0.
+fn some(number: u64, tone: Tone) -> Cell {
+    Cell::toned(grouped(number), if number > 0 { tone } else { Tone::Plain })
 }
+
+/// A text, or a dash.
+fn or_dash(text: Option<&str>) -> Cell {
+    Cell::new(text.unwrap_or("-"))
+}
+
+#[cfg(test)]
+mod tests;

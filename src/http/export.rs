@@ -1,6 +1,7 @@
 //! `GET /v1/batches/{id}/export`: one row a destination, streamed in pages, so that any size takes little memory
 //! and no long read keeps the WAL from shrinking.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
@@ -14,7 +15,7 @@ use super::error::ApiError;
 use super::query::Parameters;
 use super::state::ApiState;
 use crate::api::Destination;
-use crate::domain::{Batch, BatchId, DestinationState, Identifier, ReceiptCode, Timestamp};
+use crate::domain::{Batch, BatchId, DestinationState, Identifier, Timestamp};
 use crate::store::{DestinationFilter, StoreError};
 
 /// Rows that are read at once.
@@ -27,12 +28,12 @@ const BREATH: Duration = Duration::from_millis(5);
 #[derive(Serialize)]
 struct Row<'a> {
     batch: BatchId,
-    provider_batch: Option<&'a str>,
+    provider_batch: Option<Cow<'a, str>>,
     destination: &'a str,
     state: DestinationState,
-    code: Option<&'a ReceiptCode>,
-    description: Option<&'a str>,
-    message_id: Option<&'a Identifier>,
+    code: Option<Cow<'a, str>>,
+    description: Option<Cow<'a, str>>,
+    message_id: Option<Cow<'a, Identifier>>,
     receipts: u64,
     conflict: bool,
     first_receipt_at: Option<Timestamp>,
@@ -111,15 +112,25 @@ impl Export {
     }
 }
 
+/// A text of the provider, which a spreadsheet would take for a formula where it begins like one: an apostrophe goes before
+/// it. Numbers of destinations keep their plus, and programs read NDJSON, where nothing is changed.
+fn no_formula(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
 fn render(batch: &Batch, found: &[Destination], format: Format, header: bool) -> Vec<u8> {
+    let text_of = |text| if format == Format::Csv { no_formula(text) } else { Cow::Borrowed(text) };
     let rows = found.iter().map(|one| Row {
         batch: batch.id,
-        provider_batch: batch.provider_id.as_deref(),
+        provider_batch: batch.provider_id.as_deref().map(text_of),
         destination: &one.destination,
         state: one.state,
-        code: one.code.as_ref(),
-        description: one.description.as_deref(),
-        message_id: one.message_id.as_ref(),
+        code: one.code.as_ref().map(|code| text_of(code.as_str())),
+        description: one.description.as_deref().map(text_of),
+        message_id: one.message_id.as_ref().map(|id| match id {
+            Identifier::Text(text) if let Cow::Owned(text) = text_of(text) => Cow::Owned(Identifier::Text(text)),
+            _ => Cow::Borrowed(id),
+        }),
         receipts: one.receipts,
         conflict: one.conflict,
         first_receipt_at: one.first_receipt_at,

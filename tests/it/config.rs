@@ -555,9 +555,13 @@ fn nothing_shows_the_key() {
     assert_eq!(key.shown(), "[hidden]");
     assert_eq!(key.origin.to_string(), "RECEIPTD_PROVIDER__KEY");
     let json = serde_json::to_string_pretty(&loaded.entries).expect("JSON");
-    for shown in
-        [format!("{:?}", setting.sources), format!("{loaded:#?}"), format!("{daemon:?}"), cli::tables::config(&loaded.entries), json]
-    {
+    for shown in [
+        format!("{:?}", setting.sources),
+        format!("{loaded:#?}"),
+        format!("{daemon:?}"),
+        cli::tables::config(&loaded.entries, &cli::screen::Screen::pipe()),
+        json,
+    ] {
         assert!(!shown.contains("s3cr3t"), "{shown}");
     }
 }
@@ -576,7 +580,7 @@ fn a_refused_address_does_not_show_what_may_be_a_key() {
 #[test]
 fn the_table_shows_each_key_with_value_and_origin() {
     let setting = Setting::new().env("RECEIPTD_PROVIDER__RATE", "50");
-    let table = cli::tables::config(&setting.load().entries);
+    let table = cli::tables::config(&setting.load().entries, &cli::screen::Screen::pipe());
     let words = |key: &str| -> Vec<&str> {
         let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         lines.find(|words| words.first() == Some(&key)).expect(key)

@@ -49,7 +49,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("sd_notify", &["serve"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
-    ("comfy_table", &["cli"]),
+    ("unicode_width", &["cli"]),
     ("figment", &["config"]),
 ];
 

@@ -38,4 +38,5 @@ mod story;
 mod stream;
 mod submission;
 mod support;
+mod terminal;
 mod watching;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::output::plain;
+use crate::cli::screen::{Screen, Tone};
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,10 +32,10 @@ impl Finding {
 }
 
 /// The findings as people read them.
-pub(super) fn rendered(findings: &[Finding]) -> String {
+pub(super) fn rendered(findings: &[Finding], screen: &Screen) -> String {
     let mut text = String::new();
     for finding in findings {
-        let mark = if finding.ok { '✓' } else { '✗' };
+        let mark = if finding.ok { screen.paint("✓", Tone::Good) } else { screen.paint("✗", Tone::Bad) };
         let detail = plain(&finding.detail).replace('\n', "\n    ");
         text.push_str(&format!("{mark} {}: {detail}\n", finding.check));
         if let Some(mend) = &finding.mend {
@@ -51,6 +52,7 @@ mod tests {
     #[test]
     fn a_mend_stands_below_what_is_wrong() {
         let findings = [Finding::good("daemon", "it answers"), Finding::bad("clock", "9s apart", "NTP")];
-        assert_eq!(rendered(&findings), "✓ daemon: it answers\n✗ clock: 9s apart\n    → NTP\n");
+        let screen = Screen::of_width(None, crate::domain::Timestamp::from_millis(0));
+        assert_eq!(rendered(&findings, &screen), "✓ daemon: it answers\n✗ clock: 9s apart\n    → NTP\n");
     }
 }
