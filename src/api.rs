@@ -141,6 +141,29 @@ pub struct Group {
     pub pruned: u64,
 }
 
+/// `GET /v1/ids`: an id that begins as asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KnownId {
+    /// The id.
+    pub id: BatchId,
+    /// What it is the id of.
+    pub kind: IdKind,
+    /// The reference of the batch, or of the first batch of the group.
+    pub reference: Option<String>,
+    /// When that batch was accepted.
+    pub created_at: Timestamp,
+}
+
+/// What an id is the id of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IdKind {
+    /// A batch.
+    Batch,
+    /// A group of batches.
+    Group,
+}
+
 /// One number of one batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Destination {

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use receiptd::cli::{self, Cli};
 use tikv_jemallocator::Jemalloc;
 
@@ -11,6 +12,7 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
+    cli::complete(Cli::command);
     let cli = Cli::of_process();
     actix_web::rt::System::new().block_on(cli::run(cli))
 }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::confirm::{Consent, messages};
+use super::ids::{IdArg, complete_id, complete_reference};
 use super::output::{count, plain, say};
 use super::subject::{Subject, say_what_holds_up};
 use super::tables;
 use super::values::{IdArgs, batch_state, destination_state, limit};
 use super::{Failure, Session};
-use crate::api::{Batch, BatchId, BatchState, DestinationState, MAX_LIMIT, Page};
+use crate::api::{Batch, BatchState, DestinationState, MAX_LIMIT, Page};
 use crate::client::{BatchFilter, ClientError, all_pages};
 
 /// `receiptd batches`
@@ -20,10 +22,10 @@ pub struct BatchesArgs {
     #[arg(long, value_parser = batch_state())]
     state: Option<BatchState>,
     /// Only batches of this group
-    #[arg(long, value_name = "ID")]
-    group: Option<BatchId>,
+    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(complete_id))]
+    group: Option<IdArg>,
     /// Only batches with exactly this reference
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", add = ArgValueCompleter::new(complete_reference))]
     reference: Option<String>,
     /// Show at most N, the newest first
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = limit())]
@@ -36,9 +38,8 @@ pub struct BatchesArgs {
 /// `receiptd cancel`
 #[derive(Debug, Args)]
 pub struct CancelArgs {
-    /// Batch or group id
-    #[arg(value_name = "ID")]
-    id: BatchId,
+    #[command(flatten)]
+    subject: IdArgs,
     #[command(flatten)]
     consent: Consent,
 }
@@ -46,9 +47,9 @@ pub struct CancelArgs {
 /// `receiptd resend`
 #[derive(Debug, Args)]
 pub struct ResendArgs {
-    /// Id of a settled batch
-    #[arg(value_name = "ID")]
-    id: BatchId,
+    /// Id of a settled batch, its first characters, or `last` for the newest batch
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(complete_id))]
+    id: IdArg,
     /// Resend to destinations in this state
     #[arg(long, value_parser = destination_state(), default_value = "failed")]
     state: DestinationState,
@@ -59,9 +60,13 @@ pub struct ResendArgs {
 /// `receiptd batches`
 pub async fn list(session: &Session, args: BatchesArgs) -> Result<(), Failure> {
     let client = session.client()?;
+    let group = match &args.group {
+        Some(group) => Some(group.find_group(&client).await?),
+        None => None,
+    };
     let filter = BatchFilter {
         state: args.state,
-        group: args.group,
+        group,
         reference: args.reference,
         limit: Some(if args.all { MAX_LIMIT } else { args.limit }),
         ..Default::default()
@@ -85,15 +90,16 @@ pub async fn list(session: &Session, args: BatchesArgs) -> Result<(), Failure> {
 /// `receiptd show`
 pub async fn show(session: &Session, args: IdArgs) -> Result<(), Failure> {
     let client = session.client()?;
-    let subject = Subject::find(&client, args.id).await?;
+    let subject = Subject::find(&client, args.id.find(&client).await?).await?;
     subject.show(session, &client).await?;
     say_what_holds_up(&client, subject.batches()).await;
     Ok(())
 }
 
 /// `receiptd cancel`
-pub async fn cancel(session: &Session, CancelArgs { id, consent }: CancelArgs) -> Result<(), Failure> {
+pub async fn cancel(session: &Session, CancelArgs { subject, consent }: CancelArgs) -> Result<(), Failure> {
     let client = session.client()?;
+    let id = subject.id.find(&client).await?;
     let subject = Subject::find(&client, id).await?;
     let waiting = subject.batches().iter().filter(|batch| !batch.state.is_settled()).map(|batch| batch.counts.total).sum();
     consent.to_messages(waiting, &format!("Cancel {}?", messages(waiting)), "nothing was cancelled")?;
@@ -142,22 +148,23 @@ fn states(batches: &[Batch]) -> String {
 /// `receiptd resend`
 pub async fn resend(session: &Session, args: ResendArgs) -> Result<(), Failure> {
     let client = session.client()?;
-    let settled = match Subject::find(&client, args.id).await? {
+    let id = args.id.find(&client).await?;
+    let settled = match Subject::find(&client, id).await? {
         Subject::Batch(batch) => batch,
         Subject::Group(group) => {
             let advice = format!(
                 "Pass the id of one of its {}: `receiptd show {}` lists them.",
                 count(group.batches.len() as u64, "batch", "batches"),
-                args.id
+                id
             );
-            return Err(Failure::Usage(format!("{} is a group; only a single batch can be sent again", args.id)).with(&advice));
+            return Err(Failure::Usage(format!("{id} is a group; only a single batch can be sent again")).with(&advice));
         }
     };
     let again = settled.counts.in_state(args.state);
     if !settled.dry_run {
         args.consent.to_messages(again, &format!("Send {} again?", messages(again)), "nothing was sent")?;
     }
-    let (batch, created) = client.resend(args.id, args.state).await?;
+    let (batch, created) = client.resend(id, args.state).await?;
     session.output.show(&batch, |_| {
         let (created, exists) = if created { ("created ", "") } else { ("", " already exists") };
         format!("{created}batch {}{exists}: {}, {}", batch.id, count(batch.counts.total, "number", "numbers"), batch.state)

@@ -8,17 +8,16 @@ use indicatif::ProgressBar;
 use super::escape;
 use super::progress;
 use super::subject::Subject;
-use super::values::destination_state;
+use super::values::{IdArgs, destination_state};
 use super::{Failure, Session};
-use crate::api::{Batch, BatchId, Counts, DestinationState};
+use crate::api::{Batch, Counts, DestinationState};
 use crate::client::{Client, ExportFormat};
 
 /// `receiptd export`
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Batch or group id
-    #[arg(value_name = "ID")]
-    id: BatchId,
+    #[command(flatten)]
+    subject: IdArgs,
     /// Output format [default: csv, with --json ndjson]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -56,7 +55,7 @@ pub async fn run(session: &Session, args: ExportArgs) -> Result<(), Failure> {
         ExportFormat::Csv if args.excel => Layout::Excel,
         ExportFormat::Csv => Layout::Csv,
     };
-    let subject = Subject::find(&client, args.id).await?;
+    let subject = Subject::find(&client, args.subject.id.find(&client).await?).await?;
     let bar = progress::exporting(expected(&subject.counts(), args.state));
     let escape = if format == ExportFormat::Csv { escape::plain } else { escape::json };
     let mut stdout = BufWriter::with_capacity(64 * 1024, session.output.stream(escape));

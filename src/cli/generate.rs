@@ -1,10 +1,11 @@
 //! `completions` and `man`, made out of the arguments themselves.
 
-use std::fs;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use clap::{Args, Command};
 use clap_complete::Shell;
+use clap_complete::env::{CompleteEnv, Shells};
 
 use super::Failure;
 use super::output::{raw, say};
@@ -12,7 +13,7 @@ use super::output::{raw, say};
 /// `receiptd completions`
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell to complete for
     #[arg(value_enum)]
     shell: Shell,
 }
@@ -26,8 +27,8 @@ pub struct ManArgs {
 }
 
 /// `receiptd completions`
-pub fn completions(args: &CompletionsArgs, command: Command) -> Result<(), Failure> {
-    raw(&script(args.shell, command))
+pub fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    raw(&script(args.shell)?)
 }
 
 /// `receiptd openapi`
@@ -37,11 +38,21 @@ pub fn openapi() -> Result<(), Failure> {
     raw(&text)
 }
 
-/// Made in memory: the generator panics where it cannot write.
-fn script(shell: Shell, mut command: Command) -> Vec<u8> {
+/// The environment variable that has the program complete a line instead of running it.
+const COMPLETE: &str = "_RECEIPTD_COMPLETE";
+
+/// Completes a line where a shell asks for it by its script, and ends the process then.
+pub fn complete(command: fn() -> Command) {
+    CompleteEnv::with_factory(command).var(COMPLETE).bin("receiptd").completer("receiptd").complete();
+}
+
+/// A script that asks the program itself: so ids and references come from the daemon.
+fn script(shell: Shell) -> io::Result<Vec<u8>> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, "receiptd", &mut script);
-    script
+    if let Some(completer) = Shells::builtins().completer(&shell.to_string()) {
+        completer.write_registration(COMPLETE, "receiptd", "receiptd", "receiptd", &mut script)?;
+    }
+    Ok(script)
 }
 
 /// `receiptd man`
@@ -66,12 +77,10 @@ mod tests {
     use crate::cli::Cli;
 
     #[test]
-    fn every_shell_gets_a_script_with_every_command() {
+    fn every_shell_gets_a_script_that_asks_the_program() {
         for shell in Shell::value_variants() {
-            let script = String::from_utf8(script(*shell, Cli::command())).expect("text");
-            for command in ["send", "quarantine", "rotate-secret"] {
-                assert!(script.contains(command), "{shell} lacks {command}");
-            }
+            let script = String::from_utf8(script(*shell).expect("written")).expect("text");
+            assert!(script.contains(COMPLETE) && script.contains("receiptd"), "{shell}: {script}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Lays a table out in the columns of a terminal: what matters least gives way first.
 //!
-//! A column is shortened or wrapped down to its least width, and dropped where that is not enough. Without a width, as in
+//! The widest columns are shortened or wrapped, down to their least widths; where that is not enough, columns are dropped. Without a width, as in
 //! a pipe, everything stands whole.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -125,20 +125,16 @@ impl Table {
             shown.retain(|at| *at != last);
         }
         let mut widths = natural;
-        for at in 0..widths.len() {
-            if !shown.contains(&at) {
-                widths[at] = 0;
+        widths.iter_mut().enumerate().filter(|(at, _)| !shown.contains(at)).for_each(|(_, width)| *width = 0);
+        // Ids give way before all, since their beginning is as good; of the others always the widest, and no more than is needed.
+        for at in shown.iter().copied().filter(|at| self.columns[*at].fit == Fit::Id) {
+            if total(&shown, &widths) > most {
+                widths[at] = least[at];
             }
         }
-        // What matters least gives way first, and no more than is needed; ids before all, since their beginning is as good.
-        let mut giving: Vec<usize> = shown.clone();
-        giving.sort_by_key(|at| (self.columns[*at].fit != Fit::Id, std::cmp::Reverse((self.columns[*at].rank, *at))));
-        for at in giving {
-            let over = total(&shown, &widths).saturating_sub(most);
-            widths[at] -= match self.columns[at].fit {
-                Fit::Id if over > 0 => widths[at] - least[at],
-                _ => over.min(widths[at] - least[at]),
-            };
+        while total(&shown, &widths) > most {
+            let Some(widest) = shown.iter().copied().filter(|at| widths[*at] > least[*at]).max_by_key(|at| widths[*at]) else { break };
+            widths[widest] -= 1;
         }
         widths
     }

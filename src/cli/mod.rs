@@ -12,6 +12,7 @@ pub mod failure;
 pub mod generate;
 mod hand_over;
 pub mod health;
+mod ids;
 mod layout;
 mod logging;
 mod number_list;
@@ -37,5 +38,6 @@ pub mod watch;
 
 pub use args::Cli;
 pub use failure::Failure;
+pub use generate::complete;
 pub use run::run;
 pub use session::Session;

@@ -1,8 +1,10 @@
 //! `quarantine`: callbacks that were authentic but not understood.
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 
 use super::confirm::Consent;
+use super::ids::{QuarantineId, complete_quarantined};
 use super::output::{count, plain, say};
 use super::tables;
 use super::values::{limit, quarantine_state};
@@ -25,9 +27,9 @@ enum QuarantineCommand {
     /// Show one quarantined callback, with its body
     #[command(after_help = "Example:\n  receiptd quarantine show 17")]
     Show {
-        /// Id of a quarantined callback
-        #[arg(value_name = "ID")]
-        id: i64,
+        /// Id of a quarantined callback, or `last` for the newest one
+        #[arg(value_name = "ID", add = ArgValueCompleter::new(complete_quarantined))]
+        id: QuarantineId,
     },
     /// Read quarantined callbacks again, for instance after an update
     #[command(after_help = "Examples:\n  receiptd quarantine replay 17 18\n  receiptd quarantine replay --all")]
@@ -53,8 +55,8 @@ struct ListArgs {
 #[derive(Debug, Args)]
 struct ReplayArgs {
     /// Ids of quarantined callbacks
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-    ids: Vec<i64>,
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(complete_quarantined), required_unless_present = "all", conflicts_with = "all")]
+    ids: Vec<QuarantineId>,
     /// All callbacks that are waiting
     #[arg(long)]
     all: bool,
@@ -63,8 +65,8 @@ struct ReplayArgs {
 #[derive(Debug, Args)]
 struct DropArgs {
     /// Ids of quarantined callbacks
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-    ids: Vec<i64>,
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(complete_quarantined), required_unless_present = "all", conflicts_with = "all")]
+    ids: Vec<QuarantineId>,
     /// All callbacks that are waiting
     #[arg(long)]
     all: bool,
@@ -78,12 +80,12 @@ pub async fn run(session: &Session, args: QuarantineArgs) -> Result<(), Failure>
     match args.command {
         QuarantineCommand::List(args) => list(session, &client, args).await,
         QuarantineCommand::Show { id } => {
-            let item = client.quarantined(id).await?;
+            let item = client.quarantined(id.find(&client).await?).await?;
             session.output.show(&item, |screen| tables::quarantined(&item, screen))
         }
         QuarantineCommand::Replay(args) => replay(session, &client, args).await,
         QuarantineCommand::Drop(args) => {
-            let ids = if args.all { waiting(&client).await? } else { args.ids };
+            let ids = if args.all { waiting(&client).await? } else { found(&client, &args.ids).await? };
             let what = count(ids.len() as u64, "callback", "callbacks");
             args.consent.to(&format!("Discard {what}? This cannot be undone."), "nothing was discarded")?;
             for id in &ids {
@@ -110,7 +112,7 @@ async fn list(session: &Session, client: &Client, args: ListArgs) -> Result<(), 
 }
 
 async fn replay(session: &Session, client: &Client, args: ReplayArgs) -> Result<(), Failure> {
-    let ids = if args.all { waiting(client).await? } else { args.ids };
+    let ids = if args.all { waiting(client).await? } else { found(client, &args.ids).await? };
     let (mut sum, mut refused) = (Acknowledgement::default(), 0);
     for id in &ids {
         match client.replay(*id).await {
@@ -139,6 +141,14 @@ async fn replay(session: &Session, client: &Client, args: ReplayArgs) -> Result<
         0 => Ok(()),
         refused => Err(Failure::Failed(format!("{} not understood this time either", count(refused, "callback was", "callbacks were")))),
     }
+}
+
+async fn found(client: &Client, ids: &[QuarantineId]) -> Result<Vec<i64>, Failure> {
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        found.push(id.find(client).await?);
+    }
+    Ok(found)
 }
 
 /// All ids are collected first: replaying changes the list.

@@ -10,8 +10,9 @@ use crate::client::ClientError;
 /// `receiptd reconcile`
 pub async fn run(session: &Session, args: IdArgs) -> Result<(), Failure> {
     let client = session.client()?;
-    let group = match client.reconcile(args.id).await {
-        Err(error) if error.is_not_found() => match Subject::find(&client, args.id).await? {
+    let id = args.id.find(&client).await?;
+    let group = match client.reconcile(id).await {
+        Err(error) if error.is_not_found() => match Subject::find(&client, id).await? {
             Subject::Group(group) => group,
             Subject::Batch(_) => return Err(error.into()),
         },

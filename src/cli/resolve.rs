@@ -1,11 +1,13 @@
 //! `resolve`: unconfirmed batches, decided by a person.
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
 use super::confirm::{Consent, messages};
+use super::ids::{IdArg, complete_id};
 use super::subject::Subject;
 use super::{Failure, Session};
-use crate::api::{Batch, BatchId, BatchState, MAX_LIMIT, Resolution};
+use crate::api::{Batch, BatchState, MAX_LIMIT, Resolution};
 use crate::client::{BatchFilter, Client, ClientError, all_pages};
 use crate::domain::ErrorKind;
 
@@ -19,9 +21,9 @@ pub const EXAMPLES: &str = "Examples:
 /// `receiptd resolve`
 #[derive(Debug, Args)]
 pub struct ResolveArgs {
-    /// Id of an unconfirmed batch, or of a group: then every unconfirmed batch in it
-    #[arg(value_name = "ID", required_unless_present = "held")]
-    id: Option<BatchId>,
+    /// Id of an unconfirmed batch, or of a group: then every unconfirmed batch in it. Also its first characters, or `last`
+    #[arg(value_name = "ID", required_unless_present = "held", add = ArgValueCompleter::new(complete_id))]
+    id: Option<IdArg>,
     /// Every batch that was held at a start because the database may be an older copy
     #[arg(long, conflicts_with = "id")]
     held: bool,
@@ -56,7 +58,11 @@ impl From<Decision> for Resolution {
 /// `receiptd resolve`
 pub async fn run(session: &Session, args: ResolveArgs) -> Result<(), Failure> {
     let client = session.client()?;
-    let batches = match args.id {
+    let id = match &args.id {
+        Some(id) => Some(id.find(&client).await?),
+        None => None,
+    };
+    let batches = match id {
         Some(id) => match Subject::find(&client, id).await? {
             Subject::Batch(batch) => vec![*batch],
             Subject::Group(group) => unconfirmed(group.batches),
@@ -77,7 +83,7 @@ pub async fn run(session: &Session, args: ResolveArgs) -> Result<(), Failure> {
     for batch in batches {
         resolved.push(client.resolve(batch.id, args.resolution.into()).await?);
     }
-    match (&*resolved, args.id) {
+    match (&*resolved, id) {
         ([batch], Some(id)) if batch.id == id => session.output.show(batch, |_| format!("batch {} is {}", batch.id, batch.state)),
         ([], _) => session.output.show(&resolved, |_| "no unconfirmed batches".to_owned()),
         _ => session.output.show(&resolved, |_| {

@@ -62,7 +62,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             let entries = session.load()?.entries;
             session.output.show(&entries, |screen| tables::config(&entries, screen))
         }
-        Command::Completions(args) => generate::completions(&args, Cli::command()),
+        Command::Completions(args) => generate::completions(&args),
         Command::Openapi => generate::openapi(),
         Command::Man(args) => generate::man(&args, Cli::command()),
     }

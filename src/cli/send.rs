@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::confirm::{Consent, messages};
 use super::hand_over::{HandedOver, hand_over};
+use super::ids::complete_reference;
 use super::number_list::{Column, NumberList, Reading, read_file};
 use super::output::{count, is_watched, say};
 use super::plan::Plan;
@@ -70,8 +72,8 @@ pub struct SendArgs {
     /// Let the provider check it and send nothing
     #[arg(long)]
     dry_run: bool,
-    /// Your own word for it
-    #[arg(long, value_name = "WORD")]
+    /// Your own reference, for finding it later
+    #[arg(long, value_name = "WORD", add = ArgValueCompleter::new(complete_reference))]
     reference: Option<String>,
     /// Id of the batch or the group: the same command with the same id sends nothing twice [default: a new one]
     #[arg(long, value_name = "ID")]

@@ -6,7 +6,7 @@ use super::failed_codes::FailuresOfCode;
 use super::layout::{Cell, Column, Fit, Table};
 use super::output::grouped;
 use super::screen::{Screen, Tone};
-use crate::api::{Batch, BatchId, Channel, Counts, DestinationState, NumberReport, Quarantined, QuarantineState, Receipt};
+use crate::api::{Batch, BatchId, Channel, Counts, DestinationState, NumberReport, QuarantineState, Quarantined, Receipt};
 use crate::config::Entry;
 
 /// As much of a text as a table shows at the most.
@@ -23,8 +23,8 @@ pub(super) fn batches(batches: &[Batch], screen: &Screen) -> String {
         Column::number("failed", 0),
         Column::number("pending", 7),
         Column::new("created", Fit::Whole, 3),
-        Column::new("reference", Fit::Shorten(8), 4),
-        Column::new("text", Fit::Shorten(8), 5),
+        Column::new("reference", Fit::Shorten(10), 4),
+        Column::new("text", Fit::Shorten(10), 5),
     ]);
     for batch in batches {
         table.row([
@@ -132,8 +132,8 @@ pub(super) fn number_report(report: &NumberReport, about: &BTreeMap<BatchId, Bat
         Column::number("receipts", 6),
         Column::new("first receipt", Fit::Whole, 7),
         Column::new("last receipt", Fit::Whole, 3),
-        Column::new("reference", Fit::Shorten(8), 4),
-        Column::new("text", Fit::Shorten(8), 5),
+        Column::new("reference", Fit::Shorten(10), 4),
+        Column::new("text", Fit::Shorten(10), 5),
     ]);
     for item in &report.items {
         let destination = &item.destination;

@@ -2,16 +2,18 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap_complete::engine::ArgValueCompleter;
 
-use crate::api::{BatchId, MAX_LIMIT};
+use super::ids::{IdArg, complete_id};
+use crate::api::MAX_LIMIT;
 use crate::domain::{BatchState, Channel, DestinationState, QuarantineState};
 
 /// A command about one batch or group.
 #[derive(Debug, Args)]
 pub struct IdArgs {
-    /// Its id
-    #[arg(value_name = "ID")]
-    pub id: BatchId,
+    /// Batch or group id, its first characters, or `last` for the newest batch
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(complete_id))]
+    pub id: IdArg,
 }
 
 /// Reads the state of a batch.

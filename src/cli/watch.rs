@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::output::{count, grouped, is_watched, plain, say};
 use super::subject::{Subject, say_what_holds_up};
+use super::values::IdArgs;
 use super::{Failure, Session, progress};
 use crate::api::{Batch, BatchId, BatchState, Counts};
 use crate::client::Client;
@@ -36,15 +37,14 @@ the group once, at its end; for each receipt as it comes, read GET /v1/receipts 
 /// `receiptd watch`
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// The batch or the group
-    #[arg(value_name = "ID")]
-    id: BatchId,
+    #[command(flatten)]
+    subject: IdArgs,
 }
 
 /// `receiptd watch`
 pub async fn run(session: &Session, args: WatchArgs) -> Result<(), Failure> {
     let client = session.client()?;
-    let subject = Subject::find(&client, args.id).await?;
+    let subject = Subject::find(&client, args.subject.id.find(&client).await?).await?;
     wait(session, &client, subject).await
 }
 

@@ -14,6 +14,7 @@ use super::error::ClientError;
 use super::exchange::{Answer, Exchange, NO_QUERY, bytes, read};
 use super::filters::{BatchFilter, DestinationFilter, ExportFormat, QuarantineFilter, ReceiptFilter};
 use crate::api::{self, Batch, BatchId, BatchRequest, DestinationState, Group, Msisdn, Page, Timestamp};
+use crate::domain::IdPrefix;
 use crate::secret::Secret;
 
 /// For answers that come at once.
@@ -73,6 +74,11 @@ impl Client {
     /// `GET /v1/groups/{id}`.
     pub async fn group(&self, id: BatchId) -> Result<Group, ClientError> {
         self.get(&format!("/v1/groups/{id}"), NO_QUERY).await
+    }
+
+    /// `GET /v1/ids`: batches and groups whose id begins so.
+    pub async fn ids(&self, prefix: &IdPrefix, limit: u32) -> Result<Page<api::KnownId>, ClientError> {
+        self.get("/v1/ids", &[("prefix", prefix.to_string()), ("limit", limit.to_string())]).await
     }
 
     /// `DELETE /v1/batches/{id}`.

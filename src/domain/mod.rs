@@ -6,6 +6,7 @@ mod batch;
 mod callback;
 mod destination;
 mod error_kind;
+mod id_prefix;
 mod incoming;
 pub mod lifecycle;
 pub mod mention;
@@ -22,6 +23,7 @@ pub use batch::{Batch, BatchId, Channel, Content, Counts, LastError, NewBatch, s
 pub use callback::{CallbackSecrets, CallbackToken};
 pub use destination::{DestinationState, Said, fold};
 pub use error_kind::ErrorKind;
+pub use id_prefix::{IdPrefix, NoIdPrefix};
 pub use incoming::{Incoming, Item, Recorded};
 pub use lifecycle::{Cancellation, Handover, Moved, PollAnswer, Polls, Progress, Resolution, Tracked};
 pub use message::{parts, shortened_by};

@@ -11,7 +11,7 @@ use super::page;
 use super::query::Parameters;
 use super::state::ApiState;
 use crate::api::{Accepted, Group, Resolution};
-use crate::domain::{BatchId, Counts, DestinationState, Msisdn, lifecycle, quoted};
+use crate::domain::{BatchId, Counts, DestinationState, IdPrefix, Msisdn, lifecycle, quoted};
 use crate::provider::CallError;
 use crate::reconcile::{self, ReconcileError};
 use crate::store::{BatchFilter, DestinationFilter, Enqueued};
@@ -69,6 +69,15 @@ pub(super) async fn list(request: HttpRequest, state: Data<ApiState>) -> Answer 
     query.finish()?;
     let (batches, next) = state.store.batches(filter, cursor, limit).await?;
     Ok(page::answer(batches, next))
+}
+
+/// `GET /v1/ids`
+pub(super) async fn ids(request: HttpRequest, state: Data<ApiState>) -> Answer {
+    let mut query = Parameters::of(&request)?;
+    let prefix: IdPrefix = query.parsed("prefix", "the beginning of an id: 1 to 32 hexadecimal digits").unwrap_or_default();
+    let limit = query.limit();
+    query.finish()?;
+    Ok(page::answer(state.store.ids(prefix, limit).await?, None))
 }
 
 /// `GET /v1/batches/{id}`

@@ -33,6 +33,7 @@ pub fn private_routes(config: &mut ServiceConfig) {
         .service(at("/batches/{id}/resolve", "POST").route(web::post().to(batches::resolve)))
         .service(at("/batches/{id}/resend", "POST").route(web::post().to(batches::resend)))
         .service(at("/groups/{id}", "GET").route(get().to(batches::group)))
+        .service(at("/ids", "GET").route(get().to(batches::ids)))
         .service(at("/receipts", "GET").route(get().to(receipts::list)))
         .service(at("/destinations/{number}", "GET, DELETE").route(get().to(numbers::show)).route(web::delete().to(numbers::forget)))
         .service(at("/quarantine", "GET").route(get().to(quarantine::list)))

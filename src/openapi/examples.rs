@@ -18,6 +18,8 @@ pub(super) fn of(shape: &str) -> Option<Value> {
         }
         "BatchPage" => page(batch()),
         "Group" => json!({"id": GROUP, "counts": counts(), "batches": [batch()], "pruned": 0}),
+        "KnownId" => known_id(),
+        "KnownIdPage" => page(known_id()),
         "Destination" => {
             let mut destination = destination();
             destination["history"] = json!([receipt()]);
@@ -113,6 +115,10 @@ fn counts() -> Value {
         "validated": 0, "conflict": 0})
 }
 
+fn known_id() -> Value {
+    json!({"id": BATCH, "kind": "batch", "reference": "spring-sale", "created_at": "2026-11-25T09:00:00.000Z"})
+}
+
 fn batch() -> Value {
     json!({
         "id": BATCH, "provider_id": BATCH, "group": GROUP, "resend_of": null, "reference": "spring-sale", "state": "complete",
@@ -170,6 +176,7 @@ mod tests {
         holds::<api::Forgotten>("Forgotten");
         holds::<api::Acknowledgement>("Acknowledgement");
         holds::<api::Quarantined>("Quarantined");
+        holds::<api::Page<api::KnownId>>("KnownIdPage");
         holds::<api::Page<api::Quarantined>>("QuarantinedPage");
         holds::<api::Page<api::Code>>("CodePage");
         holds::<api::Stats>("Stats");

@@ -170,6 +170,11 @@ pub(super) fn all() -> Vec<Operation> {
             vec![accepted("The new batch"), reply(200, "It was made before", "Batch"), problem(409, "It is not settled, or there are none")])
             .body(shape("ResendRequest"), json!({"state": "failed"}), false),
         op("get_group", "get", "/v1/groups/{id}", "batches", "A group: its batches and their counts added up", vec![reply(200, "The group", "Group")]),
+        op("find_ids", "get", "/v1/ids", "batches", "Ids of batches and groups that begin so", vec![reply(200, "All of them, at most `limit`", "KnownIdPage")])
+            .query(vec![
+                parameter("prefix", json!({"type": "string", "pattern": "^[0-9A-Fa-f-]{1,36}$"}), "Only ids with these first characters"),
+                parameter("limit", json!({"type": "integer", "minimum": 1, "maximum": api::MAX_LIMIT, "default": api::DEFAULT_LIMIT}), "Items at most"),
+            ]),
         op("list_receipts", "get", "/v1/receipts", "receipts", "The receipt log, oldest first; with `Accept: text/event-stream` a live stream",
             vec![Reply {
                 body: vec![(JSON, shape("ReceiptPage")), ("text/event-stream", text())],

@@ -31,6 +31,8 @@ pub(super) fn shape(name: &str) -> Value {
     domain::LastError,
     domain::Channel,
     api::Group,
+    api::KnownId,
+    api::IdKind,
     api::NumberReport,
     api::Forgotten,
     api::Acknowledgement,
@@ -62,7 +64,7 @@ const SENT: [&str; 5] = ["BatchRequest", "PruneRequest", "ResolveRequest", "Rese
 pub(super) fn all() -> Map<String, Value> {
     let derived = serde_json::to_value(Derived::openapi()).unwrap_or_default();
     let mut schemas = derived["components"]["schemas"].as_object().cloned().unwrap_or_default();
-    for item in ["Batch", "Destination", "Receipt", "Quarantined", "Code"] {
+    for item in ["Batch", "Destination", "Receipt", "Quarantined", "Code", "KnownId"] {
         schemas.insert(format!("{item}Page"), page(item));
     }
     for (name, schema) in by_hand() {

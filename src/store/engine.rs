@@ -8,10 +8,10 @@ use tokio::sync::{futures::Notified, watch};
 use super::answers::{Awaiting, Claimed, Enqueued, Forget};
 use super::error::{BackupError, StoreError};
 use super::filters::{BatchFilter, DestinationFilter, ReceiptFilter};
-use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
+use crate::api::{self, Code, KnownId, NumberReport, Pruned, Stats, Traffic};
 use crate::domain::{
-    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, QuarantineState, Recorded,
-    Timestamp, Tracked,
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, IdPrefix, Incoming, LastError, Moved, Msisdn, NewBatch, QuarantineState,
+    Recorded, Timestamp, Tracked,
 };
 use crate::metrics::Gauges;
 
@@ -154,6 +154,9 @@ pub(super) trait Engine: Clone + Send + Sync + 'static {
 
     /// All batches of a group, in order of arrival, and how many more of it were pruned.
     async fn group(&self, group: BatchId) -> Result<(Vec<Batch>, u64), StoreError>;
+
+    /// Ids of batches and of groups that begin so, in their order.
+    async fn ids(&self, prefix: IdPrefix, limit: u32) -> Result<Vec<KnownId>, StoreError>;
 
     /// A batch and a page of its destinations, in order of their numbers. `None`: there is no such batch.
     async fn destinations(

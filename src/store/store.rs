@@ -13,11 +13,11 @@ use super::error::{BackupError, OpenError, StoreError};
 use super::filters::{BatchFilter, DestinationFilter, ReceiptFilter};
 use super::settings::StoreSettings;
 use super::sqlite::Sqlite;
-use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
+use crate::api::{self, Code, KnownId, NumberReport, Pruned, Stats, Traffic};
 use crate::clock::Clock;
 use crate::domain::{
-    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, QuarantineState, Recorded,
-    Source, Timestamp, Tracked,
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, IdPrefix, Incoming, LastError, Moved, Msisdn, NewBatch, QuarantineState,
+    Recorded, Source, Timestamp, Tracked,
 };
 use crate::metrics::{Gauges, Metrics};
 
@@ -190,6 +190,8 @@ dispatch! {
     batches(filter: BatchFilter, before: Option<i64>, limit: u32) -> Result<(Vec<Batch>, Option<i64>), StoreError>;
     /// All batches of a group, and how many more of it were pruned.
     group(group: BatchId) -> Result<(Vec<Batch>, u64), StoreError>;
+    /// Ids of batches and of groups that begin so, in their order.
+    ids(prefix: IdPrefix, limit: u32) -> Result<Vec<KnownId>, StoreError>;
     /// A batch, a page of its destinations in order of their numbers, and the cursor of the next.
     destinations(
         id: BatchId, filter: DestinationFilter, after: i64, limit: u32

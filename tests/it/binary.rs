@@ -58,14 +58,14 @@ impl House {
 
     /// A command in the folder, with nothing of the environment of the tests.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.in_the_folder(env!("CARGO_BIN_EXE_receiptd"));
+        let mut command = self.program(env!("CARGO_BIN_EXE_receiptd"));
         command.args(words);
         command
     }
 
     /// A command that has no terminal, even where the tests have one.
     pub fn off_terminal(&self, words: &[&str]) -> Command {
-        let mut command = self.in_the_folder("setsid");
+        let mut command = self.program("setsid");
         command.arg(env!("CARGO_BIN_EXE_receiptd")).args(words);
         command
     }
@@ -73,7 +73,7 @@ impl House {
     /// A line of shell on a terminal of its own, of so many columns, with `receiptd` to call; what is written to its
     /// standard input is typed there.
     pub fn on_terminal(&self, columns: u16, line: &str) -> Command {
-        let mut command = self.in_the_folder("script");
+        let mut command = self.program("script");
         let function = concat!("receiptd() { '", env!("CARGO_BIN_EXE_receiptd"), "' \"$@\"; }");
         let line = format!("{function}; stty rows 50 cols {columns}; {line}");
         command.args(["-q", "-e", "-c", &line, "/dev/null"]).env("PATH", "/usr/bin:/bin").env("TERM", "xterm-256color");
@@ -85,19 +85,20 @@ impl House {
         // LISTEN_PID is the daemon's own id, which only the shell that becomes the daemon knows.
         let script = r#"exec 3<&0 4<&1 0</dev/null 1>/dev/null; LISTEN_FDS=2 LISTEN_PID=$$ exec "$0" serve"#;
         let [first, second] = sockets.map(|socket| OwnedFd::from(socket.try_clone().expect("a socket")));
-        let mut command = self.in_the_folder("/bin/sh");
+        let mut command = self.program("/bin/sh");
         command.args(["-c", script, env!("CARGO_BIN_EXE_receiptd")]).stdin(first).stdout(second);
         command
     }
 
     /// The daemon under a umask.
     pub fn under_umask(&self, umask: &str) -> Command {
-        let mut command = self.in_the_folder("/bin/sh");
+        let mut command = self.program("/bin/sh");
         command.args(["-c", &format!(r#"umask {umask}; exec "$0" serve"#), env!("CARGO_BIN_EXE_receiptd")]);
         command
     }
 
-    fn in_the_folder(&self, program: &str) -> Command {
+    /// Another program in the folder, in the same environment.
+    pub fn program(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(self.folder.path())

@@ -111,3 +111,73 @@ async fn a_closed_pipe_leaves_no_progress_behind() {
         assert!(cleared, "{columns}: {text:?}");
     }
 }
+
+#[actix_web::test]
+async fn an_id_may_be_its_first_characters_or_the_last_one() {
+    let house = House::new();
+    let daemon = house.serve().await;
+    let submit = async |id: &str, group: Option<&str>, number: &str| {
+        let body = json!({"from": "mplus", "message": "hello", "destinations": [number], "id": id, "group": group, "reference": "sale"});
+        assert_eq!(daemon.api("POST", "/v1/batches", Some(body)).await.status, 202);
+        daemon.until(id, "submitted").await;
+    };
+    let group = "aa444840-9dc0-11d1-b245-5ffdce74fad2";
+    let ids = ["6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11", "6f2c1d9e-9999-4a0e-9a53-0d6a2f1f7c11", "0d6a2f1f-58c1-4a0e-9a53-6f2c1d9e7c11"];
+    submit(ids[0], None, "+447700900001").await;
+    submit(ids[1], Some(group), "+447700900002").await;
+    submit(ids[2], Some(group), "+447700900003").await;
+    let command = |line: &str| run(house.command(&line.split(' ').collect::<Vec<_>>()), &daemon);
+    for (typed, meant) in [("6f2c1d9e-5", ids[0]), ("6F2C1D9E9", ids[1]), ("0", ids[2]), ("last", ids[2]), ("aa4", group)] {
+        let shown = command(&format!("show {typed} --json"));
+        let json: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap_or_else(|_| unreachable!("{}", said(&shown)));
+        assert_eq!(json["id"], meant, "{typed}");
+        for line in ["export", "reconcile", "watch --help", "resolve --as accepted", "cancel"] {
+            let output = command(&format!("{line} {typed}"));
+            assert!(
+                matches!(output.status.code(), Some(0 | 1)) && !said(&output).contains("not an id"),
+                "{line} {typed}: {}",
+                said(&output)
+            );
+        }
+    }
+    let ambiguous = command("show 6f2c");
+    let told = said(&ambiguous);
+    assert!(ambiguous.status.code() == Some(2) && told.contains(ids[0]) && told.contains(ids[1]) && !told.contains(ids[2]), "{told}");
+    assert_eq!(command("show f").status.code(), Some(4));
+    assert!(said(&command("batches --group aa --json")).contains(ids[1]));
+    assert!(said(&command("batches --group last --json")).contains(ids[2]));
+    assert_eq!(command("quarantine show last").status.code(), Some(4), "there is none");
+    assert_eq!(request("POST", &house.callback(0), &[], "what?".into()).await.status, 202);
+    assert!(said(&command("quarantine show last")).contains("what?"));
+
+    // The API behind it.
+    let found = daemon.api("GET", "/v1/ids?prefix=aa4448409d", None).await.json();
+    assert_eq!(
+        (&found["items"][0]["id"], &found["items"][0]["kind"], &found["items"][0]["reference"]),
+        (&json!(group), &json!("group"), &json!("sale"))
+    );
+    assert_eq!(daemon.api("GET", "/v1/ids?prefix=x", None).await.status, 400);
+}
+
+#[actix_web::test]
+async fn a_shell_completes_commands_ids_and_references() {
+    let house = House::new();
+    let (daemon, id) = stage(&house).await;
+    // As bash calls it, by the script that it was given.
+    let script = "source <(receiptd completions bash)
+        receiptd_asked() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9; _clap_complete_receiptd receiptd; printf '%s\\n' \"${COMPREPLY[@]}\"; }
+        receiptd_asked receiptd sho; receiptd_asked receiptd show ''; receiptd_asked receiptd batches --reference sp";
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_receiptd")).parent().expect("a folder").display().to_string();
+    let mut command = house.program("bash");
+    command.args(["-c", script]).env("PATH", format!("{bin}:/usr/bin:/bin"));
+    let output = run(command, &daemon);
+    let offered = stdout(&output);
+    for word in ["show", "last", &id, "spring-sale"] {
+        assert!(offered.lines().any(|line| line == word), "{word}: {}", said(&output));
+    }
+    // Without a daemon nothing is said, and nothing is in the way.
+    let mut command = house.program("bash");
+    command.args(["-c", script]).env("PATH", format!("{bin}:/usr/bin:/bin")).env("RECEIPTD_API__TOKEN_FILE", "/nowhere");
+    let output = command.output().expect("run");
+    assert!(output.status.success() && output.stderr.is_empty() && stdout(&output).contains("last"), "{}", said(&output));
+}

@@ -7,13 +7,13 @@ use tokio::sync::{futures::Notified, watch};
 
 use super::handle::Sqlite;
 use super::{
-    awaiting, backup, batches, check, codes, destinations, enqueue, forget, gauges, handle, numbers, outbox, prune, quarantine,
+    awaiting, backup, batches, check, codes, destinations, enqueue, forget, gauges, handle, ids, numbers, outbox, prune, quarantine,
     receipt_log, stats, traffic,
 };
-use crate::api::{self, Code, NumberReport, Pruned, Stats, Traffic};
+use crate::api::{self, Code, KnownId, NumberReport, Pruned, Stats, Traffic};
 use crate::domain::{
-    Batch, BatchId, CallbackSecrets, DestinationState, Handover, Incoming, LastError, Moved, Msisdn, NewBatch, QuarantineState, Recorded,
-    Timestamp, Tracked,
+    Batch, BatchId, CallbackSecrets, DestinationState, Handover, IdPrefix, Incoming, LastError, Moved, Msisdn, NewBatch, QuarantineState,
+    Recorded, Timestamp, Tracked,
 };
 use crate::metrics::Gauges;
 use crate::store::answers::{Awaiting, Claimed, Enqueued, Forget};
@@ -99,6 +99,7 @@ impl Engine for Sqlite {
         batches::batch(id: BatchId) -> Result<Option<Batch>, StoreError>;
         batches::batches(filter: BatchFilter, before: Option<i64>, limit: u32) -> Result<(Vec<Batch>, Option<i64>), StoreError>;
         batches::group(group: BatchId) -> Result<(Vec<Batch>, u64), StoreError>;
+        ids::ids(prefix: IdPrefix, limit: u32) -> Result<Vec<KnownId>, StoreError>;
         destinations::destinations(
             id: BatchId, filter: DestinationFilter, after: i64, limit: u32
         ) -> Result<Option<(Batch, Vec<api::Destination>, Option<i64>)>, StoreError>;

@@ -21,6 +21,7 @@ mod forget;
 mod forgotten;
 mod gauges;
 mod handle;
+mod ids;
 mod infos;
 mod lineage;
 mod lock;
