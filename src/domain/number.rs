@@ -14,4 +14,6 @@ pub use refused::{Doubt, NumberError};
 pub use tally::{Tally, countries};
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -1,39 +1,10 @@
 //! Reading and checking `POST /v1/batches`. Every mistake is named, and nothing is changed by one.
 
-use std::time::Duration;
+use serde_json::Value;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::error::Category;
-use serde_json::{Map, Value};
-
-use crate::api::{DoubtfulNumber, FieldError, NationalNumber, Numbers};
-use crate::domain::{
-    BatchId, Channel, Content, Msisdn, NewBatch, NumberReader, Read, Tally, Timestamp, countries, named, parts, quoted, shortened_by,
-};
-
-/// Keys of the body, in the order in which they are documented.
-const KEYS: [&str; 12] = [
-    "from",
-    "message",
-    "destinations",
-    "id",
-    "group",
-    "send_at",
-    "channel",
-    "fallback_channels",
-    "allow_multi",
-    "dry_run",
-    "reference",
-    "strict",
-];
-/// The provider sends at once what is less than 5 minutes ahead; one more for the way (contract §4).
-pub const SHORTEST_NOTICE: Duration = Duration::from_secs(6 * 60);
-/// Characters of a text, at most: 255 parts of an SMS, which no network exceeds.
-const LONGEST_MESSAGE: usize = 255 * 153;
-/// Characters of a sender, and of a reference.
-const LONGEST_NAME: usize = 200;
-/// Bad fields that are named, and doubtful numbers; of the rest only how many there are.
-const NAMED: usize = 100;
+use super::fields::{Fields, LONGEST_MESSAGE, LONGEST_NAME, NAMED, Refusal, kind};
+use crate::api::{DoubtfulNumber, NationalNumber, Numbers};
+use crate::domain::{BatchId, Content, Msisdn, NewBatch, NumberReader, Read, Tally, Timestamp, countries, parts, quoted, shortened_by};
 
 /// What a batch is checked against.
 #[derive(Debug, Clone, Copy)]
@@ -42,15 +13,6 @@ pub struct Intake {
     pub max_destinations: usize,
     /// Reads the numbers.
     pub numbers: NumberReader,
-}
-
-/// Why a batch is not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// In a sentence.
-    pub detail: String,
-    /// Field by field.
-    pub errors: Vec<FieldError>,
 }
 
 /// A batch whose fields are all valid.
@@ -70,23 +32,9 @@ impl Intake {
     /// # Errors
     /// All that is wrong with it, at once, whether it is new or not.
     pub fn read(&self, body: &[u8], now: Timestamp) -> Result<Checked, Refusal> {
-        let Body { fields, repeated } = serde_json::from_slice(body).map_err(|error| Refusal {
-            detail: match error.classify() {
-                Category::Data => "the body must be a JSON object".to_owned(),
-                // The parser's own words may quote the text.
-                _ => format!("the body is not readable as JSON (line {}, column {})", error.line(), error.column()),
-            },
-            errors: Vec::new(),
-        })?;
-        let mut reader = Fields { fields, errors: Vec::new(), more: 0, of_new: Vec::new() };
-        for key in repeated {
-            reader.wrong(pointer_to(&key), "is given more than once: which one is meant?");
-        }
+        let mut reader = Fields::of(body)?;
         match self.read_fields(&mut reader, now) {
-            Some((batch, numbers)) if reader.errors.is_empty() => {
-                let unless_known = (!reader.of_new.is_empty()).then(|| reader.refusal());
-                Ok(Checked { batch, numbers, unless_known })
-            }
+            Some((batch, numbers)) if !reader.is_wrong() => Ok(Checked { batch, numbers, unless_known: reader.refusal_if_new() }),
             _ => Err(reader.refusal()),
         }
     }
@@ -122,7 +70,7 @@ impl Intake {
     }
 
     fn destinations(&self, f: &mut Fields, strict: bool) -> (Vec<Msisdn>, u64, Numbers) {
-        let list = match f.fields.remove("destinations") {
+        let list = match f.take("destinations") {
             Some(Value::Array(list)) => list,
             Some(other) => {
                 f.wrong("/destinations", format!("must be a list of telephone numbers, not {}", kind(&other)));
@@ -206,197 +154,6 @@ fn too_long(parts: u32, shortened: Option<String>) -> String {
             )
         }
         None => format!("takes {parts} SMS parts a number; shorten it, or set `allow_multi` to true if that is meant"),
-    }
-}
-
-/// The object of a body, and the keys that it has more than once.
-struct Body {
-    fields: Map<String, Value>,
-    repeated: Vec<String>,
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Body;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body, A::Error> {
-                let (mut fields, mut repeated) = (Map::new(), Vec::new());
-                while let Some((key, value)) = map.next_entry::<String, Value>()? {
-                    if fields.insert(key.clone(), value).is_some() && !repeated.contains(&key) && repeated.len() < NAMED {
-                        repeated.push(key);
-                    }
-                }
-                Ok(Body { fields, repeated })
-            }
-        }
-        deserializer.deserialize_map(Keys)
-    }
-}
-
-fn pointer_to(key: &str) -> String {
-    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
-}
-
-/// The fields that were not read yet, and what was wrong with those that were.
-struct Fields {
-    fields: Map<String, Value>,
-    errors: Vec<FieldError>,
-    more: usize,
-    /// What is wrong with a new batch, and no matter with one that is known.
-    of_new: Vec<FieldError>,
-}
-
-impl Fields {
-    fn wrong(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
-        if self.errors.len() < NAMED {
-            self.errors.push(FieldError::new(pointer, detail));
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn wrong_if_new(&mut self, pointer: &str, detail: String) {
-        self.of_new.push(FieldError::new(pointer, detail));
-    }
-
-    fn refusal(mut self) -> Refusal {
-        for error in std::mem::take(&mut self.of_new) {
-            self.wrong(error.pointer, error.detail);
-        }
-        let fields = self.errors.len() + self.more;
-        let shown = if self.more > 0 { format!(", of which the first {NAMED} are named") } else { String::new() };
-        let plural = if fields == 1 { "field is" } else { "fields are" };
-        Refusal { detail: format!("{fields} {plural} wrong{shown}; nothing was changed"), errors: self.errors }
-    }
-
-    fn refuse_unknown(&mut self) {
-        let unknown: Vec<String> = self.fields.keys().filter(|key| !KEYS.contains(&key.as_str())).cloned().collect();
-        for key in unknown {
-            let nearest = KEYS.iter().max_by(|a, b| strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key)));
-            let hint = nearest
-                .filter(|name| strsim::jaro_winkler(name, &key) > 0.75)
-                .map_or_else(|| format!("the fields are {}", KEYS.join(", ")), |name| format!("did you mean `{name}`?"));
-            self.wrong(pointer_to(&key), format!("is not a field of a batch; {hint}"));
-        }
-    }
-
-    /// The value; a null counts as absent.
-    fn take(&mut self, key: &str) -> Option<Value> {
-        self.fields.remove(key).filter(|value| !value.is_null())
-    }
-
-    fn text(&mut self, key: &str, longest: usize, required: bool) -> Option<String> {
-        let pointer = format!("/{key}");
-        match self.take(key) {
-            Some(Value::String(text)) if text.trim().is_empty() => self.wrong(pointer, "is empty"),
-            Some(Value::String(text)) if text.chars().count() > longest => {
-                self.wrong(pointer, format!("has {} characters, and {longest} is the most", text.chars().count()));
-            }
-            Some(Value::String(text)) => return Some(text),
-            Some(other) => self.wrong(pointer, format!("must be a text, not {}", kind(&other))),
-            None if required => self.wrong(pointer, "is missing"),
-            None => {}
-        }
-        None
-    }
-
-    fn sender(&mut self) -> Option<String> {
-        let from = self.text("from", LONGEST_NAME, true)?;
-        // Its length and its letters are the provider's business.
-        let wrong = (1..).zip(from.chars()).find(|(_, c)| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
-        let Some((at, c)) = wrong else { return Some(from) };
-        self.wrong("/from", format!("has {} at position {at}, which no sender has: leave it out", named(c)));
-        None
-    }
-
-    fn uuid(&mut self, key: &str) -> Option<BatchId> {
-        let pointer = format!("/{key}");
-        match self.take(key)? {
-            Value::String(text) => match text.parse() {
-                Ok(id) => return Some(id),
-                Err(_) => self.wrong(pointer, format!("{} is not a UUID such as c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d", quoted(&text))),
-            },
-            other => self.wrong(pointer, format!("must be a UUID as text, not {}", kind(&other))),
-        }
-        None
-    }
-
-    fn flag(&mut self, key: &str) -> bool {
-        match self.take(key) {
-            Some(Value::Bool(flag)) => flag,
-            Some(other) => {
-                self.wrong(format!("/{key}"), format!("must be true or false, not {}", kind(&other)));
-                false
-            }
-            None => false,
-        }
-    }
-
-    fn send_at(&mut self, now: Timestamp) -> Option<Timestamp> {
-        match self.take("send_at")? {
-            Value::String(text) => match text.parse::<Timestamp>() {
-                Ok(at) => {
-                    if at < now {
-                        self.wrong_if_new("/send_at", format!("{at} is in the past (it is {now} now)"));
-                    } else if at < now.plus(SHORTEST_NOTICE) {
-                        self.wrong_if_new(
-                            "/send_at",
-                            format!(
-                                "{at} is less than 6 minutes ahead: the provider would send at once; name a later time, or leave it out"
-                            ),
-                        );
-                    }
-                    return Some(at);
-                }
-                Err(error) => self.wrong("/send_at", format!("{} is {error}", quoted(&text))),
-            },
-            other => self.wrong("/send_at", format!("must be a time as text, not {}", kind(&other))),
-        }
-        None
-    }
-
-    fn channel(&mut self, key: &str) -> Option<Channel> {
-        let value = self.take(key)?;
-        self.one_channel(&format!("/{key}"), &value)
-    }
-
-    fn channels(&mut self, key: &str) -> Vec<Channel> {
-        match self.take(key) {
-            Some(Value::Array(list)) => {
-                list.iter().enumerate().filter_map(|(position, value)| self.one_channel(&format!("/{key}/{position}"), value)).collect()
-            }
-            Some(other) => {
-                self.wrong(format!("/{key}"), format!("must be a list of `sms` and `rcs`, not {}", kind(&other)));
-                Vec::new()
-            }
-            None => Vec::new(),
-        }
-    }
-
-    fn one_channel(&mut self, pointer: &str, value: &Value) -> Option<Channel> {
-        let channel = value.as_str().and_then(|text| text.parse().ok());
-        if channel.is_none() {
-            let what = value.as_str().map_or_else(|| kind(value).to_owned(), quoted);
-            self.wrong(pointer, format!("{what} is not a channel: `sms` or `rcs`"));
-        }
-        channel
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }
 

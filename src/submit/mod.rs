@@ -1,9 +1,11 @@
 //! The way out: batches are checked, put into the outbox, and handed to the provider once.
 
 mod decide;
+mod fields;
 mod intake;
 mod worker;
 
 pub use decide::{CancelOutcome, Resend, cancel, resend};
-pub use intake::{Checked, Intake, Refusal, SHORTEST_NOTICE};
+pub use fields::{Refusal, SHORTEST_NOTICE};
+pub use intake::{Checked, Intake};
 pub use worker::{Step, Submitter};
