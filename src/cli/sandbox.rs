@@ -40,6 +40,12 @@ pub struct SandboxArgs {
     /// The account key that requests must carry; not a real one, since the list of processes shows it
     #[arg(long, default_value = "sandbox-key")]
     pub key: String,
+    /// The status that answers a wrong key
+    #[arg(long, value_name = "STATUS", default_value_t = 401, value_parser = clap::value_parser!(u16).range(400..=499))]
+    pub bad_key: u16,
+    /// Credits of the account: a batch takes one for each number and part, and is answered 402 where there are too few
+    #[arg(long, value_name = "N")]
+    pub credits: Option<u64>,
     /// A sender ID that the account owns (repeatable); without any, every sender is owned
     #[arg(long = "sender", value_name = "SENDER")]
     pub senders: Vec<String>,
@@ -61,6 +67,8 @@ pub struct SandboxArgs {
 pub async fn run(args: SandboxArgs, json: bool) -> io::Result<()> {
     let settings = Settings {
         key: args.key,
+        bad_key: args.bad_key,
+        credits: args.credits,
         senders: args.senders,
         seed: args.seed.unwrap_or_else(Settings::random_seed),
         profile: args.knobs.apply(Profile::named(&args.profile).unwrap_or_default()),
@@ -160,9 +168,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for line in
-            ["--failing 200%", "--failing -1", "--delay 5s..1s", "--fault hang", "--fault 200=1%", "--profile sunny", "--codes 22=x"]
-        {
+        for line in [
+            "--failing 200%",
+            "--failing -1",
+            "--delay 5s..1s",
+            "--fault hang",
+            "--fault 200=1%",
+            "--profile sunny",
+            "--codes 22=x",
+            "--bad-key 200",
+            "--credits -1",
+        ] {
             assert!(parse(&format!("sandbox {line}")).is_err(), "{line}");
         }
     }

@@ -39,6 +39,8 @@ pub enum ErrorKind {
     NoIdentifier,
     /// The key is refused.
     Unauthorized,
+    /// The account has too little credit.
+    NoCredit,
     /// The batch, or the call, is refused.
     Refused,
     /// 409: it may be there already.

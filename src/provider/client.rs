@@ -139,7 +139,7 @@ impl Provider {
     /// # Errors
     /// There is no list.
     pub async fn pending(&self) -> Result<Vec<PendingBatch>, CallError> {
-        let body = self.ask(Call::List, &self.url("/batch", ""), LIST, self.timeout).await?;
+        let body = self.ask(Call::List, &self.url("/batch", ""), LIST, self.timeout).await.map_err(CallError::of_the_key_alone)?;
         wire::pending(&body).map_err(|error| self.unreadable(&error, &body))
     }
 
@@ -152,7 +152,7 @@ impl Provider {
         let exchange =
             self.exchange(Call::List, self.client.get(self.url("/batch", "")), Vec::new(), Kept::whole(LIST), self.timeout).await;
         let date = if let Exchange::Answered(answer) = &exchange { answer.date } else { None };
-        exchange.into_body(|detail| Hidden::key(&self.key).show(detail))?;
+        exchange.into_body(|detail| Hidden::key(&self.key).show(detail)).map_err(CallError::of_the_key_alone)?;
         Ok(date.map(Timestamp::from))
     }
 

@@ -33,7 +33,9 @@ pub enum SubmissionOutcome {
     NotTaken(Trouble),
     /// The key is wrong: not taken, and nothing else will be either.
     Unauthorized(Trouble),
-    /// 403, 404 or 405: refused, or the key or the address is wrong. [`Provider::pending`] tells:
+    /// The account has no credit: not taken, and nothing else will be before it has.
+    NoCredit(Trouble),
+    /// 400, 403, 404 or 405: refused, or the key or the address is wrong. [`Provider::pending`] tells:
     /// refused too, then it is as `Unauthorized`; else `Rejected`.
     ///
     /// [`Provider::pending`]: super::Provider::pending
@@ -47,7 +49,7 @@ pub enum SubmissionOutcome {
 /// Why a call that only asks, or cancels, has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// 401 or 403: the key is wrong.
+    /// 401 or 403, or 400 where nothing else can be meant: the key is wrong.
     #[error("the provider refuses the key ({})", .0.kind)]
     Unauthorized(Trouble),
     /// 404 or 405: the provider has no such batch, or the address is wrong.
@@ -66,6 +68,14 @@ impl CallError {
     pub fn trouble(&self) -> &Trouble {
         match self {
             Self::Unauthorized(trouble) | Self::NotFound(trouble) | Self::Unreachable(trouble) | Self::Unclear(trouble) => trouble,
+        }
+    }
+
+    /// Of a request that says nothing but the key: a 400 refuses that.
+    pub(super) fn of_the_key_alone(self) -> Self {
+        match self {
+            Self::Unclear(trouble) if trouble.status == Some(400) => Self::Unauthorized(trouble),
+            other => other,
         }
     }
 }
@@ -144,7 +154,8 @@ impl Exchange {
                 None => S::Unconfirmed(answer.trouble(ErrorKind::NoIdentifier, show)),
             },
             401 => S::Unauthorized(answer.trouble(ErrorKind::Unauthorized, show)),
-            403..=405 => S::Questionable(answer.trouble(ErrorKind::Refused, show)),
+            402 => S::NoCredit(answer.trouble(ErrorKind::NoCredit, show)),
+            400 | 403..=405 => S::Questionable(answer.trouble(ErrorKind::Refused, show)),
             409 => S::Unconfirmed(answer.trouble(ErrorKind::Conflict, show)),
             429 => S::NotTaken(answer.trouble(ErrorKind::Busy, show)),
             // 408 and 425 among them: rejected is never sent again, so no proxy can make this unsafe.
@@ -174,12 +185,11 @@ impl Exchange {
         match self {
             Self::Answered(Answer { status: 200 | 204, .. }) | Self::Lost { status: Some(200 | 204), .. } => Ok(Cancelled::Yes),
             // "Not now" is not "no".
+            Self::Answered(answer @ Answer { status: 402, .. }) => Err(CallError::Unclear(answer.trouble(ErrorKind::NoCredit, show))),
             Self::Answered(answer @ Answer { status: 408 | 425 | 429, .. }) => {
                 Err(CallError::Unclear(answer.trouble(ErrorKind::Busy, show)))
             }
-            Self::Answered(answer @ Answer { status: 400 | 402 | 404..=499, .. }) => {
-                Ok(Cancelled::No(answer.trouble(ErrorKind::Refused, show)))
-            }
+            Self::Answered(answer @ Answer { status: 400 | 404..=499, .. }) => Ok(Cancelled::No(answer.trouble(ErrorKind::Refused, show))),
             other => other.into_body(show).map(|_| Cancelled::Yes),
         }
     }
@@ -204,6 +214,7 @@ fn by_class(status: u16) -> ErrorKind {
         ..200 => ErrorKind::Interim,
         200..300 => ErrorKind::Unexpected,
         300..400 => ErrorKind::Redirect,
+        402 => ErrorKind::NoCredit,
         429 | 503 => ErrorKind::Busy,
         400..500 => ErrorKind::Refused,
         _ => ErrorKind::ServerError,

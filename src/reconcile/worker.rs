@@ -212,7 +212,7 @@ impl Reconciler {
     async fn ask(&self, batch: &Awaiting) -> Result<(), StoreError> {
         let error = match pull(&self.store, &self.provider, batch.id, self.deadline.due()).await {
             Ok(_) => {
-                self.standing.note(Errand::Asking, None);
+                self.standing.answered(Errand::Asking);
                 self.pace.succeeded();
                 self.pace.pause(SPACING);
                 return Ok(());
@@ -222,17 +222,16 @@ impl Reconciler {
                 self.back_off();
                 return Err(error);
             }
-            Err(ReconcileError::Provider(error)) => error,
+            Err(ReconcileError::Provider(error)) => self.of_the_batch_or_the_key(error).await,
         };
         log::info!("batch {}: asked about its receipts: {error}", batch.id);
-        self.standing.note(
-            Errand::Asking,
-            match &error {
-                CallError::NotFound(_) => None,
-                CallError::Unauthorized(_) => Some("it refuses our questions about receipts: check provider.key_file".into()),
-                error => Some(format!("asked about receipts, it gave no answer: {error}")),
-            },
-        );
+        match &error {
+            CallError::NotFound(_) => self.standing.answered(Errand::Asking),
+            CallError::Unauthorized(_) => {
+                self.standing.refused(Errand::Asking, "it refuses our questions about receipts: check provider.key_file".into());
+            }
+            error => self.standing.away(Errand::Asking, format!("asked about receipts, it gave no answer: {error}")),
+        }
         match error {
             CallError::NotFound(_) => {
                 // Long after it was sent, a provider that answers all else has forgotten the batch.
@@ -253,6 +252,17 @@ impl Reconciler {
             CallError::Unreachable(_) | CallError::Unauthorized(_) => self.back_off(),
         }
         Ok(())
+    }
+
+    /// A 400 may mean either: `GET /batch` with the same key says it.
+    async fn of_the_batch_or_the_key(&self, error: CallError) -> CallError {
+        match error {
+            CallError::Unclear(trouble) if trouble.status == Some(400) => match self.provider.pending().await {
+                Err(refused @ CallError::Unauthorized(_)) => refused,
+                _ => CallError::Unclear(trouble),
+            },
+            other => other,
+        }
     }
 
     fn back_off(&self) {

@@ -70,6 +70,11 @@ impl Handle {
         self.ledger.clear_scripts();
     }
 
+    /// Tops up the account, where it has [`credits`](super::Settings::credits).
+    pub fn add_credits(&self, more: u64) {
+        self.ledger.add_credits(more);
+    }
+
     /// Behaves otherwise from now on. Batches taken before keep their profile.
     pub fn set_profile(&self, profile: Profile) {
         self.ledger.set_profile(profile);

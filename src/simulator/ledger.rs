@@ -66,6 +66,8 @@ struct Book {
     scripts: VecDeque<Script>,
     faults_drawn: u64,
     clock_ahead: SignedDuration,
+    /// What the account has left; `None`: no end of it.
+    credits: Option<u64>,
 }
 
 /// A batch that was taken, or recognised.
@@ -77,6 +79,7 @@ pub(super) struct Taken {
 impl Ledger {
     pub(super) fn new(settings: Settings, couriers: Vec<UnboundedSender<Job>>) -> Self {
         let profile = RwLock::new(Arc::new(settings.profile.clone()));
+        let book = Mutex::new(Book { credits: settings.credits, ..Book::default() });
         Self {
             settings,
             rescheduled: Notify::new(),
@@ -84,7 +87,7 @@ impl Ledger {
             stop: watch::Sender::new(false),
             couriers,
             profile,
-            book: Mutex::default(),
+            book,
         }
     }
 
@@ -178,6 +181,11 @@ impl Ledger {
                 _ => Phase::Taken,
             }
         };
+        if phase != Phase::DryRun
+            && let Some(credits) = &mut book.credits
+        {
+            *credits = credits.checked_sub(units(&order)).ok_or_else(|| Refusal::new(402, "not enough credits"))?;
+        }
         let content = content(&order);
         let times = book.contents.entry(content).or_default();
         let chance = Chance::of(&[self.settings.seed, content, *times]).next();
@@ -221,9 +229,18 @@ impl Ledger {
         // What is due is on its way, even where no courier has come for it yet.
         let now = self.now();
         let scheduled = |phase| matches!(phase, Phase::Scheduled(due) if due > now);
-        let cancelled = self.find(identifier).iter().filter(|batch| batch.advance(scheduled, Phase::Cancelled)).count();
-        self.counts.send_modify(|counts| counts.cancelled += cancelled as u64);
-        cancelled > 0
+        let mut cancelled = self.find(identifier);
+        cancelled.retain(|batch| batch.advance(scheduled, Phase::Cancelled));
+        self.add_credits(cancelled.iter().map(|batch| units(&batch.order)).sum());
+        self.counts.send_modify(|counts| counts.cancelled += cancelled.len() as u64);
+        !cancelled.is_empty()
+    }
+
+    /// Without effect on an account that has no end of them.
+    pub(super) fn add_credits(&self, more: u64) {
+        if let Some(credits) = &mut self.book().credits {
+            *credits += more;
+        }
     }
 
     /// Begins to post a wave of a batch's receipts.
@@ -273,6 +290,11 @@ impl Ledger {
     fn book(&self) -> MutexGuard<'_, Book> {
         lock(&self.book)
     }
+}
+
+/// The credits that a batch takes.
+fn units(order: &Order) -> u64 {
+    (order.destinations.len() * order.parts) as u64
 }
 
 /// What fates follow from: the content, not the uuid or the order of arrival.

@@ -77,7 +77,7 @@ async fn work(call: Option<Call>, request: HttpRequest, body: Bytes, ledger: Arc
             Call::Codes => Ok(Reply::json(200, &codes::list())),
         }
     } else {
-        Err(Refusal::new(401, "unknown key"))
+        Err(Refusal::new(ledger.settings.bad_key, "unknown key"))
     };
     let honest = honest.unwrap_or_else(Reply::from);
     match misbehaviour {

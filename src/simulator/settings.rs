@@ -9,6 +9,11 @@ use super::Profile;
 pub struct Settings {
     /// The account key that requests must carry as `?key=`. Default `sandbox-key`.
     pub key: String,
+    /// The status that answers a request with another key, or with none. Default 401.
+    pub bad_key: u16,
+    /// The credits of the account: a batch takes one for each destination and part, and is refused with 402 where there are
+    /// too few; one that is cancelled gives them back, a dry run takes none. Default `None`, no end of them.
+    pub credits: Option<u64>,
     /// The sender IDs that the account owns; any other is refused with 400. Empty (default) = every sender is owned.
     pub senders: Vec<String>,
     /// Everything left to chance follows from this and from what is submitted, not from time or order. Default 1.
@@ -33,6 +38,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             key: "sandbox-key".into(),
+            bad_key: 401,
+            credits: None,
             senders: Vec::new(),
             seed: 1,
             profile: Profile::calm(),

@@ -15,11 +15,11 @@ const PROVIDERS_NOTICE: Duration = Duration::from_secs(5 * 60);
 /// The first wait after trouble, and the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
-/// The first wait after the key was refused, which doubles: a key is put right by a person, and an account may be locked
-/// for too many wrong ones.
-const KEY_WAIT: Duration = Duration::from_secs(5);
+/// The first wait after a key was refused, or an account without credit, which doubles: both are put right by a person, and
+/// an account may be locked for too many wrong keys.
+const REFUSED_WAIT: Duration = Duration::from_secs(5);
 /// And the longest.
-const LONGEST_KEY_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_REFUSED_WAIT: Duration = Duration::from_secs(60);
 
 /// What a step did, and when the next makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,12 @@ pub struct Submitter {
     /// `GET /batch` must answer before the next batch goes out, and whether it is being asked.
     must_ask: Cell<bool>,
     asking: Cell<bool>,
+    /// The last batch was refused for the key or for want of credit: only the next one shows whether that is over.
+    refused: Cell<bool>,
+    /// The last attempt was not answered: an answer to anything shows that it is over.
+    unanswered: Cell<bool>,
+    /// Batches that are being handed over.
+    under_way: Cell<u32>,
     /// When the rate allows the next batch.
     next_allowed: Cell<Duration>,
     randomness: RefCell<u64>,
@@ -66,6 +72,9 @@ impl Submitter {
             pace,
             must_ask: Cell::new(false),
             asking: Cell::new(false),
+            refused: Cell::new(false),
+            unanswered: Cell::new(false),
+            under_way: Cell::new(0),
             next_allowed: Cell::new(Duration::ZERO),
             randomness: RefCell::new(seed | 1),
         }
@@ -88,19 +97,32 @@ impl Submitter {
             return Ok(self.ask().await);
         }
         let check = move |batch: &Batch| too_late(batch, now);
-        let Some(claimed) = self.store.claim(check).await? else { return Ok(Step::Idle) };
+        let Some(claimed) = self.store.claim(check).await? else { return Ok(self.nothing_waits().await) };
         if let Some(rate) = self.rate {
             let takes = Duration::from_millis(claimed.destinations.len() as u64 * 1000 / u64::from(rate.max(1)));
             self.next_allowed.set(self.next_allowed.get().max(elapsed) + takes);
         }
         let id = claimed.id;
+        self.under_way.set(self.under_way.get() + 1);
         let how = self.hand_over(&claimed).await;
+        self.under_way.set(self.under_way.get() - 1);
         log_handover(id, &how);
         if let Err(error) = self.store.handed_over(id, how).await {
             log::error!("batch {id}: the outcome of its submission could not be written; it will be unconfirmed: {error}");
             return Err(error);
         }
         Ok(Step::Submitted(id))
+    }
+
+    /// While nothing waits nobody would notice that trouble is over: so it is asked for, or left to the next batch.
+    async fn nothing_waits(&self) -> Step {
+        if self.under_way.get() > 0 {
+            return Step::Idle;
+        }
+        if self.refused.replace(false) {
+            self.standing.answered(Errand::Submitting);
+        }
+        if self.unanswered.get() { self.ask().await } else { Step::Idle }
     }
 
     async fn hand_over(&self, claimed: &Claimed) -> Handover {
@@ -123,25 +145,12 @@ impl Submitter {
                 self.key_refused(&trouble);
                 Handover::NotTaken(self.last_error(trouble))
             }
-            // Refused, and certainly not taken. Is it the batch, or the key, or the address?
-            SubmissionOutcome::Questionable(trouble) => match self.provider.pending().await {
-                Ok(_) => Handover::Rejected(self.last_error(trouble)),
-                // Whatever it says, it takes the key.
-                Err(error) if error.trouble().status.is_some_and(|status| (200..300).contains(&status)) => {
-                    Handover::Rejected(self.last_error(trouble))
-                }
-                Err(CallError::Unauthorized(_) | CallError::NotFound(_)) => {
-                    self.key_refused(&trouble);
-                    Handover::NotTaken(self.last_error(trouble))
-                }
-                Err(error) => {
-                    self.must_ask.set(true);
-                    let why = format!("it refused a batch ({}), and does not say whether the key is right: {error}", trouble.kind);
-                    self.back_off(error.trouble().retry_after, why);
-                    Handover::NotTaken(self.last_error(trouble))
-                }
-            },
-            SubmissionOutcome::Rejected(trouble) => Handover::Rejected(self.last_error(trouble)),
+            SubmissionOutcome::NoCredit(trouble) => {
+                self.no_credit(&trouble);
+                Handover::NotTaken(self.last_error(trouble))
+            }
+            SubmissionOutcome::Questionable(trouble) => self.questionable(trouble).await,
+            SubmissionOutcome::Rejected(trouble) => self.rejected(trouble),
             SubmissionOutcome::Unconfirmed(trouble) => {
                 self.must_ask.set(true);
                 self.back_off(
@@ -151,6 +160,30 @@ impl Submitter {
                 Handover::Unconfirmed(self.last_error(trouble))
             }
         }
+    }
+
+    /// Refused, and certainly not taken. Is it the batch, or the key, or the address? `GET /batch` with the same key says it.
+    async fn questionable(&self, trouble: Trouble) -> Handover {
+        match self.provider.pending().await {
+            Ok(_) => self.rejected(trouble),
+            // Whatever it says, it takes the key.
+            Err(error) if error.trouble().status.is_some_and(|status| (200..300).contains(&status)) => self.rejected(trouble),
+            Err(CallError::Unauthorized(_) | CallError::NotFound(_)) => {
+                self.key_refused(&trouble);
+                Handover::NotTaken(self.last_error(trouble))
+            }
+            Err(error) => {
+                self.must_ask.set(true);
+                let why = format!("it refused a batch ({}), and does not say whether the key is right: {error}", trouble.kind);
+                self.back_off(error.trouble().retry_after, why);
+                Handover::NotTaken(self.last_error(trouble))
+            }
+        }
+    }
+
+    fn rejected(&self, trouble: Trouble) -> Handover {
+        self.all_is_well();
+        Handover::Rejected(self.last_error(trouble))
     }
 
     /// After trouble: does the provider answer at all? One task asks for all.
@@ -163,35 +196,42 @@ impl Submitter {
         match answer {
             Ok(_) => {
                 self.must_ask.set(false);
-                self.all_is_well();
-                Step::Wait(Duration::ZERO)
+                self.unanswered.set(false);
+                if !self.refused.get() {
+                    self.all_is_well();
+                }
+                return Step::Wait(Duration::ZERO);
             }
-            Err(CallError::Unauthorized(trouble)) => {
-                self.key_refused(&trouble);
-                Step::Wait(self.pace.left())
-            }
-            Err(error) => {
-                self.back_off(error.trouble().retry_after, error.to_string());
-                Step::Wait(self.pace.left())
-            }
+            Err(CallError::Unauthorized(trouble) | CallError::NotFound(trouble)) => self.key_refused(&trouble),
+            Err(error) if error.trouble().status == Some(402) => self.no_credit(error.trouble()),
+            Err(error) => self.back_off(error.trouble().retry_after, error.to_string()),
         }
+        Step::Wait(self.pace.left())
     }
 
     fn all_is_well(&self) {
         self.pace.succeeded();
+        self.refused.set(false);
+        self.unanswered.set(false);
         if !self.must_ask.get() {
-            self.standing.note(Errand::Submitting, None);
+            self.standing.answered(Errand::Submitting);
         }
     }
 
     fn key_refused(&self, trouble: &Trouble) {
         self.must_ask.set(true);
-        self.pace.failed(self.pace.doubled(KEY_WAIT, LONGEST_KEY_WAIT));
+        self.refuses(trouble, "it refuses our requests", "check provider.key_file and provider.base_url");
+    }
+
+    fn no_credit(&self, trouble: &Trouble) {
+        self.refuses(trouble, "no credit: it refuses our batches", "top up the account");
+    }
+
+    fn refuses(&self, trouble: &Trouble, what: &str, advice: &str) {
+        self.refused.set(true);
+        self.pace.failed(self.pace.doubled(REFUSED_WAIT, LONGEST_REFUSED_WAIT));
         let status = trouble.status.map_or_else(String::new, |status| format!(" with status {status}"));
-        self.standing.note(
-            Errand::Submitting,
-            Some(format!("it refuses our requests{status}: check provider.key_file and provider.base_url; batches wait in the outbox")),
-        );
+        self.standing.refused(Errand::Submitting, format!("{what}{status}; batches wait in the outbox: {advice}"));
     }
 
     /// `Retry-After`, else from at most a second doubling to five minutes; a random share of it is left out, so
@@ -199,7 +239,8 @@ impl Submitter {
     fn back_off(&self, asked: Option<Duration>, why: String) {
         let doubled = self.pace.doubled(FIRST_WAIT, LONGEST_WAIT);
         self.pace.failed(asked.unwrap_or_else(|| doubled.mul_f64(0.5 + self.random() / 2.0)));
-        self.standing.note(Errand::Submitting, Some(why));
+        self.unanswered.set(true);
+        self.standing.away(Errand::Submitting, why);
     }
 
     /// Between 0 and 1, good enough to spread waits.
@@ -237,7 +278,8 @@ fn log_handover(id: BatchId, how: &Handover) {
     match how {
         Handover::Accepted(name) if name.to_string() == id.to_string() => log::info!("batch {id}: submitted"),
         Handover::Accepted(name) => log::info!("batch {id}: submitted; the provider calls it {name}"),
-        Handover::NotTaken(error) => log::warn!("batch {id}: not taken ({}), stays queued", error.kind),
+        Handover::NotTaken(error) if error.status.is_some() => log::warn!("batch {id}: refused ({}); stays queued", error.kind),
+        Handover::NotTaken(error) => log::warn!("batch {id}: not sent ({}); stays queued", error.kind),
         Handover::Rejected(error) => log::warn!("batch {id}: rejected ({}, status {:?})", error.kind, error.status),
         Handover::Unconfirmed(error) => log::error!(
             "batch {id}: unconfirmed ({}): the provider may or may not have it; decide with `receiptd resolve {id} --as …` once you know",

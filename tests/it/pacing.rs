@@ -8,7 +8,7 @@ use receiptd::domain::{Batch, BatchId, BatchState, Content, Msisdn, NewBatch, Ti
 use receiptd::provider::{Provider, Settings, Standing, WireNames};
 use receiptd::simulator::{self, Answer, Call, Handle, Profile, Script};
 use receiptd::store::{QuarantineBounds, Store};
-use receiptd::submit::{Step, Submitter};
+use receiptd::submit::{self, Step, Submitter};
 
 use crate::support::{Home, KEY, NOBODY};
 
@@ -27,13 +27,17 @@ fn sending(rate: Option<u32>) -> Sending {
     to(simulator.url(), simulator, rate)
 }
 
+fn provider(base_url: String) -> Provider {
+    let settings = Settings { base_url, key: KEY.into(), timeout: Duration::from_secs(5), wire_names: WireNames::Both };
+    Provider::new(settings).expect("a URL")
+}
+
 fn to(base_url: String, simulator: Handle, rate: Option<u32>) -> Sending {
     let home = Home::new();
     let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
     let quarantine = QuarantineBounds { max_count: 10, max_bytes: 1 << 20 };
     let (store, _) = home.open(&clock, quarantine).expect("a store");
-    let settings = Settings { base_url, key: KEY.into(), timeout: Duration::from_secs(5), wire_names: WireNames::Both };
-    let provider = Rc::new(Provider::new(settings).expect("a URL"));
+    let provider = Rc::new(provider(base_url));
     let standing = Standing::default();
     let callbacks = "http://127.0.0.1:1/callbacks".to_owned();
     let submitter = Submitter::new(store.clone(), provider, clock.clone(), callbacks, rate, standing.clone());
@@ -123,7 +127,7 @@ async fn a_refusal_is_not_final_while_nobody_says_whether_the_key_is_right() {
 
 #[actix_web::test]
 async fn a_questionable_refusal_is_final_only_where_the_key_works_elsewhere() {
-    for status in [403, 404, 405] {
+    for status in [400, 403, 404, 405] {
         let it = sending(None);
         let id = it.batch(1, None).await;
         it.simulator.script(Script::add(Answer::status(status)));
@@ -149,6 +153,46 @@ async fn a_questionable_refusal_is_final_only_where_the_key_works_elsewhere() {
         it.step().await;
         it.step().await;
         assert_eq!((it.shown(id).await.state, it.simulator.submissions().len()), (BatchState::Submitted, 1), "{status}");
+    }
+}
+
+#[actix_web::test]
+async fn without_credit_everything_waits_says_so_and_goes_out_once_there_is_some() {
+    let settings = simulator::Settings { key: KEY.into(), credits: Some(1), ..Default::default() };
+    let simulator = simulator::Bound::bind(settings, "127.0.0.1:0").and_then(simulator::Bound::start).expect("a simulator");
+    let it = to(simulator.url(), simulator, None);
+    let (first, second) = (it.batch(2, None).await, it.batch(3, None).await);
+    for seconds in [5, 10, 20, 40, 60, 60] {
+        assert_eq!(it.step().await, Step::Submitted(first));
+        assert_eq!(it.wait().await, Duration::from_secs(seconds));
+        assert!(it.standing.troubles()[0].1.contains("no credit"), "{:?}", it.standing.troubles());
+        assert_eq!([it.shown(first).await.state, it.shown(second).await.state], [BatchState::Queued; 2]);
+        it.clock.step(Duration::from_secs(seconds));
+    }
+    it.simulator.add_credits(4);
+    assert_eq!([it.step().await, it.step().await], [Step::Submitted(first), Step::Submitted(second)]);
+    assert_eq!([it.shown(first).await.state, it.shown(second).await.state], [BatchState::Submitted; 2]);
+    assert_eq!((it.standing.troubles(), it.simulator.submissions().len()), (Vec::new(), 2));
+}
+
+#[actix_web::test]
+async fn trouble_is_told_until_the_provider_answers_again_though_nothing_waits_any_more() {
+    for trouble in [Answer::status(503).header("Retry-After", "7"), Answer::status(402), Answer::status(401)] {
+        let it = sending(None);
+        let id = it.batch(1, None).await;
+        it.simulator.script(Script::any(trouble).lasting());
+        assert_eq!(it.step().await, Step::Submitted(id));
+        assert_eq!(it.standing.troubles().len(), 1);
+        submit::cancel(&it.store, &provider(it.simulator.url()), id, it.clock.now()).await.expect("cancelled here");
+        for _ in 0..3 {
+            it.clock.step(Duration::from_secs(60));
+            it.step().await;
+        }
+        it.simulator.clear_scripts();
+        it.clock.step(Duration::from_secs(600));
+        it.step().await;
+        assert_eq!(it.step().await, Step::Idle);
+        assert_eq!(it.standing.troubles(), []);
     }
 }
 

@@ -238,11 +238,12 @@ async fn retry_after_is_read_as_seconds_and_as_a_date_by_the_providers_clock_and
 async fn refusals_are_told_apart() {
     let refused = |kind: &str, status| Trouble { kind: kind.into(), status: Some(status), detail: "no".to_owned(), retry_after: None };
     assert_eq!(after_saying("401 A", "", "no").await, SubmissionOutcome::Unauthorized(refused("unauthorized", 401)));
-    for status in [403, 404, 405] {
+    assert_eq!(after_saying("402 A", "", "no").await, SubmissionOutcome::NoCredit(refused("no_credit", 402)));
+    for status in [400, 403, 404, 405] {
         let outcome = after_saying(&format!("{status} A"), "", "no").await;
         assert_eq!(outcome, SubmissionOutcome::Questionable(refused("refused", status)));
     }
-    for status in [400, 402, 408, 413, 422, 425, 499] {
+    for status in [406, 408, 413, 422, 425, 499] {
         assert_eq!(after_saying(&format!("{status} A"), "", "no").await, SubmissionOutcome::Rejected(refused("refused", status)));
     }
 }
@@ -310,7 +311,7 @@ async fn what_the_answer_echoes_is_masked_and_bounded() {
         CALLBACK.replace('/', "\\/"),
         "x".repeat(3000),
     );
-    let outcome = after_saying("400 Bad Request", "", &echo).await;
+    let outcome = after_saying("422 Unprocessable", "", &echo).await;
     let SubmissionOutcome::Rejected(Trouble { detail, .. }) = outcome else { unreachable!("{outcome:?}") };
     for secret in [KEY, TOKEN, "callbacks", "1111", "mplus test"] {
         assert!(!detail.contains(secret), "{secret} in {detail}");

@@ -412,8 +412,14 @@ async fn a_name_that_a_receipt_brought_keeps_nobody_from_asking_by_ours() {
 
 #[actix_web::test]
 async fn a_provider_that_takes_batches_and_refuses_questions_is_told_as_degraded() {
+    refused_questions_are_told(&[Script::on(Call::Details, Answer::status(401)).lasting()]).await;
+    let refused = |call| Script::on(call, Answer::status(400)).lasting();
+    refused_questions_are_told(&[refused(Call::Details), refused(Call::List)]).await;
+}
+
+async fn refused_questions_are_told(refusals: &[Script]) {
     let daemon = spawn_with(Options { profile: deaf(), ..Options::default() }.set("RECEIPTD_RECONCILE__AFTER", "1s")).await;
-    daemon.simulator.script(Script::on(Call::Details, Answer::status(401)).lasting());
+    refusals.iter().for_each(|refusal| daemon.simulator.script(refusal.clone()));
     let id = daemon.submit(&["+447700900001"]).await;
     daemon.until(&id, "submitted").await;
     let degraded = || async { daemon.get("/readyz").await.json()["degraded"].to_string() };

@@ -53,6 +53,29 @@ async fn a_wrong_key_is_refused_and_never_kept() {
 }
 
 #[actix_web::test]
+async fn a_wrong_key_is_answered_as_the_account_is_told_to() {
+    let rig = Rig::with(Settings { bad_key: 400, profile: prompt(), ..Settings::default() });
+    assert_eq!(rig.get("/batch?key=hunter2").await.0, 400);
+    assert_eq!(rig.get("/batch?key=sandbox-key").await.0, 200);
+}
+
+#[actix_web::test]
+async fn credits_are_spent_by_number_and_part_and_held_by_what_is_scheduled() {
+    let rig = Rig::with(Settings { credits: Some(5), profile: prompt(), ..Settings::default() });
+    assert_eq!(rig.add(&rig.body(6, &json!({}))).await.0, 402);
+    let later = (Timestamp::now() + SignedDuration::from_hours(1)).to_string();
+    let scheduled = rig.taken(&rig.body(3, &json!({"send_at": later, "at": later}))).await;
+    assert_eq!(rig.add(&rig.body(3, &json!({}))).await.0, 402);
+    assert_eq!(rig.delete(&format!("/batch/{scheduled}?key=sandbox-key")).await.0, 200);
+    let two_parts = rig.body(2, &json!({"message": "x".repeat(200)})).to_string();
+    assert_eq!(rig.post("/batch?key=sandbox-key&allowMulti=true", two_parts).await.0, 200);
+    assert_eq!(rig.post("/batch?key=sandbox-key&isDryrun=true", rig.body(9, &json!({})).to_string()).await.0, 200);
+    assert_eq!(rig.add(&rig.body(2, &json!({}))).await.0, 402);
+    rig.handle.add_credits(1);
+    assert_eq!(rig.add(&rig.body(2, &json!({}))).await.0, 200);
+}
+
+#[actix_web::test]
 async fn only_owned_senders_may_send() {
     let rig = Rig::with(Settings { senders: vec!["mplus-test".into()], profile: prompt(), ..Settings::default() });
     let (status, answer) = rig.add(&rig.body(1, &json!({"from": "stranger"}))).await;

@@ -157,7 +157,8 @@ async fn a_call_that_fails_says_how() {
         ("403 A", "the provider refuses the key (unauthorized)"),
         ("404 A", "the provider knows nothing of it (not_found)"),
         ("405 A", "the provider knows nothing of it (not_found)"),
-        ("400 A", "no clear answer from the provider (refused)"),
+        ("400 A", "the provider refuses the key (refused)"),
+        ("402 A", "no clear answer from the provider (no_credit)"),
         ("429 A", "no clear answer from the provider (busy)"),
         ("500 A", "no clear answer from the provider (server_error)"),
         ("204 A", "no clear answer from the provider (unexpected)"),
@@ -195,7 +196,7 @@ async fn a_cancellation_is_yes_no_or_unclear() {
             matches!(cancel(Act::Say(answer(status, "", "too late"))).await, Ok(Cancelled::No(trouble)) if trouble.detail == "too late")
         );
     }
-    for status in ["202 A", "307 A", "408 A", "429 A", "500 A", "503 A"] {
+    for status in ["202 A", "307 A", "402 A", "408 A", "429 A", "500 A", "503 A"] {
         assert!(matches!(cancel(Act::Say(answer(status, "", ""))).await, Err(CallError::Unclear(_))), "{status}");
     }
     for act in [Act::Close, Act::Hang] {
