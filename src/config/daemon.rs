@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::keys::{SECRET_KEY, variable};
 use super::{Config, ConfigError, HttpUrl, KeySource, Loaded, Origin, Problem};
+use crate::domain::is_invisible;
 use crate::secret::Secret;
 
 /// No key is this long; a device or a log file named by mistake is not read to its end.
@@ -105,17 +106,26 @@ impl Loaded {
                 ));
             }
         };
+        let key = alone(key.expose());
         if key.is_empty() {
             return Err(format!("the provider's key in {place} is empty"));
         }
-        if key.expose().contains(|c: char| c.is_whitespace() || c.is_control()) {
+        if key.contains(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c)) {
             return Err(format!(
-                "the provider's key in {place} has a blank, a line break or a control character \
-                 in it: the key must stand there alone"
+                "the provider's key in {place} has a blank, a line break, a control character or an \
+                 invisible one in it: the key must stand there alone"
             ));
         }
-        Ok(key)
+        Ok(Secret::from(key))
     }
+}
+
+/// A key without what editors and shells leave around it: blanks, a byte order mark and other invisible characters, quotes.
+fn alone(text: &str) -> &str {
+    const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    let within = |(open, close): (char, char)| text.strip_prefix(open)?.strip_suffix(close);
+    QUOTES.into_iter().find_map(within).map_or(text, alone)
 }
 
 fn read_key(path: &Path) -> Result<Secret, String> {
@@ -126,7 +136,7 @@ fn read_key(path: &Path) -> Result<Secret, String> {
     if text.len() as u64 > LONGEST_KEY {
         return Err(format!("it is longer than {LONGEST_KEY} bytes"));
     }
-    Ok(Secret::from(text.trim()))
+    Ok(Secret::from(text))
 }
 
 /// Would the second of two listeners find its port taken?

@@ -28,7 +28,7 @@ pub use incoming::{Incoming, Item, Recorded};
 pub use lifecycle::{Cancellation, Handover, Moved, PollAnswer, Polls, Progress, Resolution, Tracked};
 pub use message::{parts, shortened_by};
 pub use msisdn::Msisdn;
-pub use number::{Doubt, How, NumberError, NumberReader, Read, Tally, countries, is_blank, named, quoted, visible};
+pub use number::{Doubt, How, NumberError, NumberReader, Read, Tally, countries, is_blank, is_invisible, named, quoted, visible};
 pub use quarantine::QuarantineState;
 pub use receipt::{Identifier, LARGEST_RECEIPT_BODY, Outcome, Receipt, ReceiptCode, Source};
 pub use state::BatchState;

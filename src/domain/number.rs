@@ -8,7 +8,7 @@ mod refused;
 mod tally;
 mod written;
 
-pub use characters::{is_blank, named, quoted, visible};
+pub use characters::{is_blank, is_invisible, named, quoted, visible};
 pub use reader::{How, NumberReader, Read};
 pub use refused::{Doubt, NumberError};
 pub use tally::{Tally, countries};

@@ -483,6 +483,25 @@ fn the_key_is_read_from_its_file_only_for_the_daemon() {
     assert_eq!(daemon.key.expose(), "s3cr3t");
 }
 
+#[test]
+fn what_editors_and_shells_leave_around_a_key_is_no_part_of_it() {
+    for around in [
+        "\u{feff}s3cr3t\r\n",
+        "\u{feff}\u{feff} s3cr3t",
+        "\"s3cr3t\"\n",
+        "'s3cr3t'",
+        "`s3cr3t`",
+        "“s3cr3t”",
+        "\u{200b}s3cr3t\u{200b}\u{a0}\n\n",
+        "\u{feff}\" \u{2060}s3cr3t \"\r\n",
+    ] {
+        let daemon = with_key_file(around).load().for_daemon().expect("a key");
+        assert_eq!(daemon.key.expose(), "s3cr3t", "{around:?}");
+    }
+    let variable = Setting::new().env("RECEIPTD_PUBLIC_URL", "https://a.example").env("RECEIPTD_PROVIDER__KEY", "\"s3cr3t\"");
+    assert_eq!(variable.load().for_daemon().expect("a key").key.expose(), "s3cr3t");
+}
+
 fn with_key_file(content: &str) -> Setting {
     Setting::new().file("public_url = \"https://a.example\"\n[provider]\nkey_file = \"provider.key\"").write("provider.key", content)
 }
@@ -494,6 +513,8 @@ fn a_key_file_that_holds_no_key_is_an_error_that_does_not_show_it() {
         (" \n\n", "is empty"),
         ("s3cr3t\ns3cr3t2", "must stand there alone"),
         ("key: s3cr3t", "must stand there alone"),
+        ("s3c\u{200b}r3t", "must stand there alone"),
+        ("\u{feff}\"\"\n", "is empty"),
         (&"s3cr3t".repeat(1000), "longer than 4096 bytes"),
     ] {
         let error = with_key_file(content).daemon_error();
