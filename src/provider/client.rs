@@ -8,23 +8,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use awc::http::header::{self, HeaderMap};
+use awc::http::header;
 use awc::http::{Uri, Version};
-use awc::{Client, ClientRequest, ClientResponse, Connector};
-use futures_util::StreamExt;
+use awc::{Client, ClientRequest, Connector};
 use tokio::sync::mpsc;
 
 use super::details::Polled;
 use super::masked::Hidden;
-use super::outcome::{Answer, CallError, Cancelled, Exchange, SubmissionOutcome, Trouble};
+use super::outcome::{CallError, Cancelled, Exchange, SubmissionOutcome, Trouble};
+use super::reading::{Kept, SMALL, read};
 use super::wire::{self, PendingBatch, Submission, WireNames};
 use crate::domain::{BatchId, Content, ErrorKind, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
-use crate::headers;
 use crate::metrics::{Call, Ending, Metrics};
 use crate::secret::{Echo, Secret};
-
-/// The most of an answer that is read: enough for any answer to a submission or a cancellation.
-const SMALL: usize = 64 << 10;
 
 /// The most of a list: pending batches, codes.
 const LIST: usize = 16 << 20;
@@ -40,9 +36,6 @@ const DETAILS_TAKE: u32 = 4;
 
 /// The longest that one phase of connecting may take, however patient the configuration is.
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
-
-/// The bounds of what `Retry-After` is taken for.
-const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3600)];
 
 /// What a [`Provider`] needs to know.
 pub struct Settings {
@@ -257,19 +250,6 @@ impl Provider {
     }
 }
 
-/// How much of an answer is read, and where to.
-struct Kept {
-    most: usize,
-    /// Where the body of a 200 goes as it arrives; only its beginning is kept then.
-    pieces: Option<mpsc::Sender<Vec<u8>>>,
-}
-
-impl Kept {
-    fn whole(most: usize) -> Self {
-        Self { most, pieces: None }
-    }
-}
-
 /// An awc that does what it is told, once.
 fn client(timeout: Duration) -> Client {
     // awc brings no cryptography and panics without one. It is an error only if there is one already.
@@ -291,63 +271,6 @@ fn client(timeout: Duration) -> Client {
         .add_default_header((header::USER_AGENT, concat!("receiptd/", env!("CARGO_PKG_VERSION"))))
         .add_default_header((header::ACCEPT, "application/json"))
         .finish()
-}
-
-/// Reads an answer to its end, and makes sure that it is the end.
-async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
-    let status = response.status().as_u16();
-    let [shortest, longest] = RETRY_AFTER;
-    let retry_after = headers::retry_after(response.headers()).map(|wait| wait.clamp(shortest, longest));
-    let date = headers::date(response.headers());
-    // An interim answer is all that awc hands out: the final one is lost.
-    if status < 200 {
-        return Exchange::Answered(Answer { status, retry_after, date: None, body: Vec::new() });
-    }
-    let announced = announced(status, response.headers());
-    let Kept { most, pieces } = kept;
-    let pieces = pieces.filter(|_| status == 200);
-    let (mut body, mut length) = (Vec::new(), 0);
-    while let Some(chunk) = response.next().await {
-        match chunk {
-            // A refusal is clear from its first line, however much is said of it.
-            Ok(chunk) if length + chunk.len() > most && status >= 400 => {
-                body.extend_from_slice(&chunk[..most.saturating_sub(body.len()).min(chunk.len())]);
-                return Exchange::Answered(Answer { status, retry_after, date, body });
-            }
-            Ok(chunk) if length + chunk.len() > most => {
-                return Exchange::lost(ErrorKind::TooLong, Some(status), format!("the answer is longer than {most} bytes"));
-            }
-            Ok(chunk) => {
-                length += chunk.len();
-                let kept = if pieces.is_some() { chunk.len().min(SMALL.saturating_sub(body.len())) } else { chunk.len() };
-                body.extend_from_slice(&chunk[..kept]);
-                if let Some(pieces) = &pieces
-                    && pieces.send(chunk.to_vec()).await.is_err()
-                {
-                    // Its reader has had enough of it, and will say why.
-                    return Exchange::Answered(Answer { status, retry_after, date, body });
-                }
-            }
-            Err(error) => return Exchange::lost(ErrorKind::CutShort, Some(status), error.to_string()),
-        }
-    }
-    // awc takes a connection that was closed in the middle for the end of the body.
-    match announced {
-        Some(announced) if announced != length as u64 => {
-            let mut detail = format!("the answer was cut short, {length} of {announced} bytes: ").into_bytes();
-            detail.append(&mut body);
-            Exchange::lost(ErrorKind::CutShort, Some(status), detail)
-        }
-        _ => Exchange::Answered(Answer { status, retry_after, date, body }),
-    }
-}
-
-/// How long the body will be, where the head says so.
-fn announced(status: u16, headers: &HeaderMap) -> Option<u64> {
-    if matches!(status, 204 | 304) || headers.contains_key(header::TRANSFER_ENCODING) {
-        return None;
-    }
-    headers::content_length(headers)
 }
 
 /// A text as it may stand anywhere in a URL: all but letters, digits and `-._~` is encoded.

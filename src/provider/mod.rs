@@ -6,7 +6,9 @@ mod client;
 mod details;
 mod masked;
 mod outcome;
+mod reading;
 mod standing;
+mod unpacking;
 mod wire;
 
 pub use client::{BadBaseUrl, Order, Provider, Settings};

@@ -9,7 +9,7 @@ use receiptd::domain::{BatchId, Channel, Content, ErrorKind, Identifier, Msisdn}
 use receiptd::provider::{Order, Provider, Settings, SubmissionOutcome, Trouble, WireNames};
 use receiptd::secret::Secret;
 
-use self::scripted::{Act, Scripted, answer};
+use self::scripted::{Act, Scripted, answer, gzipped, packed};
 use crate::support::NOBODY;
 
 mod asking;
@@ -232,6 +232,32 @@ async fn retry_after_is_read_as_seconds_and_as_a_date_by_the_providers_clock_and
         let trouble = not_taken(after_saying("429 Too Many", headers, "").await);
         assert_eq!(trouble.retry_after, seconds.map(Duration::from_secs), "{headers}");
     }
+}
+
+#[actix_web::test]
+async fn an_answer_that_is_packed_with_gzip_and_says_so_is_read() {
+    let identifier = Identifier::from("c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d");
+    let accepted = SubmissionOutcome::Accepted { identifier };
+    assert_eq!(after(Act::Say(gzipped("200 OK", ACCEPTED))).await, accepted);
+    let text = format!("{ACCEPTED}{}", " ".repeat(60_000));
+    assert_eq!(after(Act::Say(gzipped("200 OK", &text))).await, accepted);
+
+    let refused = after(Act::Say(gzipped("422 A", "the sender is not yours"))).await;
+    assert!(matches!(&refused, SubmissionOutcome::Rejected(trouble) if trouble.detail == "the sender is not yours"), "{refused:?}");
+
+    let bomb = gzipped("200 OK", &"x".repeat(64 << 20));
+    assert!(bomb.len() < 100_000);
+    assert_eq!(unconfirmed(after(Act::Say(bomb)).await), (ErrorKind::TooLong, Some(200)));
+    for (bytes, kind) in [
+        (&packed(ACCEPTED)[3..], ErrorKind::Unreadable),
+        (&packed(ACCEPTED)[..40], ErrorKind::CutShort),
+        (ACCEPTED.as_bytes(), ErrorKind::Unreadable),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bytes.len());
+        assert_eq!(unconfirmed(after(Act::Say([head.as_bytes(), bytes].concat())).await), (kind, Some(200)));
+    }
+    // Nothing is packed in nothing.
+    assert_eq!(unconfirmed(after_saying("200 OK", "Content-Encoding: gzip\r\n", "").await), (ErrorKind::NoIdentifier, Some(200)));
 }
 
 #[actix_web::test]

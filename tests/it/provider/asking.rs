@@ -5,7 +5,7 @@ use std::time::Duration;
 use receiptd::domain::{ErrorKind, Identifier, Receipt, ReceiptCode};
 use receiptd::provider::{CallError, Cancelled, PendingBatch, Polled, Provider, WireNames};
 
-use super::scripted::{Act, Scripted, answer};
+use super::scripted::{Act, Scripted, answer, gzipped};
 use super::{KEY, impatient, provider, provider_with};
 
 fn id() -> Identifier {
@@ -68,6 +68,16 @@ async fn details_are_believed_and_counts_are_not() {
     assert_eq!((&first.batchuuid, &second.batchuuid), (&Some(id()), &None));
     assert_eq!(first.message_id, second.message_id);
     assert_eq!(second.description.as_deref(), Some("No response from the SME"));
+}
+
+#[actix_web::test]
+async fn details_that_are_packed_with_gzip_are_read_as_they_come() {
+    let one = |n: u64| format!(r#"{{"destination":"+4477009{n:05}","delivered":true}}"#);
+    let details: Vec<String> = (0..20_000).map(one).collect();
+    let body = format!(r#"{{"details":[{}]}}"#, details.join(","));
+    let server = Scripted::new([Act::Say(gzipped("200 OK", &body))]);
+    let (polled, receipts) = ask(&provider(&server), &id()).await.expect("an answered poll");
+    assert_eq!((receipts.len(), polled.pending, polled.unreadable), (20_000, 0, 0));
 }
 
 #[actix_web::test]

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 /// What it does with one connection.
 #[derive(Clone)]
 pub enum Act {
@@ -90,6 +93,19 @@ impl Scripted {
 /// A whole answer with its length. `headers` end in CRLF each.
 pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// With gzip.
+pub fn packed(text: &str) -> Vec<u8> {
+    let mut packing = GzEncoder::new(Vec::new(), Compression::best());
+    packing.write_all(text.as_bytes()).and_then(|()| packing.finish()).expect("packed")
+}
+
+/// The same, its body packed with gzip and its head saying so.
+pub fn gzipped(status: &str, body: &str) -> Vec<u8> {
+    let packed = packed(body);
+    let head = format!("HTTP/1.1 {status}\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", packed.len());
+    [head.into_bytes(), packed].concat()
 }
 
 fn play(mut stream: TcpStream, act: &Act, record: &Mutex<Record>) {
