@@ -51,7 +51,7 @@ pub struct BatchRequest {
     /// Your own word for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// Refuse numbers that are impossible for their country, instead of telling them as doubtful.
+    /// Refuse numbers that are impossible for their country, instead of listing them as doubtful.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
 }
@@ -78,7 +78,7 @@ pub struct Numbers {
     /// How many different numbers go to each country, by its two letters (ISO 3166); `001` stands for worldwide services,
     /// `ZZ` for numbers that begin with no country's code.
     pub countries: std::collections::BTreeMap<String, u64>,
-    /// Numbers that are impossible for their country, the first 100 of them. They are sent to all the same.
+    /// Numbers that are impossible for their country, the first 100 of them. They are sent to anyway.
     pub doubtful: Vec<DoubtfulNumber>,
     /// How many more are doubtful.
     #[serde(default, skip_serializing_if = "is_zero")]

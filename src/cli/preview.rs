@@ -48,7 +48,7 @@ impl Numbers {
         let doubtful = &self.list.doubtful;
         let head = || count(doubtful.count, "number is impossible for its country:", "numbers are impossible for their country:");
         (doubtful.count > 0)
-            .then(|| format!("{}\n{}\nThey are sent to all the same; --strict refuses them.", head(), doubtful.listed(self.place)))
+            .then(|| format!("{}\n{}\nThey will be sent to anyway; pass --strict to refuse them.", head(), doubtful.listed(self.place)))
     }
 
     /// The same for programs.
@@ -101,7 +101,7 @@ pub(super) fn preview(sending: &Sending<'_>, plan: &Plan, numbers: &Numbers, scr
         ("read as national", numbers.national()),
         ("doubtful", some(numbers.list.doubtful.count)),
         ("duplicates merged", some(plan.merged as u64)),
-        ("invalid rows left out", some(numbers.list.invalid.count)),
+        ("invalid rows skipped", some(numbers.list.invalid.count)),
         ("comment lines skipped", some(numbers.list.comments)),
         ("name of the column", numbers.list.column_name.clone()),
         ("SMS parts", Some(format!("{} × {} = {}", sending.parts, grouped(total), grouped(total.saturating_mul(sending.parts.into()))))),

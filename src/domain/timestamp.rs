@@ -71,7 +71,7 @@ pub enum NotATime {
     Unreadable,
     /// Two different times: by its offset, and by the zone in brackets.
     #[error(
-        "two times: its zone has another offset then, or is not known here; write it with Z or an offset alone, for instance 2026-12-24T09:00Z"
+        "ambiguous: its offset is not that of its zone at that time, or the zone is unknown here; write it with Z or an offset alone, for instance 2026-12-24T09:00Z"
     )]
     OtherOffset,
 }

@@ -101,7 +101,7 @@ impl Fields {
         })?;
         let mut read = Self { fields, errors: Vec::new(), more: 0, of_new: Vec::new() };
         for key in repeated {
-            read.wrong(pointer_to(&key), "is given more than once: which one is meant?");
+            read.wrong(pointer_to(&key), "is given more than once; send it once");
         }
         Ok(read)
     }
@@ -174,7 +174,7 @@ impl Fields {
         // Its length and its letters are the provider's business.
         let wrong = (1..).zip(from.chars()).find(|(_, c)| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
         let Some((at, c)) = wrong else { return Some(from) };
-        self.wrong("/from", format!("has {} at position {at}, which no sender has: leave it out", named(c)));
+        self.wrong("/from", format!("has {} at position {at}, which a sender cannot contain; remove it", named(c)));
         None
     }
 

@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(pointers(body), ["/sendat", "/from", "/message", "/id", "/fallback_channels/0", "/destinations/1", "/destinations/2"]);
         let refusal = read(body).err().expect("refused");
         assert_eq!(refusal.errors[0].detail, "is not a field of a batch; did you mean `send_at`?");
-        assert_eq!(refusal.errors[5].detail, "`x` is not a telephone number, it has `x` (U+0078) at position 1: write it as +447700900123");
+        assert_eq!(refusal.errors[5].detail, "`x` is not a telephone number: it has `x` (U+0078) at position 1; write it as +447700900123");
     }
 
     #[test]

@@ -84,7 +84,7 @@ async fn a_list_that_would_lose_rows_is_refused_with_the_line() {
         (
             b"phone;name\n4,47701E+11;B\n",
             "phone",
-            "line 2: `4,47701E+11` is what a spreadsheet makes of a long number, and its last digits are lost",
+            "line 2: `4,47701E+11` is how a spreadsheet shows a long number, and its last digits are lost",
         ),
         ("phone\n447700900123\u{2800}\n".as_bytes(), "phone", "(U+2800) at position 13"),
         (b"PK\x03\x04 and so on", "phone", "save the sheet as CSV"),

@@ -66,7 +66,7 @@ fn rows_without_a_number_are_told_with_their_lines() {
     let list = lines(b"\xe9\n447700900123\n");
     assert_eq!(
         list.invalid.first,
-        [(1, "`é` is not a telephone number, it has `é` (U+00E9) at position 1: write it as +447700900123".to_owned())]
+        [(1, "`é` is not a telephone number: it has `é` (U+00E9) at position 1; write it as +447700900123".to_owned())]
     );
 }
 

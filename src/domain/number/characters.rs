@@ -48,7 +48,7 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
-/// A text with nothing in it that is no matter to readers, for comparing names that people chose.
+/// A text without invisible characters, for comparing names that people chose.
 pub fn visible(text: &str) -> String {
     text.chars().filter(|c| !is_invisible(*c)).collect()
 }

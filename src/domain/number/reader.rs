@@ -45,8 +45,8 @@ impl NumberReader {
 
     /// Reads a number. With a plus, or the prefix that leads abroad from the region, it is international. Without one it
     /// is, in this order: a number of the region with its country code, one as it is dialled within the region, one with
-    /// another country's code. A leading 0 needs a region. Spaces, hyphens, dots and brackets between its groups are no
-    /// matter, nor are invisible characters and the marks by which spreadsheets keep numbers as texts.
+    /// another country's code. A leading 0 needs a region. Spaces, hyphens, dots and brackets between its groups do not
+    /// matter, nor do invisible characters and the marks by which spreadsheets keep numbers as texts.
     ///
     /// *Possible* is enough: numbering plans change, and test numbers are "not valid". What is impossible for its
     /// country is read, and doubtful.

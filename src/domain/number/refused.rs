@@ -28,7 +28,7 @@ pub enum NumberError {
     Length(usize),
     /// What a spreadsheet shows of a long number.
     #[error(
-        "is what a spreadsheet makes of a long number, and its last digits are lost: format the column as text and enter the numbers again, changing the format alone does not bring them back"
+        "is how a spreadsheet shows a long number, and its last digits are lost: format the column as text and enter the numbers again, since a new format alone does not restore them"
     )]
     Shortened,
     /// Digits after a point: dropping the point would make it somebody else's number.
@@ -53,10 +53,10 @@ pub enum NumberError {
     #[error("has a (0) that is no national 0 after its country code: write it as it is dialled from abroad, such as +447700900123")]
     Zero,
     /// A letter or a mark that no number has, or not there.
-    #[error("is not a telephone number, it has {}: write it as +447700900123", named_at(*.0, *.1))]
+    #[error("is not a telephone number: it has {}; write it as +447700900123", named_at(*.0, *.1))]
     Character(char, usize),
     /// Marks alone.
-    #[error("is not a telephone number, it has no digits: write it as +447700900123")]
+    #[error("is not a telephone number: it has no digits; write it as +447700900123")]
     NoDigits,
 }
 
@@ -118,16 +118,18 @@ impl Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCountry => f.write_str("begins with no country's code"),
+            Self::NoCountry => f.write_str("does not start with the code of any country"),
             Self::TooLong { region, digits, most } => {
                 write!(f, "is too long for {region}: {digits} digits after the country code, and the longest numbers there have {most}")
             }
             Self::TooShort { region, digits, least } => {
                 write!(f, "is too short for {region}: {digits} digits after the country code, and the shortest numbers there have {least}")
             }
-            Self::NotInPlan { region } => write!(f, "looks like no number of {region}: none begins so, or has so many digits"),
-            Self::Unknown { region } => write!(f, "was read as a national number of {region}, and none is known that begins so"),
-            Self::LostZero { region } => write!(f, "may be a number of {region} that has lost the 0 at its front"),
+            Self::NotInPlan { region } => write!(f, "does not match the numbers of {region}, by its length or by its first digits"),
+            Self::Unknown { region } => {
+                write!(f, "was read as a national number of {region}, but no known number there starts with these digits")
+            }
+            Self::LostZero { region } => write!(f, "may be a number of {region} that has lost its leading 0"),
         }
     }
 }
