@@ -32,7 +32,7 @@ create table instance (
 create table batch (
     id                integer primary key autoincrement,   -- in the order in which they began to arrive; pages of lists go by it
     uuid              text    not null constraint batch_uuid unique,
-    provider_id       text,                                -- null until the provider has named one
+    provider_id       text,                                -- null until an answer of the provider has named one
     group_uuid        text,
     resend_of         text,
     reference         text,
@@ -58,7 +58,9 @@ create table batch (
     completed_at      integer,                             -- when the last destination became final
     asked_at          integer,                             -- when the provider was asked about it last,
     asks              integer not null default 0,          -- how often since its last receipt,
-    answered_at       integer                              -- and when it answered
+    answered_at       integer,                             -- and when it answered
+    learned_id        text,                                -- what a receipt called it, while no answer had set provider_id
+    doubtful          integer not null default 0 check (doubtful in (0, 1))  -- unconfirmed once, and not known to be submitted since
 ) strict;
 
 -- The outbox: the few batches that wait for their turn, found without looking at the many that are done.
@@ -240,7 +242,7 @@ end;
 create view batch_summary as
 select
     b.uuid as batch,
-    b.provider_id,
+    cast(coalesce(b.provider_id, b.learned_id) as text) as provider_id,
     b.group_uuid as "group",
     b.resend_of,
     b.reference,

@@ -8,7 +8,10 @@ mod shape;
 
 pub use self::packed::{Packing, Unpacked};
 pub use self::reading::read;
-use crate::domain::{BatchId, Incoming, Item, Receipt, Recorded, Source};
+use tokio::sync::mpsc;
+
+use crate::domain::{BatchId, Identifier, Incoming, Item, Receipt, Recorded, Source};
+use crate::provider::{CallError, Polled, Provider};
 use crate::store::{Store, StoreError};
 
 /// Bytes that an item of the quarantine may have when it is unpacked.
@@ -29,6 +32,28 @@ pub async fn callback(store: &Store, batch: BatchId, body: Vec<u8>) -> Result<Re
 pub async fn found(store: &Store, batch: BatchId, receipts: Vec<Receipt>) -> Result<Recorded, StoreError> {
     let items = receipts.into_iter().map(|receipt| Item::Understood(receipt.within_bounds())).collect();
     store.record(Incoming { batch, source: Source::Poll, items, body: Vec::new() }).await
+}
+
+/// Asks the provider for the receipts of a batch by one of its names, and records them piece by piece while the answer
+/// arrives, so that neither memory nor the callbacks suffer from a large batch. What was recorded is true also where the
+/// answer has an error.
+pub async fn asked(
+    store: &Store,
+    provider: &Provider,
+    batch: BatchId,
+    name: &Identifier,
+) -> (Result<Polled, CallError>, Result<Recorded, StoreError>) {
+    let (to, mut arriving) = mpsc::channel(1);
+    let recording = async move {
+        let mut all = Recorded::default();
+        while let Some(some) = arriving.recv().await {
+            let recorded = found(store, batch, some).await?;
+            all.recorded += recorded.recorded;
+            all.duplicates += recorded.duplicates;
+        }
+        Ok(all)
+    };
+    futures_util::join!(provider.receipts(name, to), recording)
 }
 
 /// What became of the wish to replay something.

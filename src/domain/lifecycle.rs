@@ -11,6 +11,9 @@
 //!    └─ resolve ── unconfirmed ◄── handed_over, interrupted, held
 //! ```
 //!
+//! A batch that was unconfirmed once stays doubtful until the provider is known to have it: what would cancel or reject it
+//! makes it unconfirmed again ([`Progress::moved`]). Only a person gives it up ([`resolve`]).
+//!
 //! What was handed over goes back to `queued` only where the provider provably did not take it, where nothing of it
 //! had left ([`release`]), or where a person says so ([`resolve`]). A receipt proves that the provider has the batch,
 //! whatever we believed.
@@ -40,6 +43,10 @@ pub struct Tracked {
     pub last_receipt_at: Option<Timestamp>,
     /// What is known of asking the provider about it.
     pub polls: Polls,
+    /// What the provider calls it.
+    pub names: Names,
+    /// The provider may have it from an earlier attempt.
+    pub doubtful: bool,
 }
 
 impl Deref for Tracked {
@@ -79,13 +86,32 @@ impl Polls {
     }
 }
 
+/// What the provider calls a batch, and who says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The provider's own answer.
+    pub answered: Option<String>,
+    /// A receipt, while no answer had named it. Whoever knows the callback URL can write one: so this name may find receipts,
+    /// and nothing is cancelled by it.
+    pub learned: Option<String>,
+}
+
+impl Names {
+    /// The name that is shown.
+    pub fn shown(&self) -> Option<&str> {
+        self.answered.as_deref().or(self.learned.as_deref())
+    }
+}
+
 /// What of a batch changes while it moves, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Never `scheduled`, which follows from `submitted` and `send_at`.
     pub state: BatchState,
     /// What the provider calls it.
-    pub provider_id: Option<String>,
+    pub names: Names,
+    /// The provider may have it from an earlier attempt: it was unconfirmed once, and nobody knows more since.
+    pub doubtful: bool,
     /// How many times it was handed to the provider.
     pub attempts: u64,
     /// What went wrong last.
@@ -103,7 +129,8 @@ impl Progress {
     pub fn of(batch: &Tracked) -> Self {
         Self {
             state: batch.state.stored(),
-            provider_id: batch.provider_id.clone(),
+            names: batch.names.clone(),
+            doubtful: batch.doubtful,
             attempts: batch.attempts,
             last_error: batch.last_error.clone(),
             submitted_at: batch.submitted_at,
@@ -114,6 +141,8 @@ impl Progress {
 
     /// Moves on to a state, with the times that go with it. Nothing else sets them.
     ///
+    /// A doubtful batch is neither cancelled nor rejected, which would say that nobody got it: it is unconfirmed instead.
+    ///
     /// - `submitted_at` is the first time that the batch is known to be with the provider, in whatever way that became
     ///   known: an answer, a receipt, or a person. So a dry run that a person resolves as accepted has it, too.
     /// - `completed_at` is the time at which the batch became settled as it is now: a batch that was rejected or
@@ -121,13 +150,17 @@ impl Progress {
     ///   nothing: a complete batch keeps its time when more receipts come.
     #[must_use]
     pub fn moved(self, to: BatchState, now: Timestamp) -> Self {
-        let state = to.stored();
+        let state = match to.stored() {
+            BatchState::Cancelled | BatchState::Rejected if self.doubtful => BatchState::Unconfirmed,
+            state => state,
+        };
         if state == self.state {
             return self;
         }
         let is_with_provider = matches!(state, BatchState::Submitted | BatchState::Complete | BatchState::Validated);
         Self {
             state,
+            doubtful: state == BatchState::Unconfirmed || (self.doubtful && !is_with_provider),
             submitted_at: self.submitted_at.or_else(|| is_with_provider.then_some(now)),
             completed_at: state.is_settled().then_some(now),
             ..self
@@ -142,7 +175,8 @@ impl Progress {
 /// What a rule answers: what is to be written (`None`: nothing), and what whoever asked is told.
 pub type Moved<T> = (Option<Progress>, T);
 
-/// Takes a batch out of the outbox to hand it over, or rejects it where there is a reason not to (`refusal`).
+/// Takes a batch out of the outbox to hand it over, or rejects it where there is a reason not to (`refusal`); a doubtful one
+/// is unconfirmed then.
 /// Says whether it is handed over.
 pub fn claim(batch: &Tracked, refusal: Option<LastError>, now: Timestamp) -> Moved<bool> {
     if batch.state != BatchState::Queued {
@@ -195,11 +229,8 @@ pub fn handed_over(batch: &Tracked, how: Handover, now: Timestamp) -> Option<Pro
         Handover::Unconfirmed(error) => (BatchState::Unconfirmed, None, Some(error)),
     };
     let progress = Progress::of(batch).moved(unless_receipts_came(batch, state), now);
-    Some(Progress {
-        provider_id: name.map(|name| name.to_string()).or(progress.provider_id),
-        last_error: error.or(progress.last_error),
-        ..progress
-    })
+    let names = Names { answered: name.map(|name| name.to_string()).or(progress.names.answered), ..progress.names };
+    Some(Progress { names, last_error: error.or(progress.last_error), ..progress })
 }
 
 /// The last run ended while the batch was being handed over: it may have reached the provider.
@@ -216,12 +247,14 @@ pub fn held(batch: &Tracked, why: &str, now: Timestamp) -> Option<Progress> {
 }
 
 /// Receipts came that only a provider which has the batch can have sent (`is_proof`), or that told how the provider calls
-/// it (`learned`), which counts where no better source has named it.
+/// it (`learned`), which is kept where nothing else has named it.
 pub fn proved(batch: &Tracked, is_proof: bool, learned: Option<&Identifier>, now: Timestamp) -> Option<Progress> {
     let before = Progress::of(batch);
     let state = if is_proof { batch.state.after_receipts(batch.counts.total, batch.counts.settled()) } else { batch.state };
     let mut after = before.clone().moved(state, now);
-    after.provider_id = after.provider_id.or_else(|| learned.map(ToString::to_string));
+    if after.names.shown().is_none() {
+        after.names.learned = learned.map(ToString::to_string);
+    }
     (after != before).then_some(after)
 }
 
@@ -242,11 +275,13 @@ pub fn polled(batch: &Tracked, answer: PollAnswer, sent_before: Option<Timestamp
     let answered = answer != PollAnswer::Nothing;
     let before = Progress::of(batch);
     let progress = Progress { polls: batch.polls.and_now(batch.last_receipt_at, answered, now), ..before };
-    // A person may have put it back into the outbox meanwhile: it has been there, and must not go out again.
-    let may_be_there = batch.state == BatchState::Unconfirmed || (batch.state == BatchState::Queued && batch.attempts > 0);
-    if answer == PollAnswer::Found && may_be_there {
-        let progress = progress.moved(accepted(batch), now);
-        return Progress { provider_id: progress.provider_id.or_else(|| Some(batch.id.to_string())), ..progress };
+    // A queued one, too: a person may have put it back into the outbox, or the original of a restored copy sent it.
+    if answer == PollAnswer::Found && matches!(batch.state, BatchState::Unconfirmed | BatchState::Queued) {
+        let mut progress = progress.moved(accepted(batch), now);
+        if progress.names.shown().is_none() {
+            progress.names.answered = Some(batch.id.to_string());
+        }
+        return progress;
     }
     if answered && is_overdue(batch, sent_before) { progress.moved(BatchState::Complete, now) } else { progress }
 }
@@ -266,20 +301,22 @@ pub fn noted(batch: &Tracked, error: LastError) -> Progress {
 pub enum Cancellation {
     /// It is cancelled; nothing of it had left.
     Done,
-    /// The provider has it and sends it later: the provider must be asked, under this name.
-    AtProvider(Identifier),
+    /// The provider has it and sends it later: the provider must be asked, by the name in its answer; `None`: none is known.
+    AtProvider(Option<Identifier>),
+    /// It is not sent again, and unconfirmed once more: the provider may have it from an earlier attempt.
+    Doubtful,
     /// It can no longer be cancelled: it is in this state.
     TooLate(BatchState),
 }
 
-/// Cancels a batch that is queued; says what is to be done about one that is not.
+/// Cancels a batch that is queued, unless it is doubtful; says what is to be done about one that is not queued.
 pub fn cancel(batch: &Tracked, now: Timestamp) -> Moved<Cancellation> {
     match batch.state {
-        BatchState::Queued => (Some(Progress::of(batch).moved(BatchState::Cancelled, now)), Cancellation::Done),
-        BatchState::Scheduled => {
-            let ours = || Identifier::Uuid(*batch.id.as_uuid());
-            (None, Cancellation::AtProvider(batch.provider_id.as_deref().map_or_else(ours, Identifier::from)))
+        BatchState::Queued => {
+            let what = if batch.doubtful { Cancellation::Doubtful } else { Cancellation::Done };
+            (Some(Progress::of(batch).moved(BatchState::Cancelled, now)), what)
         }
+        BatchState::Scheduled => (None, Cancellation::AtProvider(batch.names.answered.as_deref().map(Identifier::from))),
         state => (None, Cancellation::TooLate(state)),
     }
 }
@@ -307,12 +344,14 @@ pub fn resolve(batch: &Tracked, how: Resolution, now: Timestamp) -> Moved<Result
     if batch.state != BatchState::Unconfirmed {
         return (None, Err(batch.state));
     }
-    let state = match how {
-        Resolution::Accepted => accepted(batch),
-        Resolution::Resubmit => BatchState::Queued,
-        Resolution::Abandoned => BatchState::Cancelled,
+    let progress = Progress::of(batch);
+    let progress = match how {
+        Resolution::Accepted => progress.moved(accepted(batch), now),
+        Resolution::Resubmit => progress.moved(BatchState::Queued, now),
+        // Who gives it up answers for that: it is cancelled in spite of all doubt.
+        Resolution::Abandoned => Progress { doubtful: false, ..progress }.moved(BatchState::Cancelled, now),
     };
-    (Some(Progress::of(batch).moved(state, now)), Ok(()))
+    (Some(progress), Ok(()))
 }
 
 /// Where a batch is that the provider has: of a dry run no receipt is awaited.

@@ -25,7 +25,7 @@ pub use destination::{DestinationState, Said, fold};
 pub use error_kind::ErrorKind;
 pub use id_prefix::{IdPrefix, NoIdPrefix};
 pub use incoming::{Incoming, Item, Recorded};
-pub use lifecycle::{Cancellation, Handover, Moved, PollAnswer, Polls, Progress, Resolution, Tracked};
+pub use lifecycle::{Cancellation, Handover, Moved, Names, PollAnswer, Polls, Progress, Resolution, Tracked};
 pub use message::{parts, shortened_by};
 pub use msisdn::Msisdn;
 pub use number::{Doubt, How, NumberError, NumberReader, Read, Tally, countries, is_blank, is_invisible, named, quoted, visible};

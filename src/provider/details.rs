@@ -35,6 +35,8 @@ pub struct Polled {
     pub unreadable: u64,
     /// The first numbers that it tells of.
     pub numbers: Vec<Msisdn>,
+    /// How many messages its counts say that there are. It shows nothing but that an answer without details is meant so.
+    pub total: Option<u64>,
     /// When it was answered, by the provider's clock (its `Date` header).
     pub answered_at: Option<Timestamp>,
 }
@@ -91,12 +93,21 @@ impl<'de> Visitor<'de> for Answer<'_> {
             if name == "details" {
                 any = true;
                 fields.next_value_seed(OneByOne(&mut *self.0))?;
+            } else if name == "counts" {
+                let counts = fields.next_value::<Box<RawValue>>()?;
+                self.0.polled.total = serde_json::from_str::<Counts<'_>>(counts.get()).ok().and_then(|counts| counts.total.number());
             } else {
                 fields.next_value::<IgnoredAny>()?;
             }
         }
         if any { Ok(()) } else { Err(de::Error::missing_field("details")) }
     }
+}
+
+#[derive(Deserialize)]
+struct Counts<'a> {
+    #[serde(borrow, default)]
+    total: Loose<'a>,
 }
 
 /// The array of details.
@@ -268,7 +279,7 @@ mod tests {
         let whole = read(&[ANSWER.as_bytes()]);
         assert_eq!(whole.1[0].description.as_deref(), Some("zugestellt – ü€😀"));
         let polled = whole.0.expect("readable");
-        assert_eq!((polled.receipts, polled.pending, polled.unreadable), (1, 1, 1));
+        assert_eq!((polled.receipts, polled.pending, polled.unreadable, polled.total), (1, 1, 1, Some(9)));
         for at in 0..ANSWER.len() {
             let (first, second) = ANSWER.as_bytes().split_at(at);
             let cut = read(&[first, &[], second]);

@@ -1,11 +1,9 @@
 //! Asking for the receipts of one batch.
 
-use tokio::sync::mpsc;
-
 use super::deadline::Due;
 use crate::api::Reconciled;
-use crate::domain::{Batch, BatchId, BatchState, Identifier, PollAnswer, Recorded, Timestamp, lifecycle};
-use crate::provider::{CallError, Polled, Provider};
+use crate::domain::{Batch, BatchId, BatchState, PollAnswer, Recorded, Timestamp, lifecycle};
+use crate::provider::{CallError, Provider};
 use crate::receive;
 use crate::store::{Store, StoreError};
 
@@ -31,7 +29,7 @@ pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> 
     let (mut recorded, mut polled, mut is_ours) = (Recorded::default(), None, false);
     // What a receipt called the batch may be no name that the provider knows.
     for name in &batch.names() {
-        let (answer, found) = ask_by(store, provider, id, name).await;
+        let (answer, found) = receive::asked(store, provider, id, name).await;
         let found = found?;
         recorded.recorded += found.recorded;
         recorded.duplicates += found.duplicates;
@@ -68,25 +66,4 @@ pub(super) async fn note_answer(
 ) -> Result<Option<Batch>, StoreError> {
     let changed = store.change(id, move |batch, now| (Some(lifecycle::polled(batch, answer, sent_before, now)), ())).await?;
     Ok(changed.map(|(batch, ())| batch))
-}
-
-/// What the provider tells of a batch by one of its names, and what was recorded of it: piece by piece while the answer
-/// arrives, so that neither memory nor the callbacks suffer from a large batch.
-async fn ask_by(
-    store: &Store,
-    provider: &Provider,
-    id: BatchId,
-    name: &Identifier,
-) -> (Result<Polled, CallError>, Result<Recorded, StoreError>) {
-    let (to, mut found) = mpsc::channel(1);
-    let recording = async move {
-        let mut all = Recorded::default();
-        while let Some(some) = found.recv().await {
-            let recorded = receive::found(store, id, some).await?;
-            all.recorded += recorded.recorded;
-            all.duplicates += recorded.duplicates;
-        }
-        Ok(all)
-    };
-    futures_util::join!(provider.receipts(name, to), recording)
 }

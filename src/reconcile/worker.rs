@@ -14,7 +14,7 @@ use super::deadline::Deadline;
 use super::missed::Missed;
 use super::pull::{ReconcileError, note_answer, pull};
 use crate::clock::Clock;
-use crate::domain::{BatchId, BatchState, ErrorKind, LastError, PollAnswer, Timestamp, lifecycle};
+use crate::domain::{BatchId, BatchState, ErrorKind, Identifier, LastError, PollAnswer, Timestamp, lifecycle};
 use crate::pace::Pace;
 use crate::provider::{CallError, Errand, Provider, Standing};
 use crate::store::{Awaiting, Store, StoreError};
@@ -151,7 +151,8 @@ impl Reconciler {
     async fn compare_scheduled(&self, open: &[Awaiting], now: Timestamp) -> Result<(), StoreError> {
         let mut scheduled = Vec::new();
         for open in open.iter().filter(|open| !open.unconfirmed && open.sent_at > now.plus(ON_ITS_WAY)) {
-            scheduled.extend(self.store.batch(open.id).await?.filter(|batch| batch.state == BatchState::Scheduled));
+            let found = self.store.change(open.id, |batch, _| (None, batch.names.answered.clone())).await?;
+            scheduled.extend(found.filter(|(batch, _)| batch.state == BatchState::Scheduled));
         }
         if scheduled.is_empty() {
             return Ok(());
@@ -163,9 +164,10 @@ impl Reconciler {
                 return Ok(());
             }
         };
-        for batch in scheduled {
-            let names = batch.names();
-            let there = pending.iter().find(|there| names.contains(&there.identifier));
+        for (batch, answered) in scheduled {
+            // A receipt may have brought the name of another batch.
+            let names = [Some(Identifier::Uuid(*batch.id.as_uuid())), answered.as_deref().map(Identifier::from)];
+            let there = pending.iter().find(|there| names.iter().flatten().any(|name| *name == there.identifier));
             let detail = match (there.map(|there| there.at), batch.send_at) {
                 (None, _) => "the provider does not list it among its scheduled batches: it was cancelled there, or sent already".into(),
                 (Some(Some(at)), Some(wanted)) if at.since(wanted).max(wanted.since(at)) > ON_ITS_WAY => {

@@ -38,6 +38,8 @@ pub struct Claimed {
     pub content: Content,
     /// To whom.
     pub destinations: Vec<Msisdn>,
+    /// The provider may have it from an earlier attempt: if it refuses it now, it is unconfirmed again.
+    pub doubtful: bool,
 }
 
 /// A batch that is submitted or unconfirmed, with what decides when it is asked about.

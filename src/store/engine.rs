@@ -87,13 +87,20 @@ pub(super) trait Engine: Clone + Send + Sync + 'static {
 
     /// Takes the oldest batch out of the outbox, marks it as submitting and raises the counter of submissions, in the
     /// database and then outside it, so that an older copy of the database is noticed. A batch for which `refusal` has a
-    /// reason is rejected with it, and the next one is looked at. `None`: nothing waits, or everything is paused.
+    /// reason is rejected with it (a doubtful one: unconfirmed), and the next one is looked at. `None`: nothing waits, or everything is paused.
     ///
     /// After an error nothing may be handed over. Again: the next batch. What was claimed and never reached the caller goes
     /// back into the outbox; what the caller holds, [`handed_over`](Self::handed_over) ends.
     async fn claim<F>(&self, refusal: F) -> Result<Option<Claimed>, StoreError>
     where
         F: Fn(&Batch) -> Option<LastError> + Send + 'static;
+
+    /// The batches that stood in the outbox when the database was opened, in order, as far as nobody let them out:
+    /// [`claim`](Self::claim) passes over them. The original of a restored copy may have sent them since.
+    fn queued_before(&self) -> Vec<BatchId>;
+
+    /// Has [`claim`](Self::claim) take a batch of [`queued_before`](Self::queued_before) as any other, in this run.
+    fn let_out(&self, id: BatchId);
 
     /// Writes down how handing a batch over ended. Only the caller knows: so this waits until the storage takes it, however
     /// long that is. The one error is `Closing`: the batch is unconfirmed at the next start. Again: nothing.

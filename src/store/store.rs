@@ -111,6 +111,16 @@ impl Store {
         with!(self, db => db.claim(refusal).await)
     }
 
+    /// The batches that an earlier run queued and that [`claim`](Self::claim) passes over, in order.
+    pub fn queued_before(&self) -> Vec<BatchId> {
+        with!(self, db => db.queued_before())
+    }
+
+    /// Has [`claim`](Self::claim) take one of them: the provider does not have it.
+    pub fn let_out(&self, id: BatchId) {
+        with!(self, db => db.let_out(id));
+    }
+
     /// Changes a batch by a rule of `domain::lifecycle`: answers with the batch as it is then, and with what the rule answers.
     /// `None`: there is no such batch.
     ///

@@ -31,14 +31,22 @@ pub enum CancelOutcome {
 /// When the store fails; a batch that the provider has cancelled is then cancelled by asking again.
 pub async fn cancel(store: &Store, provider: &Provider, id: BatchId, now: Timestamp) -> Result<CancelOutcome, StoreError> {
     let Some((batch, cancellation)) = store.change(id, lifecycle::cancel).await? else { return Ok(CancelOutcome::Unknown) };
-    let name = match cancellation {
+    let answered = match cancellation {
         Cancellation::Done => return Ok(CancelOutcome::Done(batch)),
+        Cancellation::Doubtful => {
+            let why = "an earlier attempt to submit it may have reached the provider. It is unconfirmed again, and nothing more \
+                       of it is sent; resolve it once you know";
+            return Ok(CancelOutcome::TooLate(why.into()));
+        }
         Cancellation::TooLate(BatchState::Cancelled) => return Ok(CancelOutcome::TooLate("it is cancelled already".into())),
         Cancellation::TooLate(state) => {
             return Ok(CancelOutcome::TooLate(format!("it is {state}; only a queued or a scheduled batch can be cancelled")));
         }
+        Cancellation::AtProvider(Some(name)) if is_of_another(store, id, &name).await? => None,
         Cancellation::AtProvider(name) => name,
     };
+    let is_named = answered.is_some();
+    let name = answered.unwrap_or_else(|| ours(id));
     let refused = match provider.cancel(&name).await {
         Ok(Cancelled::Yes) => None,
         Ok(Cancelled::No(trouble)) => Some(trouble),
@@ -54,12 +62,16 @@ pub async fn cancel(store: &Store, provider: &Provider, id: BatchId, now: Timest
         if trouble.status != Some(404) || pending.iter().any(|batch| names.contains(&batch.identifier.to_string())) {
             return Ok(CancelOutcome::Refused(trouble.detail));
         }
+        if !is_named {
+            let why = "the provider lists no scheduled batch of this id, and its own name for this one is not known for sure";
+            return Ok(CancelOutcome::Unclear(why.into()));
+        }
         let send_at = store.batch(id).await?.and_then(|batch| batch.send_at);
         if send_at.is_none_or(|at| at < now.plus(ON_ITS_WAY)) {
             return Ok(CancelOutcome::Unclear("the provider no longer lists it, and its time is near: it may be sending it".into()));
         }
         // It may have sent it at once, whatever was asked for.
-        for name in [&name, &Identifier::Uuid(*id.as_uuid())] {
+        for name in [&name, &ours(id)] {
             match messages(provider, name).await {
                 Ok(0) | Err(CallError::NotFound(_)) => {}
                 Ok(_) => {
@@ -75,6 +87,18 @@ pub async fn cancel(store: &Store, provider: &Provider, id: BatchId, now: Timest
         Some((batch, ())) => CancelOutcome::TooLate(format!("it became {} meanwhile", batch.state)),
         None => CancelOutcome::Unknown,
     })
+}
+
+fn ours(id: BatchId) -> Identifier {
+    Identifier::Uuid(*id.as_uuid())
+}
+
+/// Whether a name is the id of another batch of ours, which would be cancelled by it.
+async fn is_of_another(store: &Store, id: BatchId, name: &Identifier) -> Result<bool, StoreError> {
+    match name.to_string().parse::<BatchId>() {
+        Ok(other) if other != id => Ok(store.batch(other).await?.is_some()),
+        _ => Ok(false),
+    }
 }
 
 /// Of how many messages the provider tells.

@@ -1,5 +1,6 @@
 //! The way out: batches are checked, put into the outbox, and handed to the provider once.
 
+mod asking;
 mod decide;
 mod fields;
 mod intake;

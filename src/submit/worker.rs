@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::asking::{Asking, Said};
 use crate::clock::Clock;
 use crate::domain::{Batch, BatchId, ErrorKind, Handover, LastError, Timestamp};
 use crate::pace::Pace;
@@ -43,6 +44,10 @@ pub struct Submitter {
     rate: Option<u32>,
     standing: Standing,
     pace: Pace,
+    /// About the batches that an earlier run queued.
+    earlier: Asking,
+    /// One of them was asked about in vain: before the next, it is the others' turn.
+    others_turn: Cell<bool>,
     /// `GET /batch` must answer before the next batch goes out, and whether it is being asked.
     must_ask: Cell<bool>,
     asking: Cell<bool>,
@@ -62,6 +67,7 @@ impl Submitter {
     pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, callbacks: String, rate: Option<u32>, standing: Standing) -> Self {
         let seed = u64::from(std::process::id()) ^ clock.now().as_millis().unsigned_abs();
         let pace = Pace::new(clock.clone());
+        let earlier = Asking::new(store.clone(), provider.clone(), clock.clone());
         Self {
             store,
             provider,
@@ -70,6 +76,8 @@ impl Submitter {
             rate,
             standing,
             pace,
+            earlier,
+            others_turn: Cell::new(false),
             must_ask: Cell::new(false),
             asking: Cell::new(false),
             refused: Cell::new(false),
@@ -96,8 +104,24 @@ impl Submitter {
         if self.must_ask.get() {
             return Ok(self.ask().await);
         }
+        while !self.others_turn.replace(false) {
+            match self.earlier.step().await? {
+                Said::IsThere => {}
+                Said::Nothing | Said::IsNotThere => break,
+                Said::Unclear(error) => {
+                    self.others_turn.set(true);
+                    self.must_ask.set(true);
+                    return Ok(self.not_answered(&error));
+                }
+            }
+        }
         let check = move |batch: &Batch| too_late(batch, now);
-        let Some(claimed) = self.store.claim(check).await? else { return Ok(self.nothing_waits().await) };
+        let Some(claimed) = self.store.claim(check).await? else {
+            return Ok(match self.earlier.next() {
+                Some(wait) => Step::Wait(wait),
+                None => self.nothing_waits().await,
+            });
+        };
         if let Some(rate) = self.rate {
             let takes = Duration::from_millis(claimed.destinations.len() as u64 * 1000 / u64::from(rate.max(1)));
             self.next_allowed.set(self.next_allowed.get().max(elapsed) + takes);
@@ -106,7 +130,7 @@ impl Submitter {
         self.under_way.set(self.under_way.get() + 1);
         let how = self.hand_over(&claimed).await;
         self.under_way.set(self.under_way.get() - 1);
-        log_handover(id, &how);
+        log_handover(&claimed, &how);
         if let Err(error) = self.store.handed_over(id, how).await {
             log::error!("batch {id}: the outcome of its submission could not be written; it will be unconfirmed: {error}");
             return Err(error);
@@ -200,11 +224,18 @@ impl Submitter {
                 if !self.refused.get() {
                     self.all_is_well();
                 }
-                return Step::Wait(Duration::ZERO);
+                Step::Wait(Duration::ZERO)
             }
-            Err(CallError::Unauthorized(trouble) | CallError::NotFound(trouble)) => self.key_refused(&trouble),
-            Err(error) if error.trouble().status == Some(402) => self.no_credit(error.trouble()),
-            Err(error) => self.back_off(error.trouble().retry_after, error.to_string()),
+            Err(error) => self.not_answered(&error),
+        }
+    }
+
+    /// A question was not answered: how things stand, and how long to wait.
+    fn not_answered(&self, error: &CallError) -> Step {
+        match error {
+            CallError::Unauthorized(trouble) | CallError::NotFound(trouble) => self.key_refused(trouble),
+            error if error.trouble().status == Some(402) => self.no_credit(error.trouble()),
+            error => self.back_off(error.trouble().retry_after, error.to_string()),
         }
         Step::Wait(self.pace.left())
     }
@@ -274,12 +305,18 @@ fn too_late(batch: &Batch, now: Timestamp) -> Option<LastError> {
     })
 }
 
-fn log_handover(id: BatchId, how: &Handover) {
+fn log_handover(claimed: &Claimed, how: &Handover) {
+    let id = claimed.id;
     match how {
         Handover::Accepted(name) if name.to_string() == id.to_string() => log::info!("batch {id}: submitted"),
         Handover::Accepted(name) => log::info!("batch {id}: submitted; the provider calls it {name}"),
         Handover::NotTaken(error) if error.status.is_some() => log::warn!("batch {id}: refused ({}); stays queued", error.kind),
         Handover::NotTaken(error) => log::warn!("batch {id}: not sent ({}); stays queued", error.kind),
+        Handover::Rejected(error) if claimed.doubtful => log::error!(
+            "batch {id}: unconfirmed again: refused ({}, status {:?}), but an earlier attempt may have reached the provider",
+            error.kind,
+            error.status
+        ),
         Handover::Rejected(error) => log::warn!("batch {id}: rejected ({}, status {:?})", error.kind, error.status),
         Handover::Unconfirmed(error) => log::error!(
             "batch {id}: unconfirmed ({}): the provider may or may not have it; decide with `receiptd resolve {id} --as …` once you know",

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use receiptd::clock::Clock;
-use receiptd::domain::{Batch, BatchId, BatchState, Content, Msisdn, NewBatch, Timestamp};
+use receiptd::domain::{Batch, BatchId, BatchState, Content, ErrorKind, Msisdn, NewBatch, Resolution, Timestamp, lifecycle};
 use receiptd::provider::{Provider, Settings, Standing, WireNames};
 use receiptd::simulator::{self, Answer, Call, Handle, Profile, Script};
 use receiptd::store::{QuarantineBounds, Store};
@@ -13,7 +13,7 @@ use receiptd::submit::{self, Step, Submitter};
 use crate::support::{Home, KEY, NOBODY};
 
 struct Sending {
-    _home: Home,
+    home: Home,
     clock: Clock,
     simulator: Handle,
     store: Store,
@@ -33,7 +33,10 @@ fn provider(base_url: String) -> Provider {
 }
 
 fn to(base_url: String, simulator: Handle, rate: Option<u32>) -> Sending {
-    let home = Home::new();
+    on(Home::new(), base_url, simulator, rate)
+}
+
+fn on(home: Home, base_url: String, simulator: Handle, rate: Option<u32>) -> Sending {
     let clock = Clock::stopped_at("2026-11-24T09:00:00Z".parse().expect("a time"));
     let quarantine = QuarantineBounds { max_count: 10, max_bytes: 1 << 20 };
     let (store, _) = home.open(&clock, quarantine).expect("a store");
@@ -41,7 +44,7 @@ fn to(base_url: String, simulator: Handle, rate: Option<u32>) -> Sending {
     let standing = Standing::default();
     let callbacks = "http://127.0.0.1:1/callbacks".to_owned();
     let submitter = Submitter::new(store.clone(), provider, clock.clone(), callbacks, rate, standing.clone());
-    Sending { _home: home, clock, simulator, store, standing, submitter }
+    Sending { home, clock, simulator, store, standing, submitter }
 }
 
 impl Sending {
@@ -73,6 +76,19 @@ impl Sending {
             Step::Wait(wait) => wait,
             other => unreachable!("{other:?}"),
         }
+    }
+
+    /// The next run on the same database.
+    fn restarted(&mut self) -> Sending {
+        self.store.close();
+        let home = std::mem::replace(&mut self.home, Home::new());
+        on(home, self.simulator.url(), self.simulator.clone(), None)
+    }
+
+    /// How often the provider was asked by an id, and how often something was posted to it.
+    fn calls(&self) -> [usize; 2] {
+        let requests = self.simulator.requests();
+        [Call::Details, Call::Add].map(|call| requests.iter().filter(|request| request.call == Some(call)).count())
     }
 
     async fn shown(&self, id: BatchId) -> Batch {
@@ -272,4 +288,143 @@ async fn what_is_paused_stays_paused_over_a_restart() {
     assert_eq!(again.simulator.submissions().len(), 0);
     again.api("POST", "/v1/resume", None).await;
     again.until(&id, "submitted").await;
+}
+
+#[actix_web::test]
+async fn what_an_earlier_run_queued_is_asked_about_once_before_it_goes_out() {
+    let mut it = sending(None);
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(it.batch(1, None).await);
+    }
+    let it = it.restarted();
+    it.store.set_paused(true).await.expect("paused");
+    assert_eq!(it.step().await, Step::Idle);
+    assert_eq!(it.calls(), [0, 0], "nobody asks for what must not go out");
+    it.store.set_paused(false).await.expect("resumed");
+    let new = it.batch(1, None).await;
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(it.step().await, Step::Submitted(*id), "in the order in which they came");
+        assert_eq!(it.calls(), [n + 1, n + 1]);
+    }
+    assert_eq!(it.step().await, Step::Submitted(new));
+    assert_eq!(it.step().await, Step::Idle);
+    assert_eq!(it.calls(), [5, 6], "one of this run needs no question");
+}
+
+#[actix_web::test]
+async fn what_the_provider_has_of_an_earlier_run_is_submitted_and_not_sent_again() {
+    let it = sending(None);
+    let (gone_out, waiting) = (it.batch(2, None).await, it.batch(1, None).await);
+    let before = it.home.after_a_kill();
+    assert_eq!(it.step().await, Step::Submitted(gone_out));
+    it.simulator.release();
+    it.store.close();
+    // The folder is put back as a whole: its counters agree.
+    let it = on(before, it.simulator.url(), it.simulator.clone(), None);
+    assert_eq!(it.shown(gone_out).await.state, BatchState::Queued);
+    assert_eq!(it.step().await, Step::Submitted(waiting));
+    assert_ne!(it.shown(gone_out).await.state, BatchState::Queued);
+    assert!(it.shown(gone_out).await.submitted_at.is_some());
+    assert_eq!(it.step().await, Step::Idle);
+    assert_eq!((it.calls(), it.simulator.submissions().len()), ([2, 2], 2));
+}
+
+#[actix_web::test]
+async fn what_an_earlier_run_queued_waits_while_the_provider_gives_no_clear_answer_and_others_go_out() {
+    let unclear = [
+        Answer::status(500),
+        Answer::status(429),
+        Answer::Close,
+        Answer::CutShort,
+        Answer::status(200).body("<html>"),
+        Answer::status(200).body(r#"{"counts": {"total": 1}, "details": []}"#),
+        Answer::status(200).body(r#"{"counts": {"total": 1}, "details": [{"destination": "+447700900999", "delivered": true}]}"#),
+    ];
+    for answer in unclear {
+        let mut it = sending(None);
+        let old = it.batch(1, None).await;
+        let it = it.restarted();
+        it.simulator.script(Script::on(Call::Details, answer.clone()).lasting());
+        let new = it.batch(1, None).await;
+        let mut submitted = Vec::new();
+        for _ in 0..12 {
+            match it.step().await {
+                Step::Submitted(id) => submitted.push(id),
+                Step::Wait(wait) => it.clock.step(wait),
+                Step::Idle => unreachable!("one of them waits"),
+            }
+        }
+        assert_eq!((submitted, it.simulator.submissions().len()), (vec![new], 1), "{answer:?}");
+        let batch = it.shown(old).await;
+        assert_eq!(batch.state, BatchState::Queued);
+        assert!(batch.last_error.is_some_and(|error| error.detail.contains("no clear answer")), "{answer:?}");
+        assert!(it.calls()[0] < 8, "at growing intervals: {:?}", it.calls());
+        it.simulator.clear_scripts();
+        it.clock.step(Duration::from_secs(300));
+        let mut last = it.step().await;
+        while let Step::Wait(wait) = last {
+            it.clock.step(wait);
+            last = it.step().await;
+        }
+        assert_eq!(last, Step::Submitted(old), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_provider_that_says_it_has_no_such_batch_in_other_words_gets_it() {
+    for answer in [
+        Answer::status(404),
+        Answer::status(400),
+        Answer::status(410),
+        Answer::status(200).body(r#"{"counts": {"total": 0, "delivered": 0, "failed": 0}, "details": []}"#),
+    ] {
+        let mut it = sending(None);
+        let id = it.batch(1, None).await;
+        let it = it.restarted();
+        it.simulator.script(Script::on(Call::Details, answer.clone()));
+        assert_eq!(it.step().await, Step::Submitted(id), "{answer:?}");
+        assert_eq!(it.shown(id).await.state, BatchState::Submitted);
+    }
+}
+
+#[actix_web::test]
+async fn an_outage_makes_a_handful_unconfirmed_and_not_the_whole_queue() {
+    let it = sending(None);
+    for _ in 0..50 {
+        it.batch(1, None).await;
+    }
+    it.simulator.script(Script::any(Answer::status(502)).lasting());
+    for _ in 0..40 {
+        // As many at a time as the daemon has tasks.
+        let steps = futures_util::future::join_all((0..4).map(|_| it.step())).await;
+        let waits = steps.iter().filter_map(|step| if let Step::Wait(wait) = step { Some(*wait) } else { None });
+        it.clock.step(waits.min().unwrap_or_default());
+    }
+    let posts = it.calls()[1];
+    assert!((1..=4).contains(&posts), "{posts}");
+    it.simulator.clear_scripts();
+    for _ in 0..120 {
+        if let Step::Wait(wait) = it.step().await {
+            it.clock.step(wait);
+        }
+    }
+    assert_eq!(it.simulator.submissions().len(), 50 - posts);
+}
+
+#[actix_web::test]
+async fn a_doubtful_batch_whose_time_came_too_close_is_unconfirmed_again_and_not_rejected() {
+    let it = sending(None);
+    let id = it.batch(1, Some(it.clock.now().plus(Duration::from_secs(3600)))).await;
+    it.simulator.script(Script::add(Answer::Close).after_taking());
+    it.step().await;
+    assert_eq!(it.shown(id).await.state, BatchState::Unconfirmed);
+    it.store.change(id, |batch, now| lifecycle::resolve(batch, Resolution::Resubmit, now)).await.expect("written");
+    it.clock.step(Duration::from_secs(3500));
+    while let Step::Wait(wait) = it.step().await {
+        it.clock.step(wait.max(Duration::from_millis(1)));
+    }
+    let batch = it.shown(id).await;
+    assert_eq!((batch.state, batch.last_error.expect("a reason").kind), (BatchState::Unconfirmed, ErrorKind::TooLate));
+    assert_eq!(it.calls()[1], 1);
 }

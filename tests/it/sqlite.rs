@@ -6,3 +6,4 @@ mod damage;
 mod file;
 mod power_cut;
 mod storage;
+mod upgrade;

@@ -95,7 +95,7 @@ fn queued(send_at: Option<Timestamp>, dry_run: bool) -> Tracked {
         submitted_at: None,
         completed_at: None,
     };
-    Tracked { batch, receipts: 0, last_receipt_at: None, polls: Polls::default() }
+    Tracked { batch, receipts: 0, last_receipt_at: None, polls: Polls::default(), names: Names::default(), doubtful: false }
 }
 
 /// As it is read again after this was written.
@@ -104,7 +104,9 @@ fn written(before: &Tracked, progress: &Progress, now: Timestamp) -> Tracked {
     let Counts { total, merged, delivered, failed, conflict, .. } = before.counts;
     after.batch.state = progress.state.at(before.send_at, now);
     after.batch.counts = Counts::of(after.batch.state, total, merged, delivered, failed, conflict);
-    after.batch.provider_id = progress.provider_id.clone();
+    after.batch.provider_id = progress.names.shown().map(ToOwned::to_owned);
+    after.names = progress.names.clone();
+    after.doubtful = progress.doubtful;
     after.batch.attempts = progress.attempts;
     after.batch.last_error = progress.last_error.clone();
     after.batch.submitted_at = progress.submitted_at;
@@ -120,16 +122,25 @@ fn batches() -> Vec<Tracked> {
     for state in BatchState::ALL.into_iter().filter(|state| *state != BatchState::Scheduled) {
         for send_at in [None, Some(at(2_000)), Some(at(9_000))] {
             for (delivered, failed, receipts) in counted {
-                for (dry_run, attempts, is_named) in [(false, 0, false), (false, 1, true), (true, 1, false), (true, 2, true)] {
+                for (dry_run, attempts, name, doubtful) in [
+                    (false, 0, None, false),
+                    (false, 1, Some(true), false),
+                    (true, 1, None, false),
+                    (true, 2, Some(true), true),
+                    (false, 2, Some(false), true),
+                ] {
                     let mut batch = queued(send_at, dry_run);
                     batch.batch.counts = Counts { delivered, failed, ..batch.counts };
                     let is_there = matches!(state, BatchState::Submitted | BatchState::Complete | BatchState::Validated);
                     batch.receipts = receipts;
                     batch.last_receipt_at = (receipts > 0).then(|| at(3_000));
                     batch.polls = Polls { asks: 3, asked_at: Some(at(2_500)), answered_at: None };
+                    let is_named = |by_answer| (name == Some(by_answer)).then(|| "named".to_owned());
+                    let may_be_doubtful = matches!(state, BatchState::Queued | BatchState::Submitting);
                     let progress = Progress {
                         state,
-                        provider_id: is_named.then(|| "named".to_owned()),
+                        names: Names { answered: is_named(true), learned: is_named(false) },
+                        doubtful: state == BatchState::Unconfirmed || (may_be_doubtful && doubtful),
                         attempts,
                         submitted_at: is_there.then(|| at(2_000)),
                         completed_at: state.is_settled().then(|| at(4_000)),
@@ -143,31 +154,32 @@ fn batches() -> Vec<Tracked> {
     all
 }
 
-/// The whole state machine, for a batch of two numbers without a receipt that was handed over once. `.` is no change.
+/// The whole state machine, for a batch of two numbers without a receipt that was handed over once. `.` is no change; `?`
+/// after a state: it is doubtful.
 const MOVES: &str = "
-                    queued     submitting  submitted scheduled complete rejected  unconfirmed cancelled validated
-    claimed         submitting .           .         .         .        .         .           .         .
-    refused here    rejected   .           .         .         .        .         .           .         .
-    release         .          queued      .         .         .        .         .           .         .
-    accepted        .          submitted   .         .         .        .         .           .         .
-    not taken       .          queued      .         .         .        .         .           .         .
-    rejected        .          rejected    .         .         .        .         .           .         .
-    unconfirmed     .          unconfirmed .         .         .        .         .           .         .
-    interrupted     .          unconfirmed .         .         .        .         .           .         .
-    held            unconfirmed .          .         .         .        .         .           .         .
-    proved          submitted  .           .         .         .        submitted submitted   submitted .
-    no proof        .          .           .         .         .        .         .           .         .
-    found           submitted  .           .         .         .        .         submitted   .         .
-    found late      submitted  .           complete  .         .        .         submitted   .         .
-    gone            .          .           .         .         .        .         .           .         .
-    gone late       .          .           complete  .         .        .         .           .         .
-    nothing late    .          .           .         .         .        .         .           .         .
-    noted           .          .           .         .         .        .         .           .         .
-    cancel          cancelled  .           .         .         .        .         .           .         .
-    cancelled there .          .           cancelled cancelled .        .         .           .         .
-    as accepted     .          .           .         .         .        .         submitted   .         .
-    as resubmit     .          .           .         .         .        .         queued      .         .
-    as abandoned    .          .           .         .         .        .         cancelled   .         .
+                    queued     submitting  submitted scheduled complete rejected  unconfirmed cancelled validated queued?     submitting?
+    claimed         submitting .           .         .         .        .         .           .         .         submitting? .
+    refused here    rejected   .           .         .         .        .         .           .         .         unconfirmed .
+    release         .          queued      .         .         .        .         .           .         .         .           queued?
+    accepted        .          submitted   .         .         .        .         .           .         .         .           submitted
+    not taken       .          queued      .         .         .        .         .           .         .         .           queued?
+    rejected        .          rejected    .         .         .        .         .           .         .         .           unconfirmed
+    unconfirmed     .          unconfirmed .         .         .        .         .           .         .         .           unconfirmed
+    interrupted     .          unconfirmed .         .         .        .         .           .         .         .           unconfirmed
+    held            unconfirmed .          .         .         .        .         .           .         .         unconfirmed .
+    proved          submitted  .           .         .         .        submitted submitted   submitted .         submitted   .
+    no proof        .          .           .         .         .        .         .           .         .         .           .
+    found           submitted  .           .         .         .        .         submitted   .         .         submitted   .
+    found late      submitted  .           complete  .         .        .         submitted   .         .         submitted   .
+    gone            .          .           .         .         .        .         .           .         .         .           .
+    gone late       .          .           complete  .         .        .         .           .         .         .           .
+    nothing late    .          .           .         .         .        .         .           .         .         .           .
+    noted           .          .           .         .         .        .         .           .         .         .           .
+    cancel          cancelled  .           .         .         .        .         .           .         .         unconfirmed .
+    cancelled there .          .           cancelled cancelled .        .         .           .         .         .           .
+    as accepted     .          .           .         .         .        .         submitted   .         .         .           .
+    as resubmit     .          .           .         .         .        .         queued?     .         .         .           .
+    as abandoned    .          .           .         .         .        .         cancelled   .         .         .           .
 ";
 
 fn named(event: &str) -> Event {
@@ -203,21 +215,26 @@ fn named(event: &str) -> Event {
 #[test]
 fn every_event_moves_every_state_as_the_table_says() {
     let mut lines = MOVES.lines().filter(|line| !line.trim().is_empty());
-    let states: Vec<BatchState> = lines.next().expect("a head").split_whitespace().map(|word| word.parse().expect("a state")).collect();
-    assert_eq!(states.len(), BatchState::ALL.len());
+    let read = |word: &str| -> (BatchState, bool) {
+        let state = word.trim_end_matches('?').parse().expect("a state");
+        (state, word.ends_with('?') || state == BatchState::Unconfirmed)
+    };
+    let states: Vec<(BatchState, bool)> = lines.next().expect("a head").split_whitespace().map(read).collect();
+    assert_eq!(states.len(), BatchState::ALL.len() + 2);
     for line in lines {
         let (name, cells) = line.trim_start().split_at(16);
         let event = named(name.trim());
-        for (state, cell) in states.iter().zip(cells.split_whitespace()) {
-            let send_at = (*state == BatchState::Scheduled).then(|| at(9_000));
-            let mut batch = batches()
-                .into_iter()
-                .find(|batch| batch.state == *state && batch.send_at == send_at && batch.receipts == 0 && !batch.dry_run)
-                .expect("a batch in this state");
+        assert_eq!(cells.split_whitespace().count(), states.len(), "{name}");
+        for (before, cell) in states.iter().zip(cells.split_whitespace()) {
+            let (state, doubtful) = *before;
+            let send_at = (state == BatchState::Scheduled).then(|| at(9_000));
+            let is_it = |batch: &Tracked| (batch.state, batch.doubtful) == *before && batch.send_at == send_at;
+            let mut batch =
+                batches().into_iter().find(|batch| is_it(batch) && batch.receipts == 0 && !batch.dry_run).expect("a batch in this state");
             batch.batch.attempts = 1;
-            let after = happens(&batch, &event, at(NOW)).map_or(*state, |progress| progress.state.at(send_at, at(NOW)));
-            let expected = if cell == "." { *state } else { cell.parse().expect("a state") };
-            assert_eq!(after, expected, "{name} of {state}");
+            let after = happens(&batch, &event, at(NOW)).map(|progress| (progress.state.at(send_at, at(NOW)), progress.doubtful));
+            let expected = if cell == "." { *before } else { read(cell) };
+            assert_eq!(after.unwrap_or(*before), expected, "{name} of {state}, {doubtful}");
         }
     }
 }
@@ -251,9 +268,18 @@ fn assert_sound(before: &Tracked, event: &Event, progress: &Progress, now: Times
     let attempts = i64::try_from(progress.attempts).expect("few") - i64::try_from(old.attempts).expect("few");
     let released = *event == Event::Release && old.attempts > 0;
     assert_eq!(attempts, i64::from(is_claimed) - i64::from(released), "{said}");
-    // A name is only ever replaced by the provider's answer.
+    // A name is only ever replaced by the provider's answer, and no receipt brings one that passes for that.
     let is_answer = matches!(event, Event::HandedOver(Handover::Accepted(_)));
-    assert!(is_answer || old.provider_id.is_none() || progress.provider_id == old.provider_id, "{said}");
+    let by_ours = matches!(event, Event::Polled(PollAnswer::Found, _)) && old.names == Names::default();
+    assert!(is_answer || by_ours || progress.names.answered == old.names.answered, "{said}");
+    let is_learned = matches!(event, Event::Proved { learned: true, .. }) && old.names == Names::default();
+    assert!(is_learned || progress.names.learned == old.names.learned, "{said}");
+    // What may have gone out is neither cancelled nor rejected, unless a person gives it up.
+    let is_given_up = *event == Event::Resolve(Resolution::Abandoned);
+    assert!(!old.doubtful || progress.doubtful || is_there || is_given_up, "{said}");
+    assert!(!progress.doubtful || !(is_there || progress.state.is_settled()), "{said}");
+    assert!(progress.doubtful || progress.state != BatchState::Unconfirmed, "{said}");
+    assert!(old.doubtful || !progress.doubtful || progress.state == BatchState::Unconfirmed, "{said}");
     assert!(progress.last_error.is_some() || old.last_error.is_none(), "{said}");
     assert_eq!(matches!(event, Event::Polled(..)), progress.polls != old.polls, "{said}");
 }
@@ -322,10 +348,10 @@ fn the_identifier_of_the_answer_replaces_one_that_a_receipt_told() {
     let mut batch = queued(None, false);
     batch.batch.state = BatchState::Submitting;
     let learned = proved(&batch, true, Some(&Identifier::from("learned")), at(NOW)).expect("learned");
-    assert_eq!((learned.state, learned.provider_id.as_deref()), (BatchState::Submitting, Some("learned")));
+    assert_eq!((learned.state, learned.names.shown()), (BatchState::Submitting, Some("learned")));
     batch = written(&batch, &learned, at(NOW));
     let answered = handed_over(&batch, Handover::Accepted(Identifier::from("answered")), at(NOW)).expect("moved");
-    assert_eq!(answered.provider_id.as_deref(), Some("answered"));
+    assert_eq!(answered.names.shown(), Some("answered"));
     batch = written(&batch, &answered, at(NOW));
     assert_eq!(proved(&batch, true, Some(&Identifier::from("another")), at(NOW)), None);
 }
@@ -335,10 +361,14 @@ fn who_cancels_is_told_what_to_do() {
     for batch in batches() {
         let (progress, told) = cancel(&batch, at(NOW));
         match batch.state {
+            BatchState::Queued if batch.doubtful => {
+                assert_eq!((progress.map(|p| p.state), told), (Some(BatchState::Unconfirmed), Cancellation::Doubtful));
+            }
             BatchState::Queued => assert_eq!((progress.map(|p| p.state), told), (Some(BatchState::Cancelled), Cancellation::Done)),
             BatchState::Scheduled => {
-                let name = if batch.provider_id.is_some() { "named".to_owned() } else { batch.id.to_string() };
-                assert_eq!((progress, told), (None, Cancellation::AtProvider(Identifier::from(&*name))));
+                // What a receipt called it may be another batch's name.
+                let name = batch.names.answered.as_deref().map(Identifier::from);
+                assert_eq!((progress, told), (None, Cancellation::AtProvider(name)));
             }
             state => assert_eq!((progress, told), (None, Cancellation::TooLate(state))),
         }
@@ -386,13 +416,14 @@ fn steps() -> impl Strategy<Value = (Option<Event>, Option<bool>)> {
 }
 
 proptest! {
-    /// Told again, independently: may the provider have it? Then nothing puts it back into the outbox.
+    /// Told again, independently: may the provider have it? Then nothing puts it back into the outbox, and nothing says that
+    /// nobody got it.
     #[test]
-    fn what_the_provider_may_have_is_never_queued(
+    fn what_the_provider_may_have_is_never_queued_cancelled_or_rejected(
         steps in prop::collection::vec(steps(), 1..40), is_later in any::<bool>(), dry_run in any::<bool>()
     ) {
         let mut batch = queued(is_later.then(|| at(20_000)), dry_run);
-        let (mut now, mut may_have_it) = (NOW, false);
+        let (mut now, mut may_have_it, mut in_doubt) = (NOW, false, false);
         for (event, receipt) in steps {
             now += 1_000;
             let event = event.unwrap_or_else(|| {
@@ -410,6 +441,11 @@ proptest! {
             let Some(progress) = happens(&batch, &event, at(now)) else { continue };
             assert_sound(&batch, &event, &progress, at(now));
             match &event {
+                Event::HandedOver(Handover::Unconfirmed(_)) | Event::Interrupted | Event::Held => in_doubt = true,
+                Event::Resolve(Resolution::Abandoned) => in_doubt = false,
+                _ => {}
+            }
+            match &event {
                 Event::Claim { refused: false } | Event::Held => may_have_it = true,
                 Event::Release | Event::HandedOver(Handover::NotTaken(_) | Handover::Rejected(_)) => may_have_it = batch.receipts > 0,
                 Event::Resolve(Resolution::Resubmit) => may_have_it = false, // a person answers for that
@@ -417,6 +453,10 @@ proptest! {
             }
             batch = written(&batch, &progress, at(now));
             prop_assert!(!(may_have_it && batch.state == BatchState::Queued), "{:?} after {:?}", batch.state, event);
+            in_doubt &= !matches!(progress.state, BatchState::Submitted | BatchState::Complete | BatchState::Validated);
+            let is_said_to_be_nowhere = matches!(batch.state, BatchState::Cancelled | BatchState::Rejected);
+            prop_assert!(!(in_doubt && is_said_to_be_nowhere), "{:?} after {:?}", batch.state, event);
+            prop_assert_eq!(batch.doubtful, in_doubt);
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Counters(HashMap<BatchId, Tally>);
 pub(super) struct Tally {
     pub batch: i64,
     pub state: BatchState,
-    /// The provider's name for it is known.
+    /// A name of the provider's for it is known.
     pub is_named: bool,
     /// That name, seen since the last flush.
     pub learned: Option<Identifier>,
@@ -80,7 +80,7 @@ impl Tally {
     fn read(tx: &Tx<'_>, id: BatchId) -> rusqlite::Result<Option<Self>> {
         tx.conn
             .prepare_cached(
-                "select id, state, provider_id is not null, total, delivered, failed, conflict, receipts, first_receipt, last_receipt
+                "select id, state, coalesce(provider_id, learned_id) is not null, total, delivered, failed, conflict, receipts, first_receipt, last_receipt
                  from batch join batch_count on batch = id where uuid = ?1",
             )?
             .query_row([id.to_string()], |row| {
@@ -143,7 +143,7 @@ impl Tally {
         {
             update_batch(tx.conn, self.batch, &progress)?;
             self.state = progress.state;
-            self.is_named = progress.provider_id.is_some();
+            self.is_named = progress.names.shown().is_some();
         }
         self.before = self.now;
         Ok(())

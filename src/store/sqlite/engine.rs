@@ -58,6 +58,14 @@ impl Engine for Sqlite {
         self.shared.queue.newest_receipt.subscribe()
     }
 
+    fn queued_before(&self) -> Vec<BatchId> {
+        self.shared.queued_before.all()
+    }
+
+    fn let_out(&self, id: BatchId) {
+        outbox::let_out(self, id);
+    }
+
     async fn ended(&self) {
         self.shared.file_watch.ended().await;
     }

@@ -11,6 +11,7 @@ use super::connection::Readers;
 use super::failure::JobError;
 use super::file_watch::FileWatch;
 use super::lock::DatabaseLock;
+use super::queued_before::QueuedBefore;
 use super::transaction::{WriterJobs, Writing};
 use crate::clock::Clock;
 use crate::lock::lock;
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub turns: Semaphore,
     /// Batches that are being handed over.
     pub claims: Arc<Claims>,
+    /// Batches of an earlier run that are not handed over before the provider was asked about them.
+    pub queued_before: Arc<QueuedBefore>,
     /// Large batches that may still come in at this moment.
     pub arriving: Arc<Semaphore>,
     /// Whose slice is written.

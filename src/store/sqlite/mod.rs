@@ -32,6 +32,7 @@ mod ping;
 mod progress;
 mod prune;
 mod quarantine;
+mod queued_before;
 mod receipt_log;
 mod record;
 mod rows;

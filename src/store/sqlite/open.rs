@@ -12,6 +12,7 @@ use super::handle::{Shared, Sqlite};
 use super::lineage::recognise;
 use super::lock::{real_path, take_lock};
 use super::prune::finish_pruning;
+use super::queued_before::QueuedBefore;
 use super::schema::migrate;
 use super::writer::{Writer, spawn};
 use crate::clock::Clock;
@@ -41,6 +42,7 @@ impl Sqlite {
         let mut found = AtOpening::default();
         let identity = recognise(&conn, &path, created, clock.now(), &mut found)?;
 
+        let queued_before = Arc::new(QueuedBefore::read(&conn)?);
         let queue = Arc::new(Queue::new(metrics));
         let identity = Arc::new(Mutex::new(identity));
         let checkpointer = Checkpointer::start(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
@@ -61,6 +63,7 @@ impl Sqlite {
             readers,
             turns: Semaphore::new(READERS_WAITING),
             claims: Arc::default(),
+            queued_before,
             arriving: Arc::new(Semaphore::new(ARRIVING_AT_A_TIME)),
             slice: tokio::sync::Mutex::default(),
             copying: Mutex::default(),

@@ -7,8 +7,9 @@ use rusqlite::{Connection, named_params};
 use super::claims::{Claim, Claims};
 use super::handle::{Sqlite, blocking};
 use super::progress::{find_tracked, tracked_in, update_batch};
+use super::queued_before::QueuedBefore;
 use super::tx::Tx;
-use crate::domain::{Batch, BatchId, BatchState, Content, ErrorKind, Handover, LastError, Msisdn, lifecycle};
+use crate::domain::{Batch, BatchId, BatchState, Content, ErrorKind, Handover, LastError, Msisdn, Tracked, lifecycle};
 use crate::store::answers::Claimed;
 use crate::store::error::StoreError;
 
@@ -19,7 +20,7 @@ pub(super) async fn claim<F>(db: &Sqlite, refusal: F) -> Result<Option<Claimed>,
 where
     F: Fn(&Batch) -> Option<LastError> + Send + 'static,
 {
-    let claims = db.shared.claims.clone();
+    let (claims, queued_before) = (db.shared.claims.clone(), db.shared.queued_before.clone());
     let claimed = db
         .write(1, move |w| {
             let tx = w.flush()?;
@@ -29,7 +30,7 @@ where
                 return Ok(None);
             }
             loop {
-                let Some(id) = next_queued(tx.conn, &claims)? else { return Ok(None) };
+                let Some(id) = next_queued(tx.conn, &claims, &queued_before)? else { return Ok(None) };
                 let Some((key, batch)) = find_tracked(tx.conn, id, tx.now)? else { return Ok(None) };
                 let refusal = refusal(&batch).or(for_nobody(&tx, key)?);
                 let (Some(progress), goes_out) = lifecycle::claim(&batch, refusal, tx.now) else { return Ok(None) };
@@ -39,7 +40,7 @@ where
                         .conn
                         .prepare_cached("update instance set submissions = submissions + 1 returning submissions")?
                         .query_row([], |row| row.get(0))?;
-                    return Ok(Some((Claim::on(&claims, key), batch.batch, submissions)));
+                    return Ok(Some((Claim::on(&claims, key), batch, submissions)));
                 }
             }
         })
@@ -57,7 +58,7 @@ where
     }
 }
 
-async fn prepare(db: &Sqlite, key: i64, batch: &Batch, submissions: i64) -> Result<Claimed, StoreError> {
+async fn prepare(db: &Sqlite, key: i64, batch: &Tracked, submissions: i64) -> Result<Claimed, StoreError> {
     let raising = db.clone();
     blocking(move || {
         if submissions > raising.identity().submissions {
@@ -89,8 +90,14 @@ async fn prepare(db: &Sqlite, key: i64, batch: &Batch, submissions: i64) -> Resu
             allow_multi: batch.allow_multi,
             dry_run: batch.dry_run,
         },
+        doubtful: batch.doubtful,
         destinations: destinations.into_iter().filter_map(|number| Msisdn::from_digits(number.unsigned_abs())).collect(),
     })
+}
+
+pub(super) fn let_out(db: &Sqlite, id: BatchId) {
+    db.shared.queued_before.let_out(id);
+    db.shared.queue.outbox.notify_waiters();
 }
 
 pub(super) async fn handed_over(db: &Sqlite, id: BatchId, how: Handover) -> Result<(), StoreError> {
@@ -130,11 +137,13 @@ async fn write_handover(db: &Sqlite, id: BatchId, how: Handover) -> Result<Optio
 
 /// The batch whose turn it is. One that somebody holds is not settled yet, whatever its row says: the commit that queued it
 /// again may have been called a failure, and is about to be repeated. A worker that took it meanwhile would lose it again.
-fn next_queued(conn: &Connection, claims: &Claims) -> rusqlite::Result<Option<BatchId>> {
+/// And one that an earlier run queued has no turn before it was let out.
+fn next_queued(conn: &Connection, claims: &Claims, queued_before: &QueuedBefore) -> rusqlite::Result<Option<BatchId>> {
     let mut statement = conn.prepare_cached("select id, uuid from batch where state = 'queued' order by id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        if !claims.holds(row.get(0)?) {
+        let key = row.get(0)?;
+        if !claims.holds(key) && !queued_before.holds(key) {
             return Ok(row.get::<_, String>(1)?.parse().ok());
         }
     }

@@ -4,19 +4,21 @@ use rusqlite::{Connection, Row, ToSql, named_params};
 
 use super::rows::{BATCH_COLUMNS, BATCH_TABLES, count, find_batch, read_batch, time_or_none};
 use super::tx::Tx;
-use crate::domain::{Batch, BatchId, BatchState, Polls, Progress, Timestamp, Tracked};
+use crate::domain::{Batch, BatchId, BatchState, Names, Polls, Progress, Timestamp, Tracked};
 
 /// Writes how far a batch has come. Nothing else changes a batch's state, its times and what is known of asking about it.
 pub(super) fn update_batch(conn: &Connection, key: i64, progress: &Progress) -> rusqlite::Result<()> {
-    let Progress { state, provider_id, attempts, last_error, submitted_at, completed_at, polls } = progress;
+    let Progress { state, names, doubtful, attempts, last_error, submitted_at, completed_at, polls } = progress;
     let millis = |time: &Option<Timestamp>| time.map(Timestamp::as_millis);
     conn.prepare_cached(
-        "update batch set state = :state, provider_id = :provider_id, attempts = :attempts, last_error = :last_error,
+        "update batch set state = :state, provider_id = :provider_id, learned_id = :learned_id, doubtful = :doubtful,
+             attempts = :attempts, last_error = :last_error,
              submitted_at = :submitted_at, completed_at = :completed_at, asks = :asks, asked_at = :asked_at, answered_at = :answered_at
          where id = :id",
     )?
     .execute(named_params! {
-        ":state": state.as_str(), ":provider_id": provider_id, ":attempts": *attempts as i64,
+        ":state": state.as_str(), ":provider_id": names.answered, ":learned_id": names.learned, ":doubtful": doubtful,
+        ":attempts": *attempts as i64,
         ":last_error": last_error.as_ref().map(|error| serde_json::to_string(error).unwrap_or_default()),
         ":submitted_at": millis(submitted_at), ":completed_at": millis(completed_at),
         ":asks": polls.asks, ":asked_at": millis(&polls.asked_at), ":answered_at": millis(&polls.answered_at), ":id": key,
@@ -42,7 +44,7 @@ pub(super) fn tracked_in(conn: &Connection, state: BatchState, now: Timestamp) -
 
 fn tracked_where(conn: &Connection, condition: &str, values: &[&dyn ToSql], now: Timestamp) -> rusqlite::Result<Vec<(i64, Tracked)>> {
     conn.prepare_cached(&format!(
-        "select {BATCH_COLUMNS}, receipts, last_receipt_at, asks, asked_at, answered_at from {BATCH_TABLES} where {condition}"
+        "select {BATCH_COLUMNS}, batch.provider_id as answered_id, learned_id, doubtful, receipts, last_receipt_at, asks, asked_at, answered_at from {BATCH_TABLES} where {condition}"
     ))?
     .query_map(values, |row| Ok((row.get("id")?, read_tracked(row, now)?)))?
     .collect()
@@ -54,6 +56,8 @@ fn read_tracked(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Tracked> {
         receipts: count(row, "receipts")?,
         last_receipt_at: time_or_none(row, "last_receipt_at")?,
         polls: read_polls(row)?,
+        names: Names { answered: row.get("answered_id")?, learned: row.get("learned_id")? },
+        doubtful: row.get("doubtful")?,
     })
 }
 

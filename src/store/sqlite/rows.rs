@@ -7,7 +7,8 @@ use uuid::Uuid;
 use crate::domain::{Batch, BatchId, BatchState, Channel, Counts, Identifier, Msisdn, Outcome, Source, Timestamp};
 
 /// The columns that [`read_batch`] reads.
-pub(super) const BATCH_COLUMNS: &str = "id, uuid, provider_id, group_uuid, resend_of, reference, state, sender, message, parts, channel,
+pub(super) const BATCH_COLUMNS: &str =
+    "id, uuid, coalesce(provider_id, learned_id) as provider_id, group_uuid, resend_of, reference, state, sender, message, parts, channel,
     fallback_channels, send_at, allow_multi, dry_run, total, merged, delivered, failed, conflict, attempts, last_error,
     created_at, submitted_at, completed_at";
 /// And where they come from.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior, named_params};
-use rusqlite_migration::{M, Migrations};
 use uuid::Uuid;
 
 use crate::domain::Timestamp;
@@ -21,41 +20,51 @@ pub(super) const PAGE: i32 = 1_024;
 /// "rcpt": tells our files from other SQLite files, to `file` and to us.
 const APPLICATION_ID: i32 = 0x7263_7074;
 
-/// Version 1 is `schema.sql`. When it changes, today's text is frozen here as the first step, the change
-/// follows as the next, and a test compares the outcome with the new `schema.sql`.
-const STEPS: &[&str] = &[SCHEMA];
+/// What brings a file to the next version: the first from 1 to 2. Each changes tables, indexes and triggers, and what is in
+/// them; the views are made anew from `schema.sql`. A test compares the outcome with a new file.
+const UPGRADES: &[&str] = &[include_str!("upgrades/2.sql")];
 
 /// Brings the file to the newest schema, in one transaction. A file with an older one is copied first,
 /// to `<database>.v<version>.backup`. Returns whether the file was new.
 pub(super) fn migrate(conn: &mut Connection, path: &Path, now: Timestamp) -> Result<bool, OpenError> {
-    migrate_by(conn, path, now, STEPS)
+    migrate_by(conn, path, now, UPGRADES)
 }
 
-fn migrate_by(conn: &mut Connection, path: &Path, now: Timestamp, steps: &[&str]) -> Result<bool, OpenError> {
-    let (is_new, version, newest) = examine_by(conn, path, steps)?;
+fn migrate_by(conn: &mut Connection, path: &Path, now: Timestamp, upgrades: &[&str]) -> Result<bool, OpenError> {
+    let (is_new, version, newest) = examine_by(conn, path, upgrades)?;
     if is_new {
-        create(conn, now, steps)?;
+        create(conn, now, newest)?;
         return Ok(true);
     }
     if version < newest {
         let copy = copy_name(path, version);
         log::info!("upgrading the schema of {} from version {version} to {newest}; the copy is {}", path.display(), copy.display());
         copy_first(conn, &copy).map_err(|reason| OpenError::NoBackup { path: copy, reason })?;
-    }
-    let migrations = Migrations::new(steps.iter().copied().map(M::up).collect());
-    migrations.to_latest(conn).map_err(|source| OpenError::Migration(source.to_string()))?;
-    if let Err(error) = renew_views(conn) {
+        let due = usize::try_from(version - 1).ok().and_then(|done| upgrades.get(done..)).unwrap_or(upgrades);
+        upgrade(conn, due, newest).map_err(|source| OpenError::Migration(source.to_string()))?;
+    } else if let Err(error) = upgrade(conn, &[], newest) {
         log::warn!("the views of {} stay as an older version made them: {error}", path.display());
     }
     Ok(false)
 }
 
+/// Brings the file to the newest version by these upgrades, and our views to what `schema.sql` says, in one transaction.
+fn upgrade(conn: &mut Connection, due: &[&str], newest: i64) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    due.iter().try_for_each(|upgrade| transaction.execute_batch(upgrade))?;
+    renew_views(&transaction)?;
+    if !due.is_empty() {
+        transaction.pragma_update(None, "user_version", newest)?;
+    }
+    transaction.commit()
+}
+
 /// Makes all that tells a database of ours from others in one transaction: a process that ends meanwhile leaves a file that
 /// is still empty.
-fn create(conn: &mut Connection, now: Timestamp, steps: &[&str]) -> rusqlite::Result<()> {
+fn create(conn: &mut Connection, now: Timestamp, newest: i64) -> rusqlite::Result<()> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    steps.iter().try_for_each(|step| transaction.execute_batch(step))?;
-    transaction.pragma_update(None, "user_version", steps.len() as i64)?;
+    transaction.execute_batch(SCHEMA)?;
+    transaction.pragma_update(None, "user_version", newest)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.execute(
         "insert into instance (id, database_id, created_at) values (1, :id, :now)",
@@ -72,17 +81,16 @@ fn copy_first(conn: &Connection, to: &Path) -> Result<(), String> {
     draft.create().map_err(|error| error.to_string())
 }
 
-/// Makes our views as they are in `schema.sql` where an older program made them otherwise. They hold nothing, so the file's
-/// format and its version stay as they are, and older programs can open it.
-fn renew_views(conn: &mut Connection) -> rusqlite::Result<()> {
+/// Makes our views as they are in `schema.sql` where an older program made them otherwise. They hold nothing, so this alone
+/// changes no version.
+fn renew_views(conn: &Connection) -> rusqlite::Result<()> {
     let fresh = Connection::open_in_memory()?;
     fresh.execute_batch(SCHEMA)?;
     let (wanted, found) = (views(&fresh)?, views(conn)?);
-    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (name, sql) in wanted.iter().filter(|(name, sql)| found.get(*name) != Some(sql)) {
-        transaction.execute_batch(&format!("drop view if exists {name}; {sql}"))?;
+        conn.execute_batch(&format!("drop view if exists {name}; {sql}"))?;
     }
-    transaction.commit()
+    Ok(())
 }
 
 /// Name and definition of each view.
@@ -96,12 +104,12 @@ fn views(conn: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
 /// # Errors
 /// It is another's, or a newer one of ours.
 pub(super) fn examine(conn: &Connection, path: &Path) -> Result<(), OpenError> {
-    examine_by(conn, path, STEPS).map(|_| ())
+    examine_by(conn, path, UPGRADES).map(|_| ())
 }
 
 /// Whether it is new, its version, and the newest one.
-fn examine_by(conn: &Connection, path: &Path, steps: &[&str]) -> Result<(bool, i64, i64), OpenError> {
-    let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+fn examine_by(conn: &Connection, path: &Path, upgrades: &[&str]) -> Result<(bool, i64, i64), OpenError> {
+    let newest = i64::try_from(upgrades.len() + 1).unwrap_or(i64::MAX);
     let version: i64 =
         conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => OpenError::NoDatabase(path.to_owned()),
@@ -140,15 +148,15 @@ mod tests {
         let path = folder.path().join("r.db");
         let mut conn = Connection::open(&path).expect("a database");
         assert!(migrate(&mut conn, &path, now()).expect("new"));
-        let next = [SCHEMA, "create table extra (id integer primary key)"];
+        let next = [UPGRADES[0], "create table extra (id integer primary key)"];
         assert!(!migrate_by(&mut conn, &path, now(), &next).expect("upgraded"));
         let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
-        assert_eq!(version, 2);
-        let copy = Connection::open(folder.path().join("r.db.v1.backup")).expect("the copy");
+        assert_eq!(version, 3);
+        let copy = Connection::open(folder.path().join("r.db.v2.backup")).expect("the copy");
         let version: i64 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
-        assert_eq!(version, 1);
+        assert_eq!(version, 2);
         // and what is newer than the program is left alone
-        assert!(matches!(migrate(&mut conn, &path, now()), Err(OpenError::Newer { found: 2, known: 1, .. })));
+        assert!(matches!(migrate(&mut conn, &path, now()), Err(OpenError::Newer { found: 3, known: 2, .. })));
     }
 
     #[test]
@@ -158,15 +166,15 @@ mod tests {
         let mut conn = Connection::open(&path).expect("a database");
         migrate(&mut conn, &path, now()).expect("new");
         // One was killed with its copy made, another before.
-        for name in ["r.db.v1.backup", "r.db.v1.2.backup.0123456789abcdef.new"] {
+        for name in ["r.db.v2.backup", "r.db.v2.2.backup.0123456789abcdef.new"] {
             std::fs::write(folder.path().join(name), "what was there").expect("written");
         }
-        let next = [SCHEMA, "create table extra (id integer primary key)"];
+        let next = [UPGRADES[0], "create table extra (id integer primary key)"];
         assert!(!migrate_by(&mut conn, &path, now(), &next).expect("upgraded"));
-        assert_eq!(std::fs::read(folder.path().join("r.db.v1.backup")).expect("there"), b"what was there");
-        let copy = Connection::open(folder.path().join("r.db.v1.2.backup")).expect("the copy");
-        assert_eq!(copy.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(1));
-        assert!(!folder.path().join("r.db.v1.2.backup.0123456789abcdef.new").exists());
+        assert_eq!(std::fs::read(folder.path().join("r.db.v2.backup")).expect("there"), b"what was there");
+        let copy = Connection::open(folder.path().join("r.db.v2.2.backup")).expect("the copy");
+        assert_eq!(copy.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(2));
+        assert!(!folder.path().join("r.db.v2.2.backup.0123456789abcdef.new").exists());
     }
 
     #[test]
@@ -185,7 +193,7 @@ mod tests {
         assert!(found.remove("mine").is_some());
         assert_eq!(found, wanted);
         let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
-        assert_eq!(version, 1);
+        assert_eq!(version, 2);
     }
 
     #[test]
@@ -223,7 +231,7 @@ mod tests {
         let path = folder.path().join("r.db");
         let mut conn = Connection::open(&path).expect("a database");
         migrate(&mut conn, &path, now()).expect("new");
-        let broken = [SCHEMA, "create table extra (id); insert into nowhere values (1)"];
+        let broken = [UPGRADES[0], "create table extra (id); insert into nowhere values (1)"];
         assert!(matches!(migrate_by(&mut conn, &path, now(), &broken), Err(OpenError::Migration(_))));
         let extra: i64 = conn.query_row("select count(*) from sqlite_schema where name = 'extra'", [], |r| r.get(0)).expect("count");
         assert_eq!(extra, 0);
