@@ -1,11 +1,11 @@
-//! Does it stay fast as the file grows? The same at 10⁴, 10⁵, 10⁶ and 10⁷ destinations, each with its receipt in the file:
-//! receiving, the start, pages of lists, one number, totals, an export, and bytes for each destination.
+//! Whether receiptd stays fast as the file grows. Measures at 10⁴, 10⁵, 10⁶ and 10⁷ destinations, each with its receipt
+//! in the file: receiving, the start, pages of lists, one number, totals, an export, and the bytes per destination.
 //!
 //!     cargo bench --bench growth
 //!     BENCH_MOST=1000000 cargo bench --bench growth
 //!
-//! Each size has a daemon of its own, and they take turns. Receiving is measured on a fresh batch of 50,000 each time, so
-//! that only what lies beside it differs.
+//! Each size has its own daemon, and they take turns. Receiving is measured with a fresh batch of 50,000 destinations
+//! each time, so that only the rest of the file differs.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ mod common;
 const ROUNDS: usize = 5;
 const ASKED: usize = 300;
 
-/// Single receipts a second on 64 connections, each for a destination of a fresh batch.
+/// Single receipts per second on 64 connections, each for a destination of a fresh batch.
 fn receiving(receiptd: &mut Receiptd) -> f64 {
     let first = receiptd.destinations;
     receiptd.take_in(PER_BATCH, |_| {});
@@ -26,7 +26,7 @@ fn receiving(receiptd: &mut Receiptd) -> f64 {
     measured.rate
 }
 
-/// Takes in destinations with their receipts until there are so many.
+/// Adds destinations with their receipts until there are this many.
 fn fill(receiptd: &mut Receiptd, until: usize) {
     while receiptd.destinations < until {
         let first = receiptd.destinations;
@@ -38,7 +38,7 @@ fn fill(receiptd: &mut Receiptd, until: usize) {
     }
 }
 
-/// p99 in milliseconds of a question that is asked again and again.
+/// The p99 in milliseconds of a request that is repeated.
 fn asking(client: &mut Client, question: impl Fn(usize) -> String) -> f64 {
     let mut times: Vec<_> = (0..ASKED)
         .map(|n| {
@@ -75,7 +75,7 @@ fn main() {
     let mut good = true;
     for (size, receiptd, rates, _) in &mut all {
         let rate = median(rates.clone());
-        let start = receiptd.restart(); // with an empty WAL: all is in the file
+        let start = receiptd.restart(); // the WAL is empty: everything is in the file
         let bytes = receiptd.bytes("") as f64 / receiptd.destinations as f64;
         let mut client = Client::new(receiptd);
         let batch = |n: usize| &receiptd.batches[n * 31 % receiptd.batches.len()].id;
@@ -104,7 +104,7 @@ fn main() {
         good &= receiptd.receipts() == receiptd.destinations as i64;
     }
     if !good {
-        println!("NOT EQUAL: a receipt was lost or recorded twice");
+        println!("FAILED: a receipt was lost or recorded twice");
         std::process::exit(1);
     }
 }

@@ -1,10 +1,10 @@
-//! Do honest receipts go on while others attack, first the public listener, then the API? Two thousand clients of each kind,
-//! one kind after the other, against the real receiptd; all but those with a guessed token know the right one. Meanwhile 16
-//! honest connections post receipts, and connect again where they are cut.
+//! Whether honest receipts still get through while clients attack the public listener, and then the API. Two thousand
+//! clients of each kind attack the real receiptd, one kind after the other; all except those that guess tokens know the
+//! right one. Meanwhile, 16 honest connections post receipts, and reconnect when they are cut.
 //!
 //!     cargo bench --bench hostile
 //!
-//! Ends with exit code 1 when an honest receipt is not taken, its p99 is over 250 ms, or memory over 150 MB.
+//! Exits with code 1 if an honest receipt is not accepted, if their p99 is above 250 ms, or if memory exceeds 150 MB.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -61,35 +61,35 @@ const KINDS: [Kind; 15] = [
     Kind::Bomb,
 ];
 
-/// In the place of what is different each time.
+/// The placeholder for what differs each time.
 const EACH_TIME: &[u8] = b"################";
 
 impl Kind {
-    /// What only callbacks can be attacked with.
+    /// Whether this attack only applies to callbacks.
     fn is_for_callbacks(self) -> bool {
         matches!(self, Self::HeldBody | Self::JunkList | Self::LongList | Self::OtherWords | Self::Bomb)
     }
 }
 
-/// What is attacked.
+/// The target of the attacks.
 struct Target {
     name: &'static str,
     address: SocketAddr,
     path: String,
     guessed_path: String,
-    /// Header lines.
+    /// The header lines with the token.
     token: String,
     guessed_token: String,
-    /// A number of the batch, of which there are as many receipts as there can be.
+    /// A number of the batch that has the maximum number of receipts.
     worn: String,
 }
 
-/// The receipt of a number that has the code of this number.
+/// A receipt for a number, with the given code.
 fn coded(number: &str, code: usize, more: &str) -> String {
     format!(r#"{{"destination":"{number}","delivered":false,"receiptInfo":{{"code":"{code:x}"{more}}}}}"#)
 }
 
-/// What an attacker of this kind writes at once; the slow ones go on from there a byte a second.
+/// What an attacker of this kind writes at once. Slow ones continue with one byte per second.
 fn opening(kind: Kind, target: &Target) -> Vec<u8> {
     let Target { path, token, worn, .. } = target;
     let head = |length: usize| format!("POST {path} HTTP/1.1\r\nHost: x\r\n{token}Content-Length: {length}\r\n\r\n").into_bytes();
@@ -113,7 +113,7 @@ fn opening(kind: Kind, target: &Target) -> Vec<u8> {
             let list = format!("[{}7]", "7,".repeat((256 << 10) / 2 - 2));
             [head(list.len()), list.into_bytes()].concat()
         }
-        // Each of its receipts is known already, and compared with a thousand others.
+        // Each of its receipts is known, and is compared with a thousand others.
         Kind::LongList => {
             let list = format!("[{}]", vec![coded(worn, 999, ""); 3_000].join(","));
             [head(list.len()), list.into_bytes()].concat()
@@ -134,7 +134,7 @@ fn opening(kind: Kind, target: &Target) -> Vec<u8> {
     }
 }
 
-/// One attack: connects, does its harm, and reads until it is answered or cut.
+/// One attack: connects, attacks, and reads until it is answered or cut.
 async fn attack(kind: Kind, address: SocketAddr, opening: &[u8]) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(opening).await?;
@@ -147,14 +147,14 @@ async fn attack(kind: Kind, address: SocketAddr, opening: &[u8]) -> std::io::Res
     let mut buffer = [0; 1024];
     while stream.read(&mut buffer).await? > 0 {
         if !matches!(kind, Kind::Silent | Kind::HeldBody) {
-            break; // answered: once more, on a new connection
+            break; // answered: the next one uses a new connection
         }
     }
     Ok(())
 }
 
-/// `attackers` at it in a thread of their own, each once a second or, where it is a slow kind, until it is cut. They stop
-/// when the sender is dropped; the thread then gives the number of attacks.
+/// Starts `attackers` attackers on their own thread. Each attacks once per second or, if it is a slow kind, until it is
+/// cut. They stop when the sender is dropped; the thread then returns the number of attacks.
 fn crowd(kind: Kind, attackers: usize, target: &Target) -> (oneshot::Sender<()>, JoinHandle<usize>) {
     let (opening, address) = (opening(kind, target), target.address);
     let (stop, stopped) = oneshot::channel();
@@ -173,18 +173,18 @@ fn crowd(kind: Kind, attackers: usize, target: &Target) -> (oneshot::Sender<()>,
                         let this_time = format!("{:>width$}", attacks.get(), width = EACH_TIME.len());
                         opening.to_mut()[place..place + EACH_TIME.len()].copy_from_slice(this_time.as_bytes());
                     }
-                    let _ = attack(kind, address, &opening).await; // cut off: as it should be
+                    let _ = attack(kind, address, &opening).await; // an error means that it was cut, as it should be
                     tokio::time::sleep_until(again.into()).await;
                 }
             });
         }
-        let _ = local.block_on(&runtime, stopped); // the sender was dropped: as agreed
+        let _ = local.block_on(&runtime, stopped); // an error means that the sender was dropped
         attacks.get()
     });
     (stop, thread)
 }
 
-/// Posts until it is taken; how long that was, and how often it had to connect again.
+/// Posts until the receipt is accepted. Returns how long that took, and how often it had to reconnect.
 async fn honest(address: SocketAddr, stream: &mut Option<TcpStream>, request: &[u8]) -> (Duration, usize) {
     let started = Instant::now();
     let mut again = 0;
@@ -203,7 +203,7 @@ async fn honest(address: SocketAddr, stream: &mut Option<TcpStream>, request: &[
             _ => *stream = None,
         }
         again += 1;
-        assert!(again < 1_000, "an honest receipt is never taken");
+        assert!(again < 1_000, "an honest receipt is never accepted");
     }
 }
 
@@ -216,10 +216,10 @@ fn main() {
     let (mut next, mut recorded) = (0, 0);
     let only = std::env::var("BENCH_ONLY").unwrap_or_default();
     let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
-    // Each listener's attackers meet a daemon that was not attacked before.
+    // Each listener is attacked on its own daemon, which was not attacked before.
     for (folder, is_public) in [(tempfile::tempdir(), true), (tempfile::tempdir(), false)] {
         let folder = folder.expect("a folder");
-        // The honest receipts are for other batches than the one whose callback the attackers know.
+        // The honest receipts belong to other batches than the one whose callback the attackers know.
         let receiptd = Receiptd::start(folder.path(), 4 * PER_BATCH);
         let leaked = &receiptd.batches[3];
         let (path, worn) = (leaked.path.clone(), format!("+{}", number(3 * PER_BATCH)));
@@ -258,7 +258,7 @@ fn main() {
             let local = tokio::task::LocalSet::new();
             let (stop, crowd) = crowd(kind, if matches!(kind, Kind::Nobody) { 0 } else { attackers }, &target);
             let (mut times, reconnects) = local.block_on(&runtime, async move {
-                tokio::time::sleep(Duration::from_secs(2)).await; // all of them are at it
+                tokio::time::sleep(Duration::from_secs(2)).await; // until all attackers are active
                 let tasks: Vec<_> = requests
                     .chunks(posts.div_ceil(16))
                     .map(|share| {
@@ -299,7 +299,7 @@ fn main() {
     }
     println!("honest receipts: {next}, in the log: {recorded}");
     if !good || recorded != next as i64 {
-        println!("NOT GOOD ENOUGH");
+        println!("FAILED: outside the limits");
         std::process::exit(1);
     }
 }

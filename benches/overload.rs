@@ -1,9 +1,10 @@
-//! What happens when more comes than can be written? Arrays of a hundred receipts on more and more connections, against the
-//! real receiptd: what was taken, what was told to come back, how long the taken ones waited, and the most memory.
+//! What happens when more receipts arrive than can be written. Posts arrays of a hundred receipts to the real receiptd
+//! on more and more connections, and measures how many were accepted and how many refused, the latency of the accepted
+//! ones, and the maximum memory.
 //!
 //!     cargo bench --bench overload
 //!
-//! Ends with exit code 1 when the log does not hold exactly what was acknowledged, or when memory grows with the load.
+//! Exits with code 1 if the log does not contain exactly the acknowledged receipts, or if memory grows with the load.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ fn main() {
         "connections", "200", "503", "receipts/s", "p50 ms", "p99 ms", "max ms", "most MB"
     );
     let (mut acknowledged, mut most) = (0, Vec::new());
-    let mut next = 0; // every destination once; then the rounds end
+    let mut next = 0; // every destination is used once; then the rounds end
     for connections in [16, 64, 256, 1_024] {
         receiptd.forget_the_most();
         let share = DESTINATIONS / 4 / 100 / connections;
@@ -70,7 +71,7 @@ fn main() {
                                         stream = Some(open);
                                         break;
                                     }
-                                    Ok(503) => refused += 1, // and it comes back at once, which is ruder than any provider
+                                    Ok(503) => refused += 1, // it retries at once, more aggressively than any provider
                                     other => assert!(other.is_err(), "{other:?}"),
                                 }
                             }
@@ -103,7 +104,7 @@ fn main() {
     let rows = receiptd.receipts();
     println!("acknowledged: {acknowledged} receipts, in the log: {rows}");
     if rows != acknowledged as i64 || most.iter().any(|memory| *memory > 150.0) {
-        println!("NOT GOOD ENOUGH");
+        println!("FAILED: outside the limits");
         std::process::exit(1);
     }
 }

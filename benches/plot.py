@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws docs/measured/*.svg from what the benchmarks printed (docs/measured/*.txt).
+"""Draws docs/measured/*.svg from the output of the benchmarks (docs/measured/*.txt).
 
     python3 -m venv target/plot && target/plot/bin/pip install matplotlib==3.10.0
     target/plot/bin/python benches/plot.py
@@ -10,7 +10,7 @@ import re
 import matplotlib
 
 matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "receiptd"  # the same picture from the same figures
+matplotlib.rcParams["svg.hashsalt"] = "receiptd"  # the same figures give the same picture
 import matplotlib.pyplot as plt
 
 measured = pathlib.Path(__file__).parent.parent / "docs" / "measured"
@@ -40,7 +40,7 @@ def receiving():
 def growth():
     rows = [[float(field) for field in re.findall(r"[\d.]+", line)] for line in (measured / "growth.txt").read_text().splitlines()[1:]]
     rows = [row for row in rows if len(row) == 12]
-    sizes = [max(row[0], 1_000) for row in rows]  # nothing at all stands at the left edge
+    sizes = [max(row[0], 1_000) for row in rows]  # the empty database is drawn at the left edge
     figure, (rates, asked) = plt.subplots(1, 2, figsize=(10, 3))
     rates.plot(sizes, [row[1] for row in rows], "o-", color="tab:green", label="receipts a second")
     rates.set_ylim(0, 1.2 * max(row[1] for row in rows))

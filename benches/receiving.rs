@@ -1,10 +1,11 @@
-//! How fast receipts are taken: the real receiptd through its public listener, against an actix server that only reads
-//! the body, and one that makes a transaction for each request; interleaved, so that a noisy machine is noisy for all.
+//! How fast receipts are recorded: the real receiptd through its public listener, compared with an actix server that
+//! only reads the body and one that runs a transaction for each request. They take turns, so that noise on the machine
+//! affects all of them.
 //!
 //!     cargo bench --bench receiving                 # 1,000,000 destinations, 5 rounds
 //!     BENCH_DESTINATIONS=50000 BENCH_ROUNDS=2 cargo bench --bench receiving
 //!
-//! Ends with exit code 1 when the rows that were recorded are not the receipts that were answered with 200.
+//! Exits with code 1 if the recorded rows are not the receipts that were answered with 200.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,10 +19,10 @@ use common::{Measured, Receiptd, drive, median, number, post, receipt, setting};
 
 mod common;
 
-/// Requests of one measurement.
+/// The number of requests per measurement.
 const REQUESTS: usize = 60_000;
 
-/// Serves on a thread of its own until the process ends.
+/// Runs a server on its own thread until the process ends.
 fn serve<F>(app: F) -> SocketAddr
 where
     F: Fn(&mut web::ServiceConfig) + Send + Clone + 'static,
@@ -45,7 +46,7 @@ fn no_op() -> SocketAddr {
     })
 }
 
-/// What one writes in an afternoon: a pool, and a transaction for each request.
+/// The straightforward implementation: a pool, and one transaction per request.
 fn plain(folder: &Path) -> SocketAddr {
     let manager = SqliteConnectionManager::file(folder.join("plain.db"))
         .with_init(|conn| conn.execute_batch("pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 10000;"));
@@ -91,7 +92,7 @@ fn plain(folder: &Path) -> SocketAddr {
     })
 }
 
-/// One-row transactions a second with the same statements and nothing around them.
+/// One-row transactions per second with the same statements and nothing else.
 fn raw_sqlite(folder: &Path, round: usize, each: usize, rows: usize) -> f64 {
     let conn = Connection::open(folder.join(format!("raw{round}-{each}.db"))).expect("opened");
     conn.execute_batch(
@@ -127,11 +128,11 @@ fn main() {
     println!("{destinations} destinations in {:.1} s, submission to the simulator included", intake.elapsed().as_secs_f64());
     println!("resident before: {:.1} MB", receiptd.resident().0);
 
-    // Every destination once, in an order that jumps about; no receipt is a repetition.
+    // Each destination is used once, in a scattered order, so that no receipt is a repetition.
     let mut next = 0usize;
-    let stride = 7_919_usize; // a prime, so that all are met
+    let stride = 7_919_usize; // a prime, so that every destination is reached
     let scatter = |n: usize| n * stride % destinations;
-    // By name: requests a second, and p50, p99, p99.9, of each round.
+    // By name: requests per second, and p50, p99 and p99.9, of each round.
     let mut rates: Vec<(String, [Vec<f64>; 4])> = Vec::new();
     let mut note = |name: &str, measured: &Measured| {
         let place = rates.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
@@ -172,14 +173,14 @@ fn main() {
     println!("resident at full rate: {:.1} MB (most: {:.1} MB)", receiptd.resident().0, receiptd.resident().1);
     std::thread::sleep(std::time::Duration::from_secs(5));
     println!("resident at rest after it: {:.1} MB; WAL: {} bytes", receiptd.resident().0, receiptd.bytes("-wal"));
-    println!("written to disk: {:.0} bytes a receipt", written / single as f64);
+    println!("written to disk: {:.0} bytes per receipt", written / single as f64);
     let rows = receiptd.receipts();
     println!("answered with 200: {single}, in the log: {rows}");
     let arrays: Vec<Vec<u8>> = (0..1_000).map(|n| receiptd.post_hundred(n * 100 % destinations, |k| k * 31)).collect();
     let hundred = drive(receiptd.address, arrays, 16);
     println!("arrays of 100, 16 connections: {:.0} receipts/s, some of them repetitions", hundred.rate * 100.0);
     let [raw1, raw64] = raw.map(median);
-    println!("raw SQLite, median of rounds: {raw1:.0} one-row transactions/s, {raw64:.0} rows/s at 64 a transaction");
+    println!("raw SQLite, median of rounds: {raw1:.0} one-row transactions/s, {raw64:.0} rows/s at 64 per transaction");
 
     let rate = |begins: &str, connections: &str| {
         let found = rates.iter().find(|(name, _)| name.starts_with(begins) && name.contains(connections));
@@ -193,7 +194,7 @@ fn main() {
         println!("{name:<28} {of_it:>10.0} {:>7.2} {p50:>8.2} {p99:>8.2} {p999:>8.2}", of_it / base);
     }
     if rows != single as i64 {
-        println!("NOT EQUAL: a receipt was lost or recorded twice");
+        println!("FAILED: a receipt was lost or recorded twice");
         std::process::exit(1);
     }
 }

@@ -1,6 +1,6 @@
-//! What sending costs, and what it costs the receipts that come meanwhile: 1,000,000 destinations are taken in and handed
-//! to a simulated provider, against raw SQLite writing the same rows sorted; then who reads, and who follows the live
-//! stream, while receipts come at full rate.
+//! The cost of sending, and its effect on receipts that arrive meanwhile. 1,000,000 destinations are submitted and
+//! handed to a simulated provider, compared with raw SQLite writing the same rows sorted. Then API requests, and
+//! followers of the live stream, run while receipts arrive at full rate.
 //!
 //!     cargo bench --bench sending
 //!     BENCH_DESTINATIONS=200000 BENCH_ROUNDS=2 cargo bench --bench sending
@@ -14,11 +14,11 @@ use common::{Client, Measured, PER_BATCH, Receiptd, at, drive, median, number, s
 
 mod common;
 
-/// Single receipts of one measurement.
+/// The number of single receipts per measurement.
 const REQUESTS: usize = 40_000;
 const FOLLOWERS: usize = 1_000;
 
-/// The same rows in the same table, sorted and with nothing around it, 50,000 a transaction.
+/// The same rows in the same table, sorted and with nothing else, 50,000 per transaction.
 fn raw_sqlite(rows: usize) -> Duration {
     let folder = tempfile::tempdir().expect("a folder");
     let conn = Connection::open(folder.path().join("raw.db")).expect("opened");
@@ -40,10 +40,10 @@ fn raw_sqlite(rows: usize) -> Duration {
     started.elapsed()
 }
 
-/// Receipts that nobody has had yet, in an order that jumps over all destinations.
+/// Receipts for destinations that have none yet, in a scattered order.
 struct Fresh {
     posted: usize,
-    /// Of these the first, and how many there are.
+    /// The first of these destinations, and their number.
     first: usize,
     destinations: usize,
     next: usize,
@@ -60,7 +60,7 @@ impl Fresh {
     }
 }
 
-/// Receipts while something else goes on in another thread, until that has ended.
+/// Measures receipts while another thread runs, until that thread ends.
 fn meanwhile<T: Send>(
     fresh: &mut Fresh,
     receiptd: &Receiptd,
@@ -84,16 +84,18 @@ fn all_times(measured: Vec<Measured>) -> Vec<Duration> {
     measured.into_iter().flat_map(|measured| measured.times).collect()
 }
 
-/// Who reads and follows is somewhere else; on this machine they must not take the time that is measured.
-fn be_somewhere_else() {
-    rustix::process::setpriority_process(None, 19).expect("may be lowered");
+/// Lowers the priority of this thread: readers and followers normally run on another machine, and must not take the
+/// time that is measured.
+fn lower_priority() {
+    rustix::process::setpriority_process(None, 19).expect("lowering it is allowed");
 }
 
-/// Fifty questions a second, and one export after the other. How many questions, rows of exports, and the p99 of questions.
+/// Sends fifty requests per second and one export after the other. Returns the number of requests, the rows of exports,
+/// and the p99 of requests.
 fn read(receiptd: &Receiptd, stop: &AtomicBool) -> (usize, usize, f64) {
     std::thread::scope(|scope| {
         let exports = scope.spawn(|| {
-            be_somewhere_else();
+            lower_priority();
             let (mut client, mut rows) = (Client::new(receiptd), 0);
             for batch in receiptd.batches.iter().cycle() {
                 if stop.load(Ordering::Relaxed) {
@@ -125,9 +127,9 @@ fn read(receiptd: &Receiptd, stop: &AtomicBool) -> (usize, usize, f64) {
     })
 }
 
-/// Followers of the live stream, every second of whom never reads what it is sent.
+/// Opens followers of the live stream; every other one never reads.
 fn follow(receiptd: &Receiptd, stop: &AtomicBool) -> usize {
-    be_somewhere_else();
+    lower_priority();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -175,7 +177,7 @@ fn main() {
         ours.push(started.elapsed().as_secs_f64());
     }
     let (raw, ours) = (median(raw), median(ours));
-    println!("{destinations} destinations, read, checked, written and handed to the provider: {ours:.2} s");
+    println!("{destinations} destinations read, checked, written and handed to the provider: {ours:.2} s");
     println!("raw SQLite, the same rows sorted: {raw:.2} s; ratio {:.1}", ours / raw);
     println!("a batch of {PER_BATCH} is accepted in {:.0} ms (p50), {:.0} ms (longest)", at(&mut accepted, 0.5), at(&mut accepted, 1.0));
 
@@ -188,7 +190,7 @@ fn main() {
     receiptd.add(batches);
     let mut busy = all_times(busy);
     println!(
-        "p99 of acknowledging a receipt: {:.1} ms at rest, {:.1} ms while {destinations} destinations are taken in ({:.1} s)",
+        "p99 of acknowledging a receipt: {:.1} ms at rest, {:.1} ms while {destinations} destinations are submitted ({:.1} s)",
         at(&mut rest, 0.99),
         at(&mut busy, 0.99),
         took.as_secs_f64()
@@ -211,7 +213,7 @@ fn main() {
         most_wal = most_wal.max(receiptd.bytes("-wal"));
         receiptd.forget_the_most();
         let (measured, bytes) = meanwhile(&mut fresh, &receiptd, |stop| follow(&receiptd, stop), 3);
-        with_followers.extend(measured.into_iter().skip(1).map(|measured| measured.rate)); // the first: they connect
+        with_followers.extend(measured.into_iter().skip(1).map(|measured| measured.rate)); // not the first: they connect during it
         most_followed = most_followed.max(receiptd.resident().1);
         streamed += bytes;
     }
@@ -234,7 +236,7 @@ fn main() {
     let (recorded, posted) = (receiptd.receipts(), fresh.posted);
     println!("answered with 200: {posted}, in the log: {recorded}");
     if recorded != posted as i64 {
-        println!("NOT EQUAL: a receipt was lost or recorded twice");
+        println!("FAILED: a receipt was lost or recorded twice");
         std::process::exit(1);
     }
 }

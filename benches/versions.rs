@@ -1,9 +1,10 @@
-//! Two versions of receiptd taking the same receipts in turns, so that a noisy machine is noisy for both.
+//! Compares two versions of receiptd receiving the same receipts. They take turns, so that noise on the machine affects
+//! both.
 //!
 //!     BENCH_OLD=/path/to/receiptd cargo bench --bench versions
 //!     BENCH_NEW=/path/to/another BENCH_OLD=… BENCH_ROUNDS=9 cargo bench --bench versions
 //!
-//! Prints requests (of arrays: receipts) a second of each round and their ratio, new to old, round by round.
+//! Prints the requests (for arrays: receipts) per second of each round, and the ratio of new to old, round by round.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use common::{Receiptd, drive, median, setting};
 
 mod common;
 
-/// Requests of one measurement.
+/// The number of requests per measurement.
 const REQUESTS: usize = 40_000;
 
 fn main() {
@@ -40,7 +41,7 @@ fn main() {
         let mut rates: [Vec<f64>; 2] = Default::default();
         let mut p99: [Vec<f64>; 2] = Default::default();
         for round in 0..rounds {
-            // Who begins changes from round to round.
+            // The one that starts changes from round to round.
             for n in [round % 2, 1 - round % 2] {
                 let daemon = &daemons[n];
                 let (requests, each): (Vec<_>, f64) = match connections {
@@ -64,6 +65,6 @@ fn main() {
         );
     }
     for (name, daemon) in ["old", "new"].iter().zip(&daemons) {
-        println!("{name}: resident {:.1} MB, {:.1} MB at most", daemon.resident().0, daemon.resident().1);
+        println!("{name}: resident {:.1} MB, at most {:.1} MB", daemon.resident().0, daemon.resident().1);
     }
 }

@@ -1,6 +1,6 @@
-//! The JSON shapes of the REST API (docs/api.md): one definition, spoken by the daemon and by the client.
+//! The JSON types of the REST API (docs/api.md), used by both the daemon and the client.
 //!
-//! [`Batch`], [`Counts`] and [`LastError`] are the domain's own and only shown again here.
+//! [`Batch`], [`Counts`] and [`LastError`] are domain types, re-exported here.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,44 +11,44 @@ pub use crate::domain::{
 };
 use crate::domain::{Outcome, Source};
 
-/// Items in a page where the caller does not say (`limit`).
+/// The page size when a request has no `limit`.
 pub const DEFAULT_LIMIT: u32 = 100;
-/// Items in a page at most.
+/// The largest page size.
 pub const MAX_LIMIT: u32 = 1000;
 
-/// `POST /v1/batches`, as a client writes it. The daemon reads it field by field, and names every mistake.
+/// The body of `POST /v1/batches`, as a client writes it. The daemon reads it field by field and reports every mistake.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
-    /// Sender ID: a word or an owned number.
+    /// Sender ID: an alphanumeric name or a number that the account owns.
     pub from: String,
-    /// The text.
+    /// The text of the message.
     pub message: String,
-    /// Numbers, with or without a plus.
+    /// Phone numbers, with or without a plus.
     pub destinations: Vec<String>,
-    /// Makes the request repeatable: the same id with the same content is the same batch.
+    /// A UUID that you choose. It makes the request repeatable: the same id with the same content is the same batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<BatchId>,
-    /// The group it is part of.
+    /// The group that the batch belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<BatchId>,
-    /// ISO 8601 with `Z` or an offset, at least 6 minutes ahead.
+    /// When to send: ISO 8601 with `Z` or an offset, at least 6 minutes ahead.
     #[schema(format = DateTime)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send_at: Option<String>,
-    /// First channel.
+    /// The channel to try first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// Channels tried after it.
+    /// The channels to try after it, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallback_channels: Vec<Channel>,
-    /// A text of several parts is meant to be one.
+    /// Allow a text that needs several SMS parts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_multi: bool,
-    /// The provider checks it and sends nothing.
+    /// Have the provider validate the batch without sending it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// Your own word for it.
+    /// Your own reference, for finding the batch later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// Refuse numbers that are impossible for their country, instead of listing them as doubtful.
@@ -71,16 +71,16 @@ pub struct Accepted {
 pub struct Numbers {
     /// How many were read as national numbers of `provider.default_region`, repetitions included.
     pub national: u64,
-    /// The first of those.
+    /// The first number that was read as a national one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub national_example: Option<NationalNumber>,
-    /// How many different numbers go to each country, by its two letters (ISO 3166); `001` stands for worldwide services,
-    /// `ZZ` for numbers that begin with no country's code.
+    /// How many distinct numbers go to each country, by its two-letter code (ISO 3166). `001` stands for worldwide
+    /// services, `ZZ` for numbers without a known country code.
     pub countries: std::collections::BTreeMap<String, u64>,
-    /// Numbers that are impossible for their country, the first 100 of them. They are sent to anyway.
+    /// The first 100 numbers that are impossible for their country. They are sent to anyway.
     pub doubtful: Vec<DoubtfulNumber>,
-    /// How many more are doubtful.
+    /// How many more numbers are doubtful.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_doubtful: u64,
 }
@@ -93,7 +93,7 @@ fn is_zero(count: &u64) -> bool {
 /// A number that was read as a national one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NationalNumber {
-    /// As it was written.
+    /// The number as it was written.
     pub written: String,
     /// The number it was read as.
     #[schema(value_type = String)]
@@ -117,36 +117,36 @@ pub struct DoubtfulNumber {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Hand this in as `cursor` (for receipts: `after`) for the next page; null at the end.
+    /// Pass this as `cursor` (for receipts: `after`) to get the next page; null at the end.
     pub next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// A page, and the cursor of the next.
+    /// A page with the cursor of the next one.
     pub fn of(items: Vec<T>, next: Option<i64>) -> Self {
         Self { items, next: next.map(|cursor| cursor.to_string()) }
     }
 }
 
-/// `GET /v1/groups/{id}`: its batches, oldest first, and their counts added up.
+/// The answer to `GET /v1/groups/{id}`: the batches of a group, oldest first, and the sums of their counts.
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Group {
     /// The group's id.
     pub id: BatchId,
-    /// All counts added up.
+    /// The sums of the counts of all its batches.
     pub counts: Counts,
-    /// Its batches.
+    /// The batches, oldest first.
     pub batches: Vec<Batch>,
-    /// How many more of it were accepted once, and have been pruned.
+    /// How many batches of the group were accepted once and have been pruned since.
     pub pruned: u64,
 }
 
-/// `GET /v1/ids`: an id that begins as asked.
+/// An item of `GET /v1/ids`: an id with the requested prefix.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct KnownId {
     /// The id.
     pub id: BatchId,
-    /// What it is the id of.
+    /// Whether it identifies a batch or a group.
     pub kind: IdKind,
     /// The reference of the batch, or of the first batch of the group.
     pub reference: Option<String>,
@@ -154,7 +154,7 @@ pub struct KnownId {
     pub created_at: Timestamp,
 }
 
-/// What an id is the id of.
+/// What an id identifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IdKind {
@@ -164,272 +164,272 @@ pub enum IdKind {
     Group,
 }
 
-/// One number of one batch.
+/// One number in one batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Destination {
-    /// The number, or `forgotten`.
+    /// The number, or `forgotten` if it was erased.
     pub destination: String,
-    /// What became of it.
+    /// What happened to the message.
     pub state: DestinationState,
-    /// Code of the deciding receipt, as it came.
+    /// The code of the receipt that decided the state, as it arrived.
     pub code: Option<ReceiptCode>,
     /// What the code means.
     pub description: Option<String>,
-    /// `messageuuid` of the deciding receipt. Several messages may share one.
+    /// The `messageuuid` of the receipt that decided the state. Several messages may share one.
     #[schema(value_type = Option<String>)]
     pub message_id: Option<Identifier>,
-    /// How many distinct receipts there are.
+    /// How many distinct receipts arrived.
     pub receipts: u64,
-    /// When the first one came.
+    /// When the first receipt arrived.
     pub first_receipt_at: Option<Timestamp>,
-    /// When the last one came.
+    /// When the last receipt arrived.
     pub last_receipt_at: Option<Timestamp>,
-    /// A failure came after a delivery.
+    /// Whether a failure arrived after a delivery.
     pub conflict: bool,
-    /// Its receipts, where one destination alone was asked for.
+    /// All its receipts; present only when a single destination was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub history: Option<Vec<Receipt>>,
 }
 
-/// One line of the receipt log.
+/// One entry of the receipt log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
-    /// Strictly rising, never reused.
+    /// Increases with every receipt, and is never reused.
     pub id: i64,
-    /// Our uuid of the batch.
+    /// The id of the batch.
     pub batch: BatchId,
-    /// The number, or `forgotten`.
+    /// The number, or `forgotten` if it was erased.
     pub destination: String,
-    /// Delivered, or failed.
+    /// Whether the message was delivered; otherwise it failed.
     pub delivered: bool,
-    /// As it came.
+    /// The receipt code, as it arrived.
     pub code: Option<ReceiptCode>,
     /// What the code means.
     pub description: Option<String>,
-    /// `messageuuid`.
+    /// The provider's `messageuuid`.
     #[schema(value_type = Option<String>)]
     pub message_id: Option<Identifier>,
-    /// How it reached us.
+    /// How the receipt reached the daemon.
     pub source: Source,
-    /// What it did on arrival.
+    /// The effect of the receipt when it arrived.
     pub outcome: Outcome,
-    /// When it reached us: the provider tells no time.
+    /// When the receipt reached the daemon: the provider sends no time.
     pub received_at: Timestamp,
 }
 
-/// `GET /v1/destinations/{number}`: everything known of a number.
+/// The answer to `GET /v1/destinations/{number}`: everything known about a number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NumberReport {
     /// The number.
     pub destination: String,
-    /// What became of it in each batch, the newest batch first.
+    /// What happened to it in each batch, newest batch first.
     pub items: Vec<NumberInBatch>,
-    /// Receipts for it in batches that do not have it.
+    /// Receipts for it in batches that do not contain it.
     pub unexpected: Vec<Receipt>,
-    /// Cursor of the next page of `items`.
+    /// The cursor of the next page of `items`; null at the end.
     pub next: Option<String>,
 }
 
-/// A destination, and the batch it belongs to.
+/// A destination and the batch it belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NumberInBatch {
-    /// Our uuid of the batch.
+    /// The id of the batch.
     pub batch: BatchId,
-    /// What became of the number there, with its receipts.
+    /// What happened to the number in that batch, with its receipts.
     #[serde(flatten)]
     pub destination: Destination,
 }
 
-/// `DELETE /v1/destinations/{number}`.
+/// The answer to `DELETE /v1/destinations/{number}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Forgotten {
-    /// In how many batches the number stood.
+    /// How many batches contained the number.
     pub batches: u64,
-    /// How many receipts it had.
+    /// How many receipts were for the number.
     pub receipts: u64,
 }
 
 /// The answer to a callback that was recorded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Acknowledgement {
-    /// New in the log.
+    /// Receipts that are new in the log.
     pub recorded: u64,
-    /// Already there.
+    /// Receipts that were already in the log.
     pub duplicates: u64,
-    /// Kept in the quarantine under these ids.
+    /// The ids of quarantined items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<i64>,
 }
 
-/// A callback that was authentic but not understood.
+/// A callback with a valid token that could not be understood.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Quarantined {
-    /// Its id.
+    /// The id of the quarantined callback.
     pub id: i64,
-    /// The uuid in the URL; the batch may be unknown.
+    /// The batch id in the URL; the batch may be unknown.
     pub batch: BatchId,
-    /// When it came.
+    /// When the callback arrived.
     pub received_at: Timestamp,
-    /// Why it was not understood.
+    /// Why it could not be understood.
     pub reason: String,
-    /// How far it has come.
+    /// Whether it is waiting, or was replayed or dropped.
     pub state: QuarantineState,
-    /// Length of the body.
+    /// The length of the body in bytes.
     pub bytes: u64,
-    /// The body, where one alone was asked for; bytes that are no text are replaced.
+    /// The body; present only when a single item was requested. Bytes that are not UTF-8 are replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub body: Option<String>,
 }
 
-/// `GET /v1/stats`.
+/// The answer to `GET /v1/stats`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
-    /// Batches by state.
+    /// The number of batches in each state.
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]
     pub batches: std::collections::BTreeMap<BatchState, u64>,
-    /// Destinations by state, `total` and `conflict` among them.
+    /// The number of destinations in each state, with `total` and `conflict`.
     pub destinations: Counts,
-    /// Receipts in the log.
+    /// The number of receipts in the log.
     pub receipts: u64,
-    /// Items in the quarantine by state.
+    /// The number of quarantined callbacks in each state.
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]
     pub quarantine: std::collections::BTreeMap<QuarantineState, u64>,
-    /// Nothing is handed to the provider.
+    /// Whether sending is paused.
     pub paused: bool,
 }
 
 /// A receipt code with its meaning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Code {
-    /// As the provider lists it.
+    /// The code as the provider lists it.
     pub code: ReceiptCode,
-    /// What it means.
+    /// The provider's description of it.
     pub description: String,
 }
 
-/// `POST /v1/pause` and `/v1/resume`.
+/// The answer to `POST /v1/pause` and `POST /v1/resume`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Paused {
-    /// Nothing is handed to the provider.
+    /// Whether sending is paused.
     pub paused: bool,
 }
 
-/// `POST /v1/check`.
+/// The answer to `POST /v1/check`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Checked {
-    /// Nothing was found.
+    /// Whether no problem was found.
     pub ok: bool,
-    /// What was found.
+    /// The problems found.
     pub problems: Vec<String>,
 }
 
-/// `POST /v1/rotate-secret`.
+/// The answer to `POST /v1/rotate-secret`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Rotated {
-    /// How many secrets callback tokens are accepted under now.
+    /// How many secrets are now accepted in callback URLs.
     pub accepted: usize,
 }
 
-/// `POST /v1/backup` asks with it, and is answered with it.
+/// The body of `POST /v1/backup`, and the answer to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Backup {
-    /// Absolute path of the copy, on the daemon's machine.
+    /// The absolute path of the copy, on the daemon's machine.
     pub file: String,
 }
 
-/// `POST /v1/prune`. A misspelt `dry_run` must not delete.
+/// The body of `POST /v1/prune`. Unknown fields are refused, so that a misspelt `dry_run` cannot delete anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PruneRequest {
-    /// Batches settled longer ago than this go, for instance `90d`.
+    /// Delete batches that were settled longer ago than this, for instance `90d`.
     pub older_than: String,
-    /// Only say what would go.
+    /// Report what would be deleted, and delete nothing.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// What `prune` removed, or would.
+/// What pruning deleted, or would delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Pruned {
-    /// Batches.
+    /// Deleted batches.
     pub batches: u64,
-    /// Their destinations.
+    /// Deleted destinations.
     pub destinations: u64,
-    /// Their receipts.
+    /// Deleted receipts.
     pub receipts: u64,
 }
 
-/// `POST /v1/batches/{id}/reconcile`: what asking the provider brought.
+/// The answer to `POST /v1/batches/{id}/reconcile`: what asking the provider brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Reconciled {
-    /// New receipts.
+    /// Receipts that are new in the log.
     pub recorded: u64,
-    /// Known already.
+    /// Receipts that were already in the log.
     pub duplicates: u64,
-    /// Destinations of which the provider knows nothing yet.
+    /// Destinations that are still pending at the provider.
     pub pending: u64,
 }
 
-/// `POST /v1/probe`: does the public URL lead back to the daemon, and does the provider answer it?
+/// The answer to `POST /v1/probe`: whether the public URL reaches the daemon, and whether the provider answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Probed {
-    /// Does the public URL lead back to the daemon?
+    /// Whether the public URL reaches the daemon.
     pub public_url: Look,
-    /// Does a callback arrive that is as large as `callback.max_body` allows? `null` where not even a small one does.
+    /// Whether a callback of the size `callback.max_body` arrives; `null` if not even a small one does.
     pub largest_body: Option<Look>,
-    /// Does the provider answer, and take the key?
+    /// Whether the provider answers and accepts the key.
     pub provider: Look,
-    /// The provider's time less the daemon's, in seconds; `null` where it did not tell.
+    /// The provider's time minus the daemon's, in seconds; `null` if the provider sent no time.
     pub provider_clock_ahead: Option<i64>,
-    /// What traffic has taught about the provider.
+    /// What the traffic so far shows about the provider.
     pub traffic: Traffic,
 }
 
-/// Habits of the provider that its documentation leaves open, as the newest thousand batches show them.
+/// Behaviour that the provider's documentation leaves open, as seen in the newest 1,000 batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Traffic {
-    /// Batches that the provider has named, a thousand at most: those that were looked at.
+    /// How many batches were examined: the newest ones to which the provider gave an identifier, at most 1,000.
     pub batches: u64,
-    /// Those of them to which it gave another id than ours.
+    /// How many of them got an identifier other than the id that was sent.
     pub renamed: u64,
-    /// Those of which a receipt came before the answer to their submission.
+    /// How many of them had a receipt before the answer to their submission.
     pub early: u64,
-    /// Receipts that it posted more than once, since the daemon was started.
+    /// How many receipts were posted more than once since the daemon started.
     pub repeated: u64,
 }
 
-/// What one look found.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Look {
-    /// All is well.
+    /// Whether the check passed.
     pub ok: bool,
-    /// What was found.
+    /// What the check found.
     pub detail: String,
 }
 
-/// `GET /readyz`.
+/// The answer to `GET /readyz`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// Receipts can be recorded.
+    /// Whether receipts can be recorded.
     pub ready: bool,
-    /// Why they cannot.
+    /// Why receipts cannot be recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
     /// The kind of each of the `reasons`, in the same order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reason_kinds: Vec<Condition>,
-    /// What else is wrong, though receipts are taken.
+    /// What else is wrong while receipts are being recorded.
     #[serde(default)]
     pub degraded: Vec<String>,
-    /// The kind of each line of `degraded`, in the same order.
+    /// The kind of each entry of `degraded`, in the same order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub degraded_kinds: Vec<Condition>,
 }
 
 impl Readiness {
-    /// From what is wrong: what keeps receipts from being recorded, and what else.
+    /// Builds the answer from what prevents recording receipts and from what else is wrong.
     pub fn new(reasons: Vec<(Condition, String)>, degraded: Vec<(Condition, String)>) -> Self {
         let ready = reasons.is_empty();
         let (reason_kinds, reasons) = reasons.into_iter().unzip();
@@ -437,61 +437,61 @@ impl Readiness {
         Self { ready, reasons, reason_kinds, degraded, degraded_kinds }
     }
 
-    /// What else is wrong, each with its kind.
+    /// What else is wrong, each entry with its kind.
     pub fn degraded(&self) -> impl Iterator<Item = (Condition, &str)> {
         let kinds = self.degraded_kinds.iter().copied().chain(std::iter::repeat(Condition::Other));
         kinds.zip(self.degraded.iter().map(String::as_str))
     }
 }
 
-/// The kind of something that is wrong with the daemon, for programs.
+/// A machine-readable kind of problem with the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// Receipts cannot be recorded.
     Storage,
-    /// The provider takes no batches, or nobody knows whether it does.
+    /// The provider does not accept batches, or it is unknown whether it does.
     Submitting,
     /// The provider does not answer questions about receipts.
     Asking,
-    /// Nothing is handed to the provider.
+    /// Sending is paused.
     Paused,
-    /// The provider may or may not have some batches: a person decides.
+    /// The provider may or may not have some batches, and a person has to decide.
     Unconfirmed,
     /// The totals cannot be read.
     Totals,
-    /// Callbacks that are not understood are refused.
+    /// The quarantine is full, so callbacks that cannot be understood are refused.
     QuarantineFull,
     /// `public_url` does not reach this daemon.
     PublicUrl,
-    /// One of a later version.
+    /// A kind that only a later version knows.
     #[serde(other)]
     Other,
 }
 
-/// An error as RFC 9457 has it, `application/problem+json`.
+/// An error in the format of RFC 9457, `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// A URI for the kind of problem.
+    /// A URI that identifies the kind of problem.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The kind in words.
+    /// The kind of problem in words.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// This case in words, with the way out.
+    /// What is wrong in this case, and what to do about it.
     pub detail: String,
-    /// Fields of the request that are wrong.
+    /// The fields of the request that are wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// The batch that a failed commit may have stored all the same: repeat the request with this id.
+    /// The batch that may have been stored although the commit failed: repeat the request with this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub batch: Option<BatchId>,
 }
 
 impl Problem {
-    /// Whether it is about a batch that was accepted once, and has been pruned.
+    /// Whether the problem is about a batch that was accepted once and has been pruned since.
     pub fn is_pruned(&self) -> bool {
         self.kind.ends_with("/pruned")
     }
@@ -500,14 +500,14 @@ impl Problem {
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
-    /// JSON pointer into the body (`/destinations/3`), or the name of a query parameter.
+    /// A JSON pointer into the body (`/destinations/3`), or the name of a query parameter.
     pub pointer: String,
-    /// What is wrong and what would be right.
+    /// What is wrong, and what would be accepted.
     pub detail: String,
 }
 
 impl FieldError {
-    /// An error at a place.
+    /// An error in the field at `pointer`.
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), detail: detail.into() }
     }

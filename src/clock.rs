@@ -1,4 +1,4 @@
-//! The clock that is handed in, so that tests step it.
+//! The clock, passed to everything that needs the time, so that tests can control it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::Timestamp;
 
-/// Tells the time: the system's, or one that a test moves by hand.
+/// A clock: either the system's, or one that stands still until a test moves it.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
 
@@ -34,7 +34,7 @@ impl Clock {
         Self(Kind::Stopped(Arc::new(Hands { now: AtomicI64::new(at.as_millis()), elapsed: AtomicU64::new(0) })))
     }
 
-    /// The time now. It may jump, either way, when somebody sets the clock.
+    /// The current time. It may jump in either direction when the system clock is set.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::System { .. } => SystemTime::now().into(),
@@ -42,7 +42,7 @@ impl Clock {
         }
     }
 
-    /// How long this clock has been running, whatever time it shows meanwhile: what waits are measured by.
+    /// How long this clock has been running, unaffected by setting it. Delays are measured with it.
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Kind::System { started } => started.elapsed(),
@@ -50,7 +50,7 @@ impl Clock {
         }
     }
 
-    /// Lets time go by on a stopped clock; the system's cannot be moved.
+    /// Advances a stopped clock; the system's clock cannot be moved.
     pub fn step(&self, by: Duration) {
         self.set(self.now().plus(by));
         if let Kind::Stopped(hands) = &self.0 {
@@ -58,7 +58,7 @@ impl Clock {
         }
     }
 
-    /// Sets a stopped clock to another time, without any time going by.
+    /// Sets a stopped clock to another time, without advancing [`Clock::elapsed`].
     pub fn set(&self, to: Timestamp) {
         if let Kind::Stopped(hands) = &self.0 {
             hands.now.store(to.as_millis(), Ordering::SeqCst);

@@ -1,4 +1,5 @@
-//! What receipt codes mean: the provider's list is only to be had live, so it is fetched, stored and refreshed.
+//! The meanings of receipt codes: the provider's list is available only from its API, so it is fetched, stored and
+//! refreshed.
 
 use std::time::Duration;
 
@@ -8,15 +9,15 @@ use crate::domain::Timestamp;
 use crate::provider::Provider;
 use crate::store::{Store, StoreError};
 
-/// How old the list may grow.
+/// The maximum age of the stored list.
 const FRESH_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// When to try again after it could not be had.
+/// The delay before another attempt after the list could not be fetched.
 const TRY_AGAIN: Duration = Duration::from_secs(10 * 60);
 
-/// Fetches the list if it is missing or old. Returns when to look again.
+/// Fetches the list if it is missing or too old. Returns when to check again.
 ///
 /// # Errors
-/// When the store fails.
+/// If the store fails.
 pub async fn step(store: &Store, provider: &Provider, clock: &Clock) -> Result<Timestamp, StoreError> {
     let now = clock.now();
     if let Some(at) = store.codes_fetched_at().await?.filter(|at| now.since(*at) < FRESH_FOR) {
@@ -29,7 +30,7 @@ pub async fn step(store: &Store, provider: &Provider, clock: &Clock) -> Result<T
         }
         Ok(_) => Ok(now.plus(TRY_AGAIN)),
         Err(error) => {
-            log::debug!("the list of receipt codes cannot be had: {error}");
+            log::debug!("cannot fetch the list of receipt codes: {error}");
             Ok(now.plus(TRY_AGAIN))
         }
     }

@@ -1,5 +1,5 @@
-//! Files that are whole or not there, whenever the process is killed or the power is cut: each is written under a name that
-//! nobody had, synced, given its own name, and the folder synced.
+//! Files that are complete or absent, even if the process is killed or the power fails: each is written under a new
+//! name, synced and renamed, and then its folder is synced.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -7,10 +7,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// What the names of drafts end with.
+/// The ending of a draft's file name.
 const ENDING: &str = ".new";
 
-/// A new file, for its owner alone, that has yet to get its name. It is deleted if it never does.
+/// A new file, readable only by its owner, that does not have its final name yet. It is deleted if it never gets it.
 pub(crate) struct Draft {
     file: File,
     path: PathBuf,
@@ -18,7 +18,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// An empty file `<target>.<random>.new`. Links are not followed, and no file is opened that was there before.
+    /// Creates an empty file `<target>.<random>.new`. Follows no links, and opens no existing file.
     pub fn of(target: &Path) -> io::Result<Self> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
@@ -31,19 +31,19 @@ impl Draft {
         Ok(Self { file, path, target: target.to_owned() })
     }
 
-    /// Where it is until it gets its name.
+    /// The path of the draft, until it is renamed.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives it its name, in the place of a file that has it. Durable on return.
+    /// Renames the draft to the target, replacing an existing file. Durable on return.
     pub fn replace(self) -> io::Result<()> {
         self.file.sync_all()?;
         std::fs::rename(&self.path, &self.target)?;
         sync_folder_of(&self.target)
     }
 
-    /// Gives it its name, which nothing else may have. Durable on return.
+    /// Renames the draft to the target. Fails if something has that name already. Durable on return.
     pub fn create(self) -> io::Result<()> {
         self.file.sync_all()?;
         match std::fs::hard_link(&self.path, &self.target) {
@@ -53,44 +53,44 @@ impl Draft {
             Err(_) if self.target.symlink_metadata().is_err() => std::fs::rename(&self.path, &self.target)?,
             Err(error) => return Err(error),
         }
-        let _ = std::fs::remove_file(&self.path); // renamed: then it has no other name
+        let _ = std::fs::remove_file(&self.path); // fails if it was renamed: the name is gone
         sync_folder_of(&self.target).inspect_err(|_| drop(std::fs::remove_file(&self.target)))
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path); // it may have its name by now
+        let _ = std::fs::remove_file(&self.path); // fails if it was renamed
     }
 }
 
-/// Writes a file, in the place of one that may be there.
+/// Writes a file, replacing an existing one. Durable on return.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut draft = Draft::of(path)?;
     draft.file.write_all(content)?;
     draft.replace()
 }
 
-/// Writes a file that must not be there yet.
+/// Writes a file. Fails if it exists already. Durable on return.
 pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut draft = Draft::of(path)?;
     draft.file.write_all(content)?;
     draft.create()
 }
 
-/// Makes the names in the folder of a file durable.
+/// Syncs the folder of a file, so that the names in it are durable.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// Deletes the drafts of a file that were left by a process that was killed. Nobody may be writing one.
+/// Deletes the drafts of a file that a killed process left behind. No other draft of it may be in use.
 pub(crate) fn delete_drafts(target: &Path) {
     for draft in drafts(target) {
-        let _ = std::fs::remove_file(draft); // it only takes room
+        let _ = std::fs::remove_file(draft); // a leftover only takes up space
     }
 }
 
-/// The drafts of a file that are there.
+/// The existing drafts of a file.
 pub(crate) fn drafts(target: &Path) -> Vec<PathBuf> {
     let (name, entries) = (target.file_name().and_then(|name| name.to_str()), std::fs::read_dir(folder_of(target)));
     let (Some(name), Ok(entries)) = (name, entries) else { return Vec::new() };
@@ -103,7 +103,7 @@ fn is_draft(name: &str, of: &str) -> bool {
     random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The folder that a file is in.
+/// The folder that contains a file.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -126,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
         create(&path, b"one").expect("created");
-        assert_eq!(create(&path, b"two").expect_err("it is there").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(create(&path, b"two").expect_err("it exists").kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&path).expect("there"), b"one");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         replace(&path, b"three").expect("replaced");
@@ -141,7 +141,7 @@ mod tests {
         let (precious, link) = (folder.path().join("precious"), folder.path().join("link"));
         std::fs::write(&precious, "mine").expect("written");
         symlink(&precious, &link).expect("made");
-        assert_eq!(create(&link, b"new").expect_err("it is there").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(create(&link, b"new").expect_err("it exists").kind(), io::ErrorKind::AlreadyExists);
         replace(&link, b"new").expect("replaced");
         assert_eq!(std::fs::read(&precious).expect("there"), b"mine");
         assert_eq!(std::fs::read(&link).expect("there"), b"new");

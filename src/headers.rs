@@ -1,10 +1,10 @@
-//! Headers that are read in several places: of answers that our clients get, and of requests that our listeners get.
+//! HTTP headers that several modules read, in answers to our clients and in requests to our listeners.
 
 use std::time::{Duration, SystemTime};
 
 use actix_http::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HttpDate, RETRY_AFTER};
 
-/// A header's value without spaces around it; `None` where there is none, or where it is no text.
+/// The value of a header without surrounding spaces; `None` if it is missing or not text.
 pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
@@ -14,13 +14,14 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     text(headers, CONTENT_LENGTH)?.parse().ok()
 }
 
-/// What time it is for whoever sent this, to the second.
+/// The sender's time, from `Date`, to the second.
 pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     text(headers, DATE)?.parse::<HttpDate>().ok().map(SystemTime::from)
 }
 
-/// `Retry-After`, in seconds or as a date; `None` where it is neither. A date counts from the answer's own `Date`, since our
-/// clock may be off; only without one, from our clock.
+/// The delay that `Retry-After` asks for, whether it is given in seconds or as a date; `None` if it is neither. A date
+/// is compared with the answer's own `Date`, since our clock may be wrong, and with our clock only if there is no
+/// `Date`.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, RETRY_AFTER)?;
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {

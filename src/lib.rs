@@ -1,22 +1,22 @@
-//! receiptd: submits batches of SMS and RCS and records what became of every single message.
+//! receiptd: submits SMS and RCS batches to the provider and records the delivery receipt of every message.
 //!
-//! Data takes two ways, each in one direction: a batch goes out (`http → submit → store → provider`), a receipt comes in
-//! (`http → receive → store`). Every source of receipts, the callback, a poll or a replay, goes through the one module
-//! [`receive`].
+//! Data flows along two paths, each in one direction: a batch goes out (`http → submit → store → provider`), and a
+//! receipt comes in (`http → receive → store`). Every receipt goes through the module [`receive`], whether it came by
+//! callback, by poll or by replay.
 //!
-//! A module uses only modules of a lower rank (`tests/it/layers.rs` checks it):
+//! A module uses only modules of a lower rank (`tests/it/layers.rs` enforces this):
 //!
-//! | rank | modules | what they hold |
+//! | rank | modules | contents |
 //! | --- | --- | --- |
 //! | 0 | [`domain`] | the terms of the field as types, and the rules as pure functions |
-//! | 0 | [`secret`], `durable`, `headers`, `lock`, `loose` | secrets that never show; files that are whole or not there; headers, locks and JSON of any type, as several modules read or take them |
-//! | 1 | [`clock`], [`metrics`], [`config`], [`api`] | the clock that is handed in; what is counted; the configuration; the JSON shapes of the REST API |
-//! | 2 | [`store`] | what is kept: the contract of a database engine, and in it SQLite, with all the SQL |
-//! | 2 | [`provider`], [`simulator`] | the provider's API, and a simulated provider that knows nothing of us |
-//! | 2 | [`client`], [`openapi`], [`probe`] | our own API from the caller's side; its description; whether the public URL reaches this daemon |
-//! | 2 | [`pace`] | how long to wait after each failure in a row |
-//! | 3 | [`receive`] | the one way in for receipts |
-//! | 4 | [`submit`], [`reconcile`], [`retention`], [`codes`] | the workers and use cases over a store and a provider |
+//! | 0 | [`secret`], `durable`, `headers`, `lock`, `loose` | secrets that never print; crash-safe files; HTTP headers, locks and loosely typed JSON, shared by several modules |
+//! | 1 | [`clock`], [`metrics`], [`config`], [`api`] | the injected clock; the metrics; the configuration; the JSON types of the REST API |
+//! | 2 | [`store`] | storage: the interface of a database engine, and SQLite behind it, with all the SQL |
+//! | 2 | [`provider`], [`simulator`] | a client of the provider's API; a simulated provider that uses nothing of the daemon |
+//! | 2 | [`client`], [`openapi`], [`probe`] | a client of our own API; its OpenAPI document; a check that the public URL reaches this daemon |
+//! | 2 | [`pace`] | growing delays after failures in a row |
+//! | 3 | [`receive`] | the only way in for receipts |
+//! | 4 | [`submit`], [`reconcile`], [`retention`], [`codes`] | the workers and use cases on top of a store and a provider |
 //! | 5 | [`http`] | both listeners |
 //! | 6 | [`serve`] | the composition root |
 //! | 7 | [`cli`] | arguments, tables, progress, exit codes |

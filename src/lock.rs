@@ -1,5 +1,5 @@
-//! Locks that stay usable after a panic. What they guard is changed in one step, so a panic while one is held leaves
-//! nothing half done; refusing everything from then on would help nobody.
+//! Locks that ignore poisoning. What they guard is changed in one step, so a panic while one is held leaves nothing
+//! half done, and refusing all later access would help nobody.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -1,26 +1,26 @@
-//! A JSON value of whatever type the provider happens to write: it sends numbers as strings, strings as numbers, and
-//! leaves fields out. Its answers and its callbacks are read alike.
+//! JSON values of any type: the provider sends numbers as strings, strings as numbers, and leaves fields out. Used for
+//! its answers and for its callbacks.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A scalar of any type, or none. Reading it fails only where the JSON itself is broken.
+/// A scalar of any type, or nothing. Deserializing fails only if the JSON itself is malformed.
 #[derive(Default)]
 pub(crate) enum Loose<'a> {
-    /// `null`, or no such field.
+    /// `null`, or the field is missing.
     #[default]
     Absent,
     Flag(bool),
     Number(u64),
     Text(Cow<'a, str>),
-    /// An array, an object, a negative number or a fraction: nothing that any field here can mean.
+    /// An array, an object, a negative number or a fraction, none of which is valid for any field read here.
     Other,
 }
 
 impl<'a> Loose<'a> {
-    /// A text that is not empty; a number in digits.
+    /// A non-empty string, or a number written in digits.
     pub fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) if !text.is_empty() => Some(text),
@@ -29,7 +29,7 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// A number, also as a string.
+    /// A number, also if it was written as a string.
     pub fn number(self) -> Option<u64> {
         match self {
             Self::Number(number) => Some(number),
@@ -38,7 +38,7 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// A flag, false where it is absent; `None` where it is there and cannot be read.
+    /// A flag: false if it is absent, `None` if it cannot be read.
     pub fn flag(self) -> Option<bool> {
         match self {
             Self::Absent => Some(false),
@@ -80,7 +80,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
             }
 
             fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-                // Some programs make a decimal number of each: 22.0 is 22. Beyond this, not every whole number is exact.
+                // Some programs write every number as a decimal: 22.0 is 22. Above this bound, not every whole number
+                // is exact.
                 let is_whole = number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number);
                 Ok(if is_whole { Loose::Number(number as u64) } else { Loose::Other })
             }

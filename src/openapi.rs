@@ -1,4 +1,4 @@
-//! The REST API as an OpenAPI 3.1 document: the schemas are derived from the types that are sent, the operations are
+//! The OpenAPI 3.1 document of the REST API. The schemas are derived from the types that are sent, the operations are
 //! one table, and `tests/it/openapi.rs` compares both with what is served.
 
 mod examples;
@@ -30,7 +30,7 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": shapes::all(),
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "The content of api.token_file"}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "The content of `api.token_file`, by default receiptd.token."}},
         },
     })
 }
@@ -49,7 +49,7 @@ fn described(operation: &Operation) -> Value {
     let parts = parts.map(|part| {
         let schema = match (part, operation.tag) {
             ("id", "quarantine") => json!({"type": "integer", "format": "int64", "minimum": 1, "example": 17}),
-            ("id" | "batch", _) => uuid(), // without an example: schemathesis would ask the provider about a batch it has yet to get
+            ("id" | "batch", _) => uuid(), // no example: schemathesis would ask the provider about a batch that it does not have yet
             ("number", _) => json!({"type": "string", "pattern": "^\\+?[1-9][0-9]{6,14}$", "example": "+447700900001"}),
             _ => text(),
         };
@@ -75,7 +75,7 @@ fn described(operation: &Operation) -> Value {
     shown
 }
 
-/// What is answered, as it looks.
+/// An example of the answer.
 fn example(reply: &Reply, media: &str, schema: &Value) -> Value {
     let named = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
     match (media, named) {

@@ -1,49 +1,49 @@
-//! Waiting longer after each failure in a row.
+//! Growing delays after failures in a row.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use crate::clock::Clock;
 
-/// When the next attempt may be made. It goes by how long the clock has been running: setting the clock neither hurries
-/// nor stops anybody.
+/// Decides when the next attempt may be made. It uses the clock's running time, so setting the system clock neither
+/// hastens nor delays an attempt.
 #[derive(Debug)]
 pub struct Pace {
     clock: Clock,
     /// Failures in a row.
     failures: Cell<u32>,
-    /// No attempt before the clock has run for so long.
+    /// The running time of the clock before which no attempt is made.
     until: Cell<Duration>,
 }
 
 impl Pace {
-    /// The first attempt may be made at once.
+    /// A pace whose first attempt may be made at once.
     pub fn new(clock: Clock) -> Self {
         Self { clock, failures: Cell::new(0), until: Cell::new(Duration::ZERO) }
     }
 
-    /// How long to wait yet; zero: the next attempt may be made now.
+    /// The time left until the next attempt; zero if it may be made now.
     pub fn left(&self) -> Duration {
         self.until.get().saturating_sub(self.clock.elapsed())
     }
 
-    /// No attempt before so much time has gone by, whatever was asked for before.
+    /// Allows no attempt for this long. An earlier, longer pause stays in force.
     pub fn pause(&self, wait: Duration) {
         self.until.set(self.until.get().max(self.clock.elapsed() + wait));
     }
 
-    /// An attempt succeeded: the next failure is the first.
+    /// Notes a success: the next failure counts as the first.
     pub fn succeeded(&self) {
         self.failures.set(0);
     }
 
-    /// An attempt failed, and the next is made after this wait.
+    /// Notes a failure, and allows the next attempt after this delay.
     pub fn failed(&self, wait: Duration) {
         self.failures.set(self.failures.get().saturating_add(1));
         self.pause(wait);
     }
 
-    /// The wait that is due after a further failure: `first`, doubled for each failure before, `longest` at most.
+    /// The delay after one more failure: `first`, doubled for each previous failure in a row, at most `longest`.
     pub fn doubled(&self, first: Duration, longest: Duration) -> Duration {
         first.saturating_mul(1 << self.failures.get().min(16)).min(longest)
     }

@@ -1,5 +1,5 @@
-//! Does the public URL lead here? A request to ourselves through the public name, with a token that is
-//! good for this one time.
+//! A check that the public URL reaches this daemon: it sends itself a request through the public URL, with a single-use
+//! token.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, RwLock};
@@ -10,15 +10,15 @@ use awc::{Client, Connector};
 use crate::domain::{BatchId, CallbackSecrets};
 use crate::lock::{self, lock};
 
-/// How long the way there and back may take.
+/// The time limit for a probe, there and back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Probes that are under way: what the public listener answers to them proves that they arrived.
+/// The probes under way: the public listener's answer to one of them proves that it arrived.
 #[derive(Clone, Default)]
 pub struct Probes(Arc<Mutex<HashSet<BatchId>>>);
 
 impl Probes {
-    /// Whether this is one of ours. It counts once.
+    /// Whether this is a probe of ours that has not arrived yet. Each probe counts once.
     pub fn arrived(&self, id: BatchId) -> bool {
         let mut expected = lock(&self.0);
         !expected.is_empty() && expected.remove(&id)
@@ -42,26 +42,26 @@ impl Drop for Expected {
     }
 }
 
-/// What a probe found.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reached {
-    /// The public URL leads to this daemon.
+    /// The public URL reaches this daemon.
     Yes,
-    /// It does not, and what was found instead.
+    /// It does not, and this is what was found instead.
     No(String),
 }
 
-/// What is known of the public URL. Clones share it.
+/// The latest result for the public URL, shared by all clones.
 #[derive(Clone, Default)]
 pub struct PublicUrl(Arc<Mutex<Option<bool>>>);
 
 impl PublicUrl {
-    /// Whether it reached this daemon when it was tried last; `None`: it was not tried yet.
+    /// Whether the public URL reached this daemon at the last attempt; `None` if it was not tried yet.
     pub fn reached_us(&self) -> Option<bool> {
         *lock(&self.0)
     }
 
-    /// It was tried. What changes for the worse or the better is logged.
+    /// Stores a result, and logs it if it differs from the previous one.
     pub fn note(&self, reached: &Reached) {
         let before = lock(&self.0).replace(*reached == Reached::Yes);
         match reached {
@@ -74,7 +74,7 @@ impl PublicUrl {
     }
 }
 
-/// Sends probes. Belongs to the thread that it was made on.
+/// Sends probes. It must stay on the thread that created it.
 pub struct Prober {
     client: Client,
     callbacks: String,
@@ -95,7 +95,7 @@ impl Prober {
         Self { client, callbacks, secrets, probes }
     }
 
-    /// Sends one with a body of so many bytes.
+    /// Sends a probe with a body of this many bytes.
     pub async fn probe(&self, bytes: usize) -> Reached {
         let expected = self.probes.expect();
         let token = lock::read(&self.secrets).token(expected.id);
@@ -108,21 +108,21 @@ impl Prober {
                 .force_close()
                 .send_body(vec![b' '; bytes])
                 .await
-                .map_err(|error| format!("it cannot be reached: {error}"))?;
+                .map_err(|error| format!("cannot connect: {error}"))?;
             let status = response.status();
-            let body = response.body().limit(4096).await.map_err(|error| format!("its answer is not readable: {error}"))?;
+            let body = response.body().limit(4096).await.map_err(|error| format!("the answer cannot be read: {error}"))?;
             if status.as_u16() == 200 && body == format!("{{\"probe\":\"{}\"}}", expected.id) {
                 return Ok(());
             }
             Err(match status.as_u16() {
-                301 | 302 | 303 | 307 | 308 => format!("something answers with a redirect ({status}); the provider may not follow it"),
-                401 | 403 => format!("something in between asks for a login or refuses us ({status})"),
-                404 => format!(
-                    "something answers, but does not know the path ({status}): is a path prefix lost or added on the way, or is it another program?"
-                ),
-                413 => format!("something in between cuts bodies ({status})"),
-                502..=504 => format!("a proxy answers, but cannot reach this daemon ({status}): does it forward to callback.listen?"),
-                _ => format!("something else answers ({status}, {} bytes)", body.len()),
+                301 | 302 | 303 | 307 | 308 => format!("the answer is a redirect ({status}); the provider may not follow it"),
+                401 | 403 => format!("something in between requires a login or refuses access ({status})"),
+                404 => {
+                    format!("the path is unknown there ({status}): is a path prefix lost or added on the way, or is it another program?")
+                }
+                413 => format!("something in between refuses bodies of this size ({status})"),
+                502..=504 => format!("the proxy cannot reach this daemon ({status}): does it forward to callback.listen?"),
+                _ => format!("something other than this daemon answers ({status}, {} bytes)", body.len()),
             })
         };
         match tokio::time::timeout(PATIENCE, exchange).await {

@@ -1,4 +1,4 @@
-//! Deleting what need not be kept any longer, by itself.
+//! Automatic deletion of data past its retention.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use crate::domain::Timestamp;
 use crate::provider::Provider;
 use crate::store::{Store, StoreError};
 
-/// Between two steps, at least and at most.
+/// The shortest and the longest time between two steps.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// How long a person who deletes something waits for the provider's time.
+/// How long a deletion by hand waits for the provider's time.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long things are kept after their batch was settled; `None`: for ever, or as long as the batch.
+/// How long data is kept after its batch was settled; `None`: for ever, or as long as the batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     /// Batches, with their destinations and receipts.
@@ -23,18 +23,18 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Between two steps: an hour, and less where something is kept for less.
+    /// The time between two steps: an hour, or less if something is kept for less than that.
     pub fn pause(self) -> Duration {
         let shortest = self.receipts.into_iter().chain(self.messages).min().unwrap_or(LONGEST_PAUSE);
         shortest.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 }
 
-/// Deletes what is due at this time: ours or the provider's, whichever is earlier. A clock that was set ahead must not
-/// delete what nobody can bring back, so while the provider cannot be asked for its time, all of it stays.
+/// Deletes what is due at the local time or the provider's, whichever is earlier. A clock that was set ahead must not
+/// delete data that cannot be restored, so nothing is deleted while the provider cannot be asked for its time.
 ///
 /// # Errors
-/// When the store fails; the rest goes the next time.
+/// If the store fails; the next step deletes the rest.
 pub async fn step(store: &Store, provider: &Provider, clock: &Clock, terms: Terms) -> Result<(), StoreError> {
     if terms.receipts.is_none() && terms.messages.is_none() {
         return Ok(());
@@ -42,7 +42,7 @@ pub async fn step(store: &Store, provider: &Provider, clock: &Clock, terms: Term
     let now = match provider.time().await {
         Ok(there) => earlier(clock, there),
         Err(error) => {
-            log::warn!("nothing is deleted for its age now, since the provider does not confirm the time: {error}");
+            log::warn!("skipping retention: the provider's clock is not available: {error}");
             return Ok(());
         }
     };
@@ -61,13 +61,13 @@ pub async fn step(store: &Store, provider: &Provider, clock: &Clock, terms: Term
     Ok(())
 }
 
-/// The time by which a person deletes: ours or the provider's, whichever is earlier. A provider that does not answer soon
-/// keeps nobody from deleting what they say: then it is ours.
+/// The reference time for a deletion by hand: the local time or the provider's, whichever is earlier. If the provider
+/// does not answer soon, it is the local time alone.
 pub async fn time_by_hand(provider: &Provider, clock: &Clock) -> Timestamp {
     match tokio::time::timeout(PATIENCE, provider.time()).await {
         Ok(Ok(there)) => earlier(clock, there),
         _ => {
-            log::warn!("what is old enough to be deleted goes by the clock here alone: the provider did not answer");
+            log::warn!("pruning by the local clock alone: the provider did not answer");
             clock.now()
         }
     }

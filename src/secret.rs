@@ -1,4 +1,4 @@
-//! The type for what must never show: the provider's key, the API token, callback tokens.
+//! A type for values that must never be printed: the provider's key, the API token, callback tokens.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,40 +6,38 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
-/// What stands wherever a secret would have shown.
+/// The text shown in place of a secret.
 pub const HIDDEN: &str = "[hidden]";
 
-/// A text that shows as `[hidden]` in `Debug`, in `Display` and when serialized.
+/// A string that shows as `[hidden]` in `Debug`, in `Display` and when serialized.
 ///
-/// The text itself comes out through [`Secret::expose`] alone, so that a search for that word
-/// finds every place that handles it in the clear.
+/// Only [`Secret::expose`] returns the string, so a search for that name finds every place that handles it in the
+/// clear.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text in the clear: for the wire and for key derivation, never for a log or an error.
+    /// The string in the clear: for the wire and for deriving keys, never for a log or an error.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Is there nothing to hide?
+    /// Whether the secret is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Is `candidate` this secret? The time taken does not tell how much of it was right (only
-    /// its length shows).
+    /// Whether `candidate` equals this secret, compared in constant time (only the length can be inferred).
     pub fn matches(&self, candidate: &str) -> bool {
         self.0.as_bytes().ct_eq(candidate.as_bytes()).into()
     }
 
-    /// `text` with `[hidden]` in place of every occurrence of the secret, so that an answer
-    /// which echoes it can be kept.
+    /// Replaces every occurrence of the secret in `text` with `[hidden]`, so that an answer that echoes it can be kept.
     ///
-    /// Found in whatever case, and written raw, percent-encoded (once or more often, `+` for a
-    /// blank too), with JSON's escapes, or in a mixture of these. Mask first and cut to length
-    /// afterwards: half a secret is not found.
+    /// Occurrences are found in upper or lower case, and written raw, percent-encoded (once or more often, also with
+    /// `+` for a space), with JSON escapes, or in a mixture of these. Mask before cutting a text to length: half a
+    /// secret is not found.
     pub fn mask(&self, text: &str) -> String {
         let (secret, bytes) = (self.0.as_bytes(), text.as_bytes());
         if secret.is_empty() {
@@ -60,16 +58,16 @@ impl Secret {
     }
 }
 
-/// Secrets that others may repeat to us: they are taken out of what is kept.
+/// Secrets that the provider or a client may echo: they are removed from what is stored.
 #[derive(Clone, Default)]
 pub struct Echo(Vec<Secret>);
 
 impl Echo {
-    /// Shorter ones are not looked for, nor mere numbers: they are found where nobody meant them, and a receipt whose
-    /// number was taken for a key would be lost.
+    /// Secrets shorter than this, and secrets that consist only of digits, are not looked for: they would match
+    /// unrelated text, and a receipt whose number was taken for a key would be lost.
     const SHORTEST: usize = 12;
 
-    /// Of these, those that can be told from other words.
+    /// Keeps those of the secrets that are distinctive enough to look for.
     pub fn of(secrets: impl IntoIterator<Item = Secret>) -> Self {
         Self(secrets.into_iter().filter(|secret| Self::is_telling(secret.expose())).collect())
     }
@@ -78,7 +76,7 @@ impl Echo {
         secret.len() >= Self::SHORTEST && !secret.bytes().all(|byte| byte.is_ascii_digit())
     }
 
-    /// What somebody said, without these secrets and without `token`. Nearly always that is what it was.
+    /// Removes these secrets and `token` from `said`. Almost always there is nothing to remove.
     pub fn hide(&self, said: Vec<u8>, token: &str) -> Vec<u8> {
         let says = |secret: &str| memchr::memmem::find(&said, secret.as_bytes()).is_some();
         if !says(token) && !self.0.iter().any(|secret| says(secret.expose())) {
@@ -88,7 +86,7 @@ impl Echo {
         self.hide_in(&text).into_owned().into_bytes()
     }
 
-    /// A text without these secrets.
+    /// Removes these secrets from `text`.
     pub fn hide_in<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.0
             .iter()
@@ -97,10 +95,10 @@ impl Echo {
     }
 }
 
-/// How many bytes at the beginning of `text` spell `secret`, if they do.
+/// How many bytes at the start of `text` spell `secret`, or `None` if they do not.
 ///
-/// One byte of the secret may be spelled in several ways of different length (`%` is itself the
-/// first byte of `%25`), so all the places one could have got to are followed side by side.
+/// A byte of the secret may be spelled in several ways of different length (`%` is itself the first byte of `%25`), so
+/// all possible positions are followed in parallel.
 fn occurrence(text: &[u8], secret: &[u8]) -> Option<usize> {
     let (&first, rest) = secret.split_first()?;
     let mut ends: Vec<usize> = spellings(text, first).collect();
@@ -121,7 +119,7 @@ fn occurrence(text: &[u8], secret: &[u8]) -> Option<usize> {
     ends.into_iter().max()
 }
 
-/// The lengths of all spellings of `byte` that `text` begins with.
+/// The lengths of all spellings of `byte` at the start of `text`.
 fn spellings(text: &[u8], byte: u8) -> impl Iterator<Item = usize> {
     let is_byte = |found: &u8| found.eq_ignore_ascii_case(&byte);
     let raw = match text.first() {
@@ -134,7 +132,7 @@ fn spellings(text: &[u8], byte: u8) -> impl Iterator<Item = usize> {
         [b'\\', escaped @ (b'"' | b'\\' | b'/'), ..] if is_byte(escaped) => Some(2),
         _ => None,
     };
-    // `%2F`, and encoded again `%252F`, `%25252F`.
+    // `%2F`, and the same byte encoded again: `%252F`, `%25252F`.
     let percent = text
         .strip_prefix(b"%")
         .into_iter()
@@ -149,7 +147,7 @@ fn spellings(text: &[u8], byte: u8) -> impl Iterator<Item = usize> {
     raw.into_iter().chain(json).chain(percent)
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// The byte that two hexadecimal digits represent.
 fn hex(high: u8, low: u8) -> Option<u8> {
     let digit = |character: u8| char::from(character).to_digit(16);
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()

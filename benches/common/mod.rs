@@ -1,6 +1,6 @@
-//! What the benchmarks share: the real receiptd with batches that a simulated provider has taken, and a client that is
-//! cheap enough not to be what is measured.
-#![allow(dead_code, missing_docs)] // each program uses its part
+//! Shared by the benchmarks: the real receiptd with batches that a simulated provider accepted, and a client cheap
+//! enough not to affect the measurement.
+#![allow(dead_code, missing_docs)] // each program uses only part of it
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -23,16 +23,16 @@ pub fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// What a round of requests came to.
+/// The result of a round of requests.
 pub struct Measured {
     pub answered: usize,
     pub rate: f64,
-    /// Of 50, 99 and 99.9 in a hundred, in milliseconds.
+    /// The 50th, 99th and 99.9th percentile, in milliseconds.
     pub latency: [f64; 3],
     pub times: Vec<Duration>,
 }
 
-/// Keeps `connections` connections busy until all requests are answered; each is rendered beforehand.
+/// Keeps `connections` connections busy until all requests are answered. Requests are rendered beforehand.
 pub fn drive(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usize) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let total = requests.len();
@@ -79,7 +79,7 @@ pub fn drive(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usize) ->
     Measured { answered, rate: total as f64 / took, latency, times }
 }
 
-/// Reads one answer to its end: its status.
+/// Reads one answer to its end and returns its status.
 pub async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> std::io::Result<u16> {
     let mut read = 0;
     loop {
@@ -114,35 +114,35 @@ pub fn receipt(n: usize, batch: &str) -> String {
     .to_string()
 }
 
-/// The real binary, with batches that a simulated provider has taken.
+/// The real binary, with batches that a simulated provider accepted.
 pub struct Receiptd {
     child: Child,
     program: PathBuf,
     folder: PathBuf,
     provider: simulator::Handle,
-    /// Of the public listener.
+    /// The address of the public listener.
     pub address: SocketAddr,
     pub api: SocketAddr,
-    /// Of the API.
+    /// The API token.
     pub token: String,
     secrets: CallbackSecrets,
-    /// In order of their numbers.
+    /// The batches, in order of their numbers.
     pub batches: Vec<Batch>,
-    /// Destinations taken in so far.
+    /// The number of destinations submitted so far.
     pub destinations: usize,
 }
 
 pub struct Batch {
     pub id: String,
-    /// Of its callback.
+    /// The path of its callback.
     pub path: String,
-    /// The first of its destinations, and how many there are.
+    /// The first of its destinations, and their number.
     first: usize,
     count: usize,
 }
 
 impl Receiptd {
-    /// With so many destinations in batches of [`PER_BATCH`].
+    /// Starts with this many destinations, in batches of [`PER_BATCH`].
     pub fn start(folder: &Path, destinations: usize) -> Self {
         let mut receiptd = Self::empty(folder);
         receiptd.take_in(destinations, |_| {});
@@ -153,7 +153,7 @@ impl Receiptd {
         Self::of(Path::new(env!("CARGO_BIN_EXE_receiptd")), folder)
     }
 
-    /// Runs this program, perhaps of another version, with nothing in its database.
+    /// Starts this program, which may be another version, with an empty database.
     pub fn of(program: &Path, folder: &Path) -> Self {
         let profile = Profile { hold: true, ..Profile::calm() };
         let settings = simulator::Settings { profile, keep_bodies: false, ..simulator::Settings::default() };
@@ -178,7 +178,7 @@ impl Receiptd {
         }
     }
 
-    /// Stops it as a service manager would, and starts it again: how long until it is ready.
+    /// Stops it as a service manager would, and starts it again. Returns the time until it is ready.
     pub fn restart(&mut self) -> Duration {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a child of ours");
@@ -191,20 +191,20 @@ impl Receiptd {
         started.elapsed()
     }
 
-    /// Submits so many more destinations, unsorted as lists are, and waits until the provider has them. `accepted` gets
-    /// the time that each batch took to be accepted.
+    /// Submits this many more destinations, unsorted as real lists are, and waits until the provider has them.
+    /// `accepted` is called with the time that each batch took to be accepted.
     pub fn take_in(&mut self, more: usize, accepted: impl FnMut(Duration)) {
         let batches = self.submit(more, accepted);
         self.add(batches);
     }
 
-    /// Has receipts posted for these too.
+    /// Includes these batches when receipts are posted.
     pub fn add(&mut self, batches: Vec<Batch>) {
         self.destinations += batches.iter().map(|batch| batch.count).sum::<usize>();
         self.batches.extend(batches);
     }
 
-    /// What [`Self::take_in`] does, while others post receipts.
+    /// Like [`Self::take_in`], while other threads post receipts.
     pub fn submit(&self, more: usize, mut accepted: impl FnMut(Duration)) -> Vec<Batch> {
         let mut batches = Vec::new();
         let mut client = Client::new(self);
@@ -235,7 +235,7 @@ impl Receiptd {
         post(&batch.path, &receipt(n, &batch.id))
     }
 
-    /// A hundred receipts of one batch, scattered over it.
+    /// A hundred receipts of one batch, spread over it.
     pub fn post_hundred(&self, first: usize, scatter: impl Fn(usize) -> usize) -> Vec<u8> {
         let batch = self.batch_of(first);
         let list: Vec<String> =
@@ -249,37 +249,37 @@ impl Receiptd {
         line.and_then(|line| line.trim_start_matches(':').split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
     }
 
-    /// Resident memory in MB: now, and the most since [`Self::forget_the_most`].
+    /// Resident memory in MB: now, and the maximum since [`Self::forget_the_most`].
     pub fn resident(&self) -> (f64, f64) {
         (self.status("status", "VmRSS") / 1024.0, self.status("status", "VmHWM") / 1024.0)
     }
 
-    /// Begins to measure the most resident memory (`VmHWM`) anew.
+    /// Resets the maximum of the resident memory (`VmHWM`).
     pub fn forget_the_most(&self) {
         std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a child of ours");
     }
 
-    /// In its log, counted in the file itself.
+    /// The number of receipts in its log, counted in the file itself.
     pub fn receipts(&self) -> i64 {
         let conn = Connection::open_with_flags(self.folder.join("receiptd.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
         conn.query_row("select count(*) from receipt", [], |row| row.get(0)).expect("counted")
     }
 
-    /// The same without those of a batch.
+    /// The number of receipts in its log, without those of one batch.
     pub fn receipts_but_of(&self, batch: &str) -> i64 {
         let conn = Connection::open_with_flags(self.folder.join("receiptd.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened");
         let sql = "select count(*) from receipt r join batch b on b.id = r.batch where b.uuid <> ?1";
         conn.query_row(sql, [batch], |row| row.get(0)).expect("counted")
     }
 
-    /// Bytes of the database file, or of its WAL (`-wal`).
+    /// The size in bytes of the database file, or of its WAL (`-wal`).
     pub fn bytes(&self, which: &str) -> u64 {
         std::fs::metadata(self.folder.join(format!("receiptd.db{which}"))).map_or(0, |found| found.len())
     }
 }
 
 fn launch(program: &Path, folder: &Path, provider: &str) -> (Child, SocketAddr, SocketAddr) {
-    std::fs::write(folder.join("receiptd.toml"), "").expect("written"); // keeps that of the machine out
+    std::fs::write(folder.join("receiptd.toml"), "").expect("written"); // so that the machine's own file is not read
     let mut child = Command::new(program)
         .arg("serve")
         .current_dir(folder)
@@ -295,7 +295,7 @@ fn launch(program: &Path, folder: &Path, provider: &str) -> (Child, SocketAddr, 
         .spawn()
         .expect("started");
     let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-    // The line that names both listeners, whatever the version calls them.
+    // The line with both addresses, however the version words it.
     let (public, private) = lines.by_ref().map_while(Result::ok).find_map(|line| two_addresses(&line)).expect("it listens");
     std::thread::spawn(move || lines.for_each(drop));
     (child, public, private)
@@ -308,12 +308,12 @@ fn two_addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
 
 impl Drop for Receiptd {
     fn drop(&mut self) {
-        let _ = self.child.kill(); // ended already: then it is as wished
+        let _ = self.child.kill(); // fails if it has ended already
         let _ = self.child.wait();
     }
 }
 
-/// One caller of the API, on one connection.
+/// A client of the API with one connection.
 pub struct Client {
     stream: BufReader<std::net::TcpStream>,
     token: String,
@@ -343,7 +343,7 @@ impl Client {
         Answer { status, body: String::from_utf8(text).expect("text"), took: started.elapsed() }
     }
 
-    /// Asks, and hands the answer's body on in pieces: its status.
+    /// Sends a request and passes the answer's body on in pieces. Returns the status.
     pub fn ask(&mut self, method: &str, path: &str, body: &str, mut piece: impl FnMut(&[u8])) -> u16 {
         let token = &self.token;
         let head =
@@ -383,7 +383,7 @@ impl Client {
     }
 }
 
-/// The time that so many in a hundred took at most, in milliseconds.
+/// A percentile of the times, in milliseconds.
 pub fn at(times: &mut [Duration], share: f64) -> f64 {
     times.sort_unstable();
     times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3

@@ -1,7 +1,7 @@
-//! Our own REST API from the caller's side (contract §4): one method an endpoint.
+//! A client of our own REST API (docs/api.md), with one method per endpoint.
 //!
-//! A `GET` is sent once. [`Client::submit`] is sent again with the same id where the daemon says
-//! that it is busy: the id makes that harmless. No error shows the token.
+//! A `GET` is sent once. [`Client::submit`] retries with the same id while the daemon is busy, which the id makes safe.
+//! No error contains the token.
 
 use std::io::Write;
 use std::time::Duration;
@@ -17,33 +17,33 @@ use crate::api::{self, Batch, BatchId, BatchRequest, DestinationState, Group, Ms
 use crate::domain::IdPrefix;
 use crate::secret::Secret;
 
-/// For answers that come at once.
+/// The time limit of calls that are answered at once.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// For work on the whole file, and for asking the provider.
+/// The time limit of calls that work on the whole database or ask the provider.
 const LONG_DEADLINE: Duration = Duration::from_secs(3600);
-/// How often a submission is made in all while the daemon is busy.
+/// The number of attempts at a submission while the daemon is busy, including the first.
 const SUBMIT_ATTEMPTS: u32 = 8;
-/// The pauses between them, whatever `Retry-After` says.
+/// The bounds of the pause between attempts, whatever `Retry-After` says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Talks to one daemon. Needs to run on an actix system.
+/// A client of one daemon. It must run on an actix system.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) exchange: Exchange,
 }
 
 impl Client {
-    /// `base` is the address of the private listener, such as `http://127.0.0.1:8081`.
+    /// A client of the private listener at `base`, such as `http://127.0.0.1:8081`.
     pub fn new(base: &str, token: &str) -> Self {
         Self { exchange: Exchange::new(base, Secret::from(token), DEADLINE) }
     }
 
-    /// `POST /v1/batches`: the batch, and whether it is new (`202`) or known already (`200`).
+    /// `POST /v1/batches`. Returns the batch, and whether it is new (`202`) or existed already (`200`).
     ///
     /// # Errors
-    /// A busy daemon (`503` with `Retry-After`) is asked again a few times, with the same id;
-    /// a request without an id is not.
+    /// If the call fails. While the daemon is busy (`503` with `Retry-After`), a request with an id is retried a few
+    /// times; a request without an id is not.
     pub async fn submit(&self, request: &BatchRequest) -> Result<(Batch, bool), ClientError> {
         let body = bytes(request)?;
         for attempt in 1.. {
@@ -61,7 +61,7 @@ impl Client {
         unreachable!("the last attempt returns")
     }
 
-    /// `GET /v1/batches`, a page of it.
+    /// One page of `GET /v1/batches`.
     pub async fn batches(&self, filter: &BatchFilter) -> Result<Page<Batch>, ClientError> {
         self.get("/v1/batches", filter).await
     }
@@ -86,21 +86,21 @@ impl Client {
         self.delete(&format!("/v1/batches/{id}")).await?.into_json()
     }
 
-    /// `GET /v1/batches/{id}/destinations`, a page of it.
+    /// One page of `GET /v1/batches/{id}/destinations`.
     pub async fn destinations(&self, id: BatchId, filter: &DestinationFilter) -> Result<Page<api::Destination>, ClientError> {
         self.get(&format!("/v1/batches/{id}/destinations"), filter).await
     }
 
-    /// `GET /v1/batches/{id}/destinations/{number}`, with its receipts.
+    /// `GET /v1/batches/{id}/destinations/{number}`: a destination with its receipts.
     pub async fn destination(&self, id: BatchId, number: Msisdn) -> Result<api::Destination, ClientError> {
         self.get(&format!("/v1/batches/{id}/destinations/{}", number.digits()), NO_QUERY).await
     }
 
-    /// `GET /v1/batches/{id}/export`, written to `sink` as it comes.
+    /// `GET /v1/batches/{id}/export`, written to `sink` as it arrives.
     ///
     /// # Errors
-    /// A connection that ends between two chunks cannot be told from the end (pitfalls.md,
-    /// "awc"): who must be sure counts the rows.
+    /// If the call or writing fails. A connection that ends between two chunks looks like the end of the export (a
+    /// limitation of awc), so count the rows if they must be complete.
     pub async fn export(
         &self,
         id: BatchId,
@@ -127,7 +127,7 @@ impl Client {
         self.post(&format!("/v1/batches/{id}/resolve"), Some(&json!({ "as": resolution })), DEADLINE).await
     }
 
-    /// `POST /v1/batches/{id}/resend`: the new batch, and whether it is new or known already.
+    /// `POST /v1/batches/{id}/resend`. Returns the new batch, and whether it is new or existed already.
     pub async fn resend(&self, id: BatchId, state: DestinationState) -> Result<(Batch, bool), ClientError> {
         let body = bytes(&json!({ "state": state }))?;
         let path = format!("/v1/batches/{id}/resend");
@@ -136,7 +136,7 @@ impl Client {
         Ok((answer.into_json()?, created))
     }
 
-    /// `GET /v1/destinations/{number}`, a page of it.
+    /// One page of `GET /v1/destinations/{number}`.
     pub async fn number(&self, number: Msisdn, cursor: Option<&str>) -> Result<api::NumberReport, ClientError> {
         let query: Vec<_> = cursor.map(|cursor| ("cursor", cursor)).into_iter().collect();
         self.get(&format!("/v1/destinations/{}", number.digits()), &query).await
@@ -147,17 +147,17 @@ impl Client {
         self.delete(&format!("/v1/destinations/{}", number.digits())).await?.into_json()
     }
 
-    /// `GET /v1/receipts`, a page of it.
+    /// One page of `GET /v1/receipts`.
     pub async fn receipts(&self, filter: &ReceiptFilter) -> Result<Page<api::Receipt>, ClientError> {
         self.get("/v1/receipts", filter).await
     }
 
-    /// `GET /v1/quarantine`, a page of it.
+    /// One page of `GET /v1/quarantine`.
     pub async fn quarantine(&self, filter: &QuarantineFilter) -> Result<Page<api::Quarantined>, ClientError> {
         self.get("/v1/quarantine", filter).await
     }
 
-    /// `GET /v1/quarantine/{id}`, with its body.
+    /// `GET /v1/quarantine/{id}`: an item with its body.
     pub async fn quarantined(&self, id: i64) -> Result<api::Quarantined, ClientError> {
         self.get(&format!("/v1/quarantine/{id}"), NO_QUERY).await
     }
@@ -197,7 +197,7 @@ impl Client {
         self.post("/v1/check", None::<&()>, LONG_DEADLINE).await
     }
 
-    /// `POST /v1/backup`: a whole path on the daemon's machine.
+    /// `POST /v1/backup`. `file` is an absolute path on the daemon's machine.
     pub async fn backup(&self, file: &str) -> Result<api::Backup, ClientError> {
         self.post("/v1/backup", Some(&api::Backup { file: file.to_owned() }), LONG_DEADLINE).await
     }
@@ -207,7 +207,7 @@ impl Client {
         self.post("/v1/prune", Some(request), LONG_DEADLINE).await
     }
 
-    /// `POST /v1/rotate-secret`; with `revoke` the old callback tokens end.
+    /// `POST /v1/rotate-secret`. With `revoke`, earlier callback URLs become invalid.
     pub async fn rotate_secret(&self, revoke: bool) -> Result<api::Rotated, ClientError> {
         self.post("/v1/rotate-secret", Some(&json!({ "revoke": revoke })), DEADLINE).await
     }
@@ -217,7 +217,7 @@ impl Client {
         self.post("/v1/probe", None::<&()>, DEADLINE).await
     }
 
-    /// `GET /readyz`: both its answers, 200 and 503, are an answer here.
+    /// `GET /readyz`. Both 200 and 503 are regular answers here.
     pub async fn ready(&self) -> Result<api::Readiness, ClientError> {
         let answer = self.exchange.ask(Method::GET, "/readyz", NO_QUERY, None, DEADLINE).await?;
         match answer.status {
@@ -226,7 +226,7 @@ impl Client {
         }
     }
 
-    /// What the daemon's clock says (the `Date` of an answer), to the second.
+    /// The daemon's time (the `Date` of an answer), to the second.
     pub async fn clock(&self) -> Result<Option<Timestamp>, ClientError> {
         let answer = self.exchange.ask(Method::GET, "/healthz", NO_QUERY, None, DEADLINE).await?;
         Ok(answer.date)

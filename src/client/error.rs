@@ -1,27 +1,27 @@
-//! Why a call of the API failed.
+//! The errors of the API client.
 
 use crate::api::Problem;
 
-/// Why there is no answer, or not the one that was hoped for.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answered: not running, another address, a time-out, the connection lost. What was
-    /// asked for may have been done all the same.
+    /// There was no answer: the daemon is not running or listens elsewhere, a time-out, or a lost connection. The
+    /// request may have been carried out nevertheless.
     #[error("the daemon can't be reached: {0}")]
     Unreachable(String),
-    /// The daemon said no.
+    /// The daemon refused the request.
     #[error("{}", detail_of(.0))]
     Problem(Box<Problem>),
-    /// An answer that is not receiptd's, or was cut short.
+    /// The answer is not receiptd's, or was cut short.
     #[error("the answer can't be read: {0}")]
     Unreadable(String),
-    /// An export came, and could not be written on this side.
+    /// The export arrived but could not be written locally.
     #[error("can't write the export: {0}")]
     Write(#[source] std::io::Error),
 }
 
 impl ClientError {
-    /// The problem, if the daemon named one with this status.
+    /// The problem, if the daemon reported one with this status.
     pub fn problem(&self, status: u16) -> Option<&Problem> {
         match self {
             Self::Problem(problem) if problem.status == status => Some(problem),
@@ -29,12 +29,12 @@ impl ClientError {
         }
     }
 
-    /// May it be because the daemon is being restarted?
+    /// Whether a restart of the daemon may be the reason.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Unreadable(_)) || self.problem(503).is_some()
     }
 
-    /// Is it a 404?
+    /// Whether the daemon answered 404.
     pub fn is_not_found(&self) -> bool {
         self.problem(404).is_some()
     }

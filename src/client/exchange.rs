@@ -1,4 +1,4 @@
-//! One request and its answer, with all that awc leaves to its caller (pitfalls.md, "awc").
+//! A single request and its answer, with the checks that awc leaves to its caller.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use crate::api::{Problem, Timestamp};
 use crate::headers;
 use crate::secret::Secret;
 
-/// Connecting, name resolution included.
+/// The time limit for connecting, including name resolution.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// The largest answer that is read into memory: a group of a thousand batches is a few MiB.
+/// The largest answer in bytes that is read into memory. A group of a thousand batches is a few MiB.
 const LARGEST_BODY: usize = 256 * 1024 * 1024;
-/// As much of an answer that is not ours is shown.
+/// The number of characters shown of an answer that is not receiptd's.
 const SHOWN: usize = 200;
 
-/// No query string.
+/// An empty query.
 pub(super) const NO_QUERY: &[(&str, &str)] = &[];
 
-/// The way to one daemon. Its `Debug` shows the address alone.
+/// The connection parameters of one daemon. Its `Debug` output shows only the address.
 #[derive(Clone)]
 pub(super) struct Exchange {
     http: awc::Client,
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Exchange {
     }
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) date: Option<Timestamp>,
@@ -48,7 +48,7 @@ pub(super) struct Answer {
 }
 
 impl Exchange {
-    /// `idle`: how long a stream may be silent.
+    /// Creates the parameters. `idle` is the longest silence accepted on a stream.
     pub(super) fn new(base: &str, token: Secret, idle: Duration) -> Self {
         let http = awc::Client::builder()
             .connector(Connector::new().timeout(CONNECT_DEADLINE))
@@ -59,7 +59,7 @@ impl Exchange {
         Self { http, base: base.trim_end_matches('/').to_owned(), token, idle }
     }
 
-    /// Sends a request and reads the whole answer, in all within `deadline`.
+    /// Sends a request and reads the whole answer, all within `deadline`.
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -75,7 +75,7 @@ impl Exchange {
                 &mut response,
                 |chunk| {
                     if whole.len() + chunk.len() > LARGEST_BODY {
-                        return Err(ClientError::Unreadable(format!("it is larger than {LARGEST_BODY} bytes")));
+                        return Err(ClientError::Unreadable(format!("larger than {LARGEST_BODY} bytes")));
                     }
                     whole.extend_from_slice(chunk);
                     Ok(())
@@ -90,7 +90,7 @@ impl Exchange {
         tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(silent(deadline)))
     }
 
-    /// Sends a `GET` and hands the body on as it comes, however long that takes.
+    /// Sends a `GET` and passes the body on as it arrives, without a time limit for the whole.
     pub(super) async fn stream(
         &self,
         path: &str,
@@ -131,10 +131,10 @@ impl Exchange {
             .insert_header((ACCEPT, "*/*"))
             .no_decompress()
             .query(&query)
-            .map_err(|error| ClientError::Unreadable(format!("the request can't be written: {error}")))?;
-        // awc leaves a bare `?` where the query is empty.
+            .map_err(|error| ClientError::Unreadable(format!("cannot serialize the request: {error}")))?;
+        // awc leaves a bare `?` if the query is empty.
         let request = if request.get_uri().query() == Some("") { request.uri(&url) } else { request };
-        // Health needs no token, and who asks for it may have none.
+        // The health endpoints need no token, and their callers may not have one.
         let request = if self.token.is_empty() { request } else { request.bearer_auth(self.token.expose()) };
         let request = headers.iter().fold(request, |request, (name, value)| request.insert_header((name.clone(), value.as_str())));
         let sending = match body {
@@ -161,39 +161,39 @@ impl Exchange {
 }
 
 impl Answer {
-    /// How long to wait before asking again, where the daemon says that it is busy.
+    /// The delay before another attempt, if the daemon says that it is busy.
     pub(super) fn busy(&self) -> Option<Duration> {
         self.retry_after.filter(|_| self.status == StatusCode::SERVICE_UNAVAILABLE)
     }
 
-    /// The answer, if it is a yes.
+    /// The answer, if it is a success.
     pub(super) fn accepted(self) -> Result<Self, ClientError> {
         if self.status.is_success() { Ok(self) } else { Err(refusal(self.status, &self.body)) }
     }
 
-    /// What is in the answer, if it is a yes.
+    /// The body of the answer, if it is a success.
     pub(super) fn into_json<T: DeserializeOwned>(self) -> Result<T, ClientError> {
         read(&self.accepted()?.body)
     }
 }
 
-/// A request body.
+/// Serializes a request body.
 pub(super) fn bytes(body: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, ClientError> {
-    serde_json::to_vec(body).map_err(|error| ClientError::Unreadable(format!("the request can't be written: {error}")))
+    serde_json::to_vec(body).map_err(|error| ClientError::Unreadable(format!("cannot serialize the request: {error}")))
 }
 
-/// What is in a body.
+/// Deserializes a body.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
-    serde_json::from_slice(body).map_err(|error| ClientError::Unreadable(format!("{error}; is it receiptd that listens there?")))
+    serde_json::from_slice(body).map_err(|error| ClientError::Unreadable(format!("{error}; is this receiptd's API?")))
 }
 
-/// A no as the daemon tells it, or as well as it can be told where it was not the daemon.
+/// The error for a refusal, as the daemon worded it, or the best description if the daemon did not answer.
 fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
     if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
         return ClientError::Problem(Box::new(problem));
     }
     if !status.is_client_error() && !status.is_server_error() {
-        return ClientError::Unreadable(format!("status {status}; is it receiptd that listens there?"));
+        return ClientError::Unreadable(format!("status {status}; is this receiptd's API?"));
     }
     let text = String::from_utf8_lossy(body);
     let shown: String = text.trim().chars().take(SHOWN).collect();
@@ -211,7 +211,7 @@ fn silent(deadline: Duration) -> ClientError {
     ClientError::Unreachable(format!("no answer within {}", humantime::format_duration(deadline)))
 }
 
-/// Hands every chunk on; refuses a body that ends before its announced length, and silence.
+/// Passes every chunk on. Fails if the body ends before its announced length, or after too long a silence.
 async fn read_body(
     response: &mut ClientResponse,
     mut take: impl FnMut(&[u8]) -> Result<(), ClientError>,
@@ -222,7 +222,7 @@ async fn read_body(
     loop {
         match tokio::time::timeout(idle, response.next()).await {
             Err(_) => return Err(silent(idle)),
-            Ok(Some(Err(error))) => return Err(ClientError::Unreadable(format!("it broke off: {error}"))),
+            Ok(Some(Err(error))) => return Err(ClientError::Unreadable(format!("the connection broke: {error}"))),
             Ok(Some(Ok(chunk))) => {
                 taken += chunk.len() as u64;
                 take(&chunk)?;
@@ -231,7 +231,9 @@ async fn read_body(
         }
     }
     match announced {
-        Some(announced) if announced != taken => Err(ClientError::Unreadable(format!("it broke off after {taken} of {announced} bytes"))),
+        Some(announced) if announced != taken => {
+            Err(ClientError::Unreadable(format!("the connection broke after {taken} of {announced} bytes")))
+        }
         _ => Ok(()),
     }
 }

@@ -1,74 +1,74 @@
-//! What a list of the API is narrowed to, as its query.
+//! The filters of the API's lists, as query parameters.
 
 use serde::Serialize;
 
 use crate::api::{BatchId, BatchState, DestinationState, QuarantineState, Timestamp};
 
-/// Which batches; everything is optional.
+/// Selects batches; all fields are optional.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct BatchFilter {
-    /// In this state.
+    /// Only batches in this state.
     pub state: Option<BatchState>,
-    /// Of this group.
+    /// Only batches of this group.
     pub group: Option<BatchId>,
-    /// With exactly this word of the caller's.
+    /// Only batches with exactly this reference.
     pub reference: Option<String>,
-    /// Accepted at this time or later.
+    /// Only batches accepted at or after this time.
     pub created_after: Option<Timestamp>,
-    /// Accepted before this time.
+    /// Only batches accepted before this time.
     pub created_before: Option<Timestamp>,
-    /// How many a page, 1 to 1000.
+    /// The page size, 1 to 1000.
     pub limit: Option<u32>,
-    /// Where the page before ended.
+    /// The cursor of the page, from the previous page.
     pub cursor: Option<String>,
 }
 
-/// Which destinations of a batch; everything is optional.
+/// Selects destinations of a batch; all fields are optional.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct DestinationFilter {
-    /// In this state.
+    /// Only destinations in this state.
     pub state: Option<DestinationState>,
-    /// With this receipt code.
+    /// Only destinations with this receipt code.
     pub code: Option<String>,
-    /// Delivered, and reported as failed after that.
+    /// Only destinations with (or without) a failure after a delivery.
     pub conflict: Option<bool>,
-    /// How many a page, 1 to 1000.
+    /// The page size, 1 to 1000.
     pub limit: Option<u32>,
-    /// Where the page before ended.
+    /// The cursor of the page, from the previous page.
     pub cursor: Option<String>,
 }
 
-/// Which receipts of the log; everything is optional.
+/// Selects receipts of the log; all fields are optional.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReceiptFilter {
-    /// Those behind this id, or where the page before ended.
+    /// Only receipts after this id, or the cursor of the page, from the previous page.
     pub after: Option<String>,
-    /// Of this batch.
+    /// Only receipts of this batch.
     pub batch: Option<BatchId>,
-    /// Delivered, or failed.
+    /// Only deliveries, or only failures.
     pub delivered: Option<bool>,
-    /// How many a page, 1 to 1000.
+    /// The page size, 1 to 1000.
     pub limit: Option<u32>,
 }
 
-/// Which callbacks of the quarantine; everything is optional.
+/// Selects quarantined callbacks; all fields are optional.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct QuarantineFilter {
-    /// In this state.
+    /// Only callbacks in this state.
     pub state: Option<QuarantineState>,
-    /// How many a page, 1 to 1000.
+    /// The page size, 1 to 1000.
     pub limit: Option<u32>,
-    /// Where the page before ended.
+    /// The cursor of the page, from the previous page.
     pub cursor: Option<String>,
 }
 
-/// How an export is written.
+/// The format of an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportFormat {
-    /// Comma-separated, with a line of column names.
+    /// Comma-separated values, with a header row.
     #[default]
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
 }

@@ -9,13 +9,14 @@ use super::exchange::read;
 use crate::api::{BatchId, Receipt};
 
 impl Client {
-    /// Follows the receipts of all batches, or of one, until the stream ends: when the daemon stops, or the connection is
-    /// lost. With `last`, the id of the last receipt that was told before, nothing is missed in between.
+    /// Follows the receipts of all batches, or of one, until the stream ends: when the daemon stops, or the connection
+    /// is lost. With `last`, the id of the last receipt seen, no receipt in between is missed.
     ///
-    /// `told` gets each receipt, and `None` when the stream begins and as long as there is none to tell.
+    /// `told` is called with each receipt, and with `None` at the start of the stream and whenever there is nothing
+    /// new.
     ///
     /// # Errors
-    /// The stream was refused, or cut.
+    /// If the stream is refused or breaks.
     pub async fn follow(
         &self,
         batch: Option<BatchId>,

@@ -1,4 +1,4 @@
-//! Our own REST API from the caller's side (contract §4).
+//! A client of our own REST API (docs/api.md).
 
 mod endpoints;
 mod error;

@@ -24,7 +24,7 @@ fn request(id: Option<BatchId>) -> BatchRequest {
     BatchRequest { from: "me".into(), message: "hello".into(), destinations: vec!["+447700900123".into()], id, ..Default::default() }
 }
 
-/// What the server was asked: method, path with query, authorization, body, last event.
+/// The requests that the server received: method, path with query, authorization, body, last event.
 type Asked = Arc<Mutex<Vec<(String, String, String, String, String)>>>;
 
 /// A server whose `n`th answer is `answers(n)`.
@@ -109,9 +109,9 @@ async fn a_problem_keeps_status_detail_and_fields() {
 
 #[actix_web::test]
 async fn a_no_that_is_not_ours_is_told_all_the_same() {
-    let (client, _, server) = server(|_| HttpResponse::BadGateway().body("nginx says no")).await;
-    let error = client.pause().await.expect_err("a no");
-    assert!(error.problem(502).is_some_and(|Problem { detail, .. }| detail.contains("nginx says no")), "{error}");
+    let (client, _, server) = server(|_| HttpResponse::BadGateway().body("no upstream")).await;
+    let error = client.pause().await.expect_err("a refusal");
+    assert!(error.problem(502).is_some_and(|Problem { detail, .. }| detail.contains("no upstream")), "{error}");
     server.stop(false).await;
 }
 
@@ -185,7 +185,7 @@ async fn both_answers_of_readyz_are_understood() {
 async fn nobody_listening_is_unreachable_and_no_error_shows_the_token() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     let client = Client::new(&format!("http://{free}"), TOKEN);
-    let error = client.ready().await.expect_err("nobody there");
+    let error = client.ready().await.expect_err("nothing listens");
     assert!(matches!(error, ClientError::Unreachable(_)), "{error}");
     assert!(!format!("{error} {error:?} {client:?}").contains(TOKEN));
 }

@@ -1,4 +1,4 @@
-//! What the daemon can't run without.
+//! The configuration that only the daemon needs.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,25 +10,25 @@ use super::{Config, ConfigError, HttpUrl, KeySource, Loaded, Origin, Problem};
 use crate::domain::is_invisible;
 use crate::secret::Secret;
 
-/// No key is this long; a device or a log file named by mistake is not read to its end.
+/// The longest key in bytes. It prevents reading a device or a log file, named by mistake, to its end.
 const LONGEST_KEY: u64 = 4096;
 
-/// A configuration with which the daemon can run.
+/// A complete configuration for the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaemonConfig {
-    /// Under which address the provider reaches the public listener.
+    /// The address under which the provider reaches the public listener.
     pub public_url: HttpUrl,
     /// The provider's API key.
     pub key: Secret,
-    /// All the rest.
+    /// All other settings.
     pub config: Config,
 }
 
 impl Loaded {
-    /// Checks what only the daemon needs, and reads the key.
+    /// Checks what only the daemon needs, and reads the provider's key.
     ///
     /// # Errors
-    /// Everything that is missing or does not go together, all at once, with what to write where.
+    /// All missing or conflicting settings at once, each with what to write where.
     pub fn for_daemon(&self) -> Result<DaemonConfig, ConfigError> {
         let mut problems = Vec::new();
         let mut note = |key: &str, text: String| {
@@ -69,7 +69,7 @@ impl Loaded {
     fn public_url_missing(&self) -> String {
         format!(
             "public_url is not set. Write `public_url = \"https://…\"` into {}, above the first \
-             [section], or set {}. It is the address under which the provider reaches \
+             [section], or set {}. It is the address at which the provider reaches \
              callback.listen ({})",
             self.file.display(),
             variable("public_url"),
@@ -79,7 +79,7 @@ impl Loaded {
 
     fn not_loopback(&self, listen: SocketAddr) -> String {
         format!(
-            "api.listen is {listen} {}, which is not a loopback address: others than this machine \
+            "api.listen is {listen} {}, which is not a loopback address: other machines \
              could reach the API, the dashboard and the metrics, and the token would cross the \
              network unencrypted. Keep it on 127.0.0.1, or write `allow_remote = true` under \
              [api] in {} (or set {}) if that is what you want",
@@ -93,13 +93,13 @@ impl Loaded {
         let (key, place) = match &self.config.provider.key {
             KeySource::Value(key) => (key.clone(), self.origin(SECRET_KEY).to_string()),
             KeySource::File(path) => {
-                let key = read_key(path).map_err(|why| format!("the provider's key can't be read from {}: {why}", path.display()))?;
+                let key = read_key(path).map_err(|why| format!("the provider's key cannot be read from {}: {why}", path.display()))?;
                 (key, path.display().to_string())
             }
             KeySource::Unset => {
                 return Err(format!(
-                    "the provider's API key is not set. Put it alone into a file (mode 0600) and \
-                     write `key_file = \"provider.key\"` under [provider] in {}, or set {}. It is \
+                    "the provider's API key is not set. Put it, and nothing else, into a file (mode 0600) and \
+                     write `key_file = \"provider.key\"` under [provider] in {}, or set {}. The key is \
                      never taken from the command line",
                     self.file.display(),
                     variable(SECRET_KEY)
@@ -112,8 +112,8 @@ impl Loaded {
         }
         if key.contains(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c)) {
             return Err(format!(
-                "the provider's key in {place} has a blank, a line break, a control character or an \
-                 invisible one in it: the key must stand there alone"
+                "the provider's key in {place} contains a space, a line break, a control character or an \
+                 invisible one: the file or variable must hold nothing but the key"
             ));
         }
         Ok(Secret::from(key))
@@ -134,12 +134,12 @@ fn read_key(path: &Path) -> Result<Secret, String> {
     let mut bounded = file.take(LONGEST_KEY + 1);
     bounded.read_to_string(&mut text).map_err(|error| error.to_string())?;
     if text.len() as u64 > LONGEST_KEY {
-        return Err(format!("it is longer than {LONGEST_KEY} bytes"));
+        return Err(format!("longer than {LONGEST_KEY} bytes"));
     }
     Ok(Secret::from(text))
 }
 
-/// Would the second of two listeners find its port taken?
+/// Whether the two listeners would need the same port.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let (here, there): (IpAddr, IpAddr) = (one.ip().to_canonical(), other.ip().to_canonical());
     one.port() == other.port() && one.port() != 0 && (here == there || here.is_unspecified() || there.is_unspecified())

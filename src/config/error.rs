@@ -4,21 +4,20 @@ use std::path::PathBuf;
 
 use super::Origin;
 
-/// Why there is no configuration. All of them are for the user to put right (exit code 2), none
-/// of them shows a secret.
+/// Why the configuration cannot be used. All of these are for the user to fix (exit code 2), and none shows a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The configuration file is not there, or can't be read.
+    /// The configuration file is missing or cannot be read.
     #[error("the configuration file {}{} can't be read: {source}", path.display(), named(*named_by))]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Who says that it is this file: `--config`, a variable, or nobody.
+        /// What named this file (`--config` or a variable), if anything did.
         named_by: Option<&'static str>,
-        /// What the system answered.
+        /// The system's error.
         source: io::Error,
     },
-    /// The configuration file is no TOML. The line itself isn't shown, it may hold a secret.
+    /// The configuration file is not valid TOML. The line itself is not shown: it may contain a secret.
     #[error("{}, line {line}, column {column}: {message}", path.display())]
     Syntax {
         /// The file.
@@ -27,28 +26,28 @@ pub enum ConfigError {
         line: usize,
         /// The column, from 1, in characters.
         column: usize,
-        /// What the parser says.
+        /// The parser's message.
         message: String,
     },
-    /// There is no working folder that relative paths could count from.
-    #[error("the working folder can't be told: {0}")]
+    /// There is no working folder to resolve relative paths against.
+    #[error("cannot determine the working folder: {0}")]
     WorkingFolder(#[source] io::Error),
-    /// A variable of ours holds bytes that are no text.
+    /// One of our environment variables is not valid UTF-8.
     #[error("the environment variable {0} is not valid UTF-8")]
     NotText(String),
-    /// All that is wrong with keys and values, at least one.
+    /// The wrong keys and values, at least one.
     #[error("{}", listed(.0))]
     Invalid(Vec<Problem>),
 }
 
-/// One mistake in the configuration.
+/// A mistake in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The key (`provider.rate`) or section, as it was written.
     pub key: String,
-    /// Where it was written; [`Origin::Default`] when it was not.
+    /// Where it was written; [`Origin::Default`] if nowhere.
     pub origin: Origin,
-    /// The whole story for the user, key and place included.
+    /// The complete message for the user, with key and place.
     pub text: String,
 }
 

@@ -3,13 +3,13 @@ use std::str::FromStr;
 
 use actix_web::http::Uri;
 
-/// An `http` or `https` address to which paths are appended: no query, no fragment, no user
-/// name; a path prefix is allowed, and a `/` at the end makes no difference.
+/// An `http` or `https` address to which paths are appended. It has no query, fragment or user name; it may have a path
+/// prefix, and a `/` at the end makes no difference.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpUrl {
-    /// Without the `/` at the end.
+    /// The address without the `/` at the end.
     text: String,
-    /// Where in `text` the prefix begins.
+    /// The position of the prefix in `text`.
     prefix: usize,
 }
 
@@ -19,20 +19,19 @@ impl HttpUrl {
         &self.text
     }
 
-    /// The path before all paths, `/receipts` or nothing.
+    /// The path prefix, such as `/receipts`, or an empty string.
     pub fn prefix(&self) -> &str {
         self.text.get(self.prefix..).unwrap_or_default()
     }
 
-    /// The address of `path` behind the prefix; `path` may begin with a `/` or not, and is
-    /// otherwise taken as it is.
+    /// Appends a path to the prefix. `path` may begin with a `/` or not, and is otherwise used unchanged.
     pub fn join(&self, path: &str) -> String {
         format!("{}/{}", self.text, path.strip_prefix('/').unwrap_or(path))
     }
 }
 
-/// What is wrong with an address. Does not repeat it: what stands behind the `?` or before the
-/// `@` may be a secret.
+/// Why an address is invalid. The message does not repeat the address: the parts after `?` and before `@` may be
+/// secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NotAnHttpUrl(&'static str);
@@ -42,15 +41,15 @@ impl FromStr for HttpUrl {
 
     fn from_str(text: &str) -> Result<Self, NotAnHttpUrl> {
         let wrong = |why| Err(NotAnHttpUrl(why));
-        // `Uri` drops a fragment without a word.
+        // `Uri` silently drops a fragment.
         if text.contains('#') {
-            return wrong("there is a fragment (#…)");
+            return wrong("it has a fragment (#…)");
         }
         if text.contains('?') {
-            return wrong("there is a query (?…)");
+            return wrong("it has a query (?…)");
         }
         let Ok(uri) = text.parse::<Uri>() else {
-            return wrong("it can't be read as an address");
+            return wrong("not a valid address");
         };
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return wrong("it does not begin with http:// or https:// and a host");
@@ -59,24 +58,24 @@ impl FromStr for HttpUrl {
             return wrong("it does not begin with http:// or https://");
         }
         if authority.as_str().contains('@') {
-            return wrong("there is a user name in it (…@)");
+            return wrong("it contains a user name (…@)");
         }
         if authority.host().is_empty() {
-            return wrong("there is no host");
+            return wrong("it has no host");
         }
-        // `host:` and `host:99999` pass for an authority.
+        // `host:` and `host:99999` are accepted as an authority.
         let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
         if !port.is_empty() && authority.port_u16().is_none() {
-            return wrong("the port is no number up to 65535");
+            return wrong("the port is not a number up to 65535");
         }
         let path = uri.path().trim_end_matches('/');
-        // A proxy may rewrite anything beyond these, and then tokens are looked for in vain.
+        // A proxy may rewrite other characters, and then tokens would not be recognised.
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
         if !path.chars().all(plain) {
-            return wrong("its path holds characters beyond letters, digits and - . _ ~");
+            return wrong("its path contains characters other than letters, digits and - . _ ~");
         }
         if path.split('/').skip(1).any(|part| ["", ".", ".."].contains(&part)) {
-            return wrong("its path holds //, /./ or /../");
+            return wrong("its path contains //, /./ or /../");
         }
         let origin = format!("{scheme}://{}", authority.as_str().to_ascii_lowercase());
         Ok(Self { prefix: origin.len(), text: origin + path })
@@ -95,13 +94,13 @@ impl fmt::Debug for HttpUrl {
     }
 }
 
-/// An address that was refused, without the parts in which people put passwords and keys.
+/// A refused address without the parts in which people put passwords and keys.
 pub(super) fn without_secrets(text: &str) -> String {
     let (address, rest) = match text.find(['?', '#']) {
         Some(at) => (&text[..at], "…"),
         None => (text, ""),
     };
-    // A password may itself hold a `/` that ought to be encoded: the last `@` counts.
+    // A password may contain an unescaped `/`, so the last `@` counts.
     match (address.find("//"), address.rfind('@')) {
         (Some(slashes), Some(at)) if slashes + 2 <= at => {
             format!("{}…{}{rest}", &address[..slashes + 2], &address[at..])

@@ -1,9 +1,9 @@
-//! The keys there are, their defaults, and the guess at what a wrong one was meant to be.
+//! The configuration keys, their defaults, and suggestions for misspelt ones.
 
-/// The key for which a file, not the configuration, is the right place.
+/// The key that belongs in a file of its own, not in the configuration.
 pub(super) const SECRET_KEY: &str = "provider.key";
 
-/// Every key with its default, in the order of `deploy/receiptd.toml`. None: not set by default.
+/// Every key with its default, in the order of `deploy/receiptd.toml`; `None` if it is not set by default.
 pub(super) const KEYS: &[(&str, Option<&str>)] = &[
     ("database", Some("receiptd.db")),
     ("public_url", None),
@@ -35,12 +35,12 @@ pub(super) const KEYS: &[(&str, Option<&str>)] = &[
 
 const PREFIX: &str = "RECEIPTD_";
 
-/// Is there such a key?
+/// Whether this is a configuration key.
 pub(super) fn is_key(name: &str) -> bool {
     KEYS.iter().any(|(key, _)| *key == name)
 }
 
-/// Is there such a section?
+/// Whether this is a section.
 pub(super) fn is_section(name: &str) -> bool {
     sections().any(|section| section == name)
 }
@@ -50,13 +50,13 @@ pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }
 
-/// The key of an environment variable.
+/// The key of an environment variable, if it belongs to one.
 pub(super) fn key_of_variable(name: &str) -> Option<&'static str> {
     let mut keys = KEYS.iter().map(|(key, _)| *key);
     keys.find(|key| variable(key) == name)
 }
 
-/// The key, as files and flags write it, that `name` was most likely meant to be.
+/// The key that `name` was most likely meant to be, as written in files and flags.
 pub(super) fn nearest_key(name: &str) -> &'static str {
     nearest(name, KEYS.iter().map(|(key, _)| *key).filter(|key| *key != SECRET_KEY))
 }
@@ -69,8 +69,8 @@ pub(super) fn nearest_section(name: &str) -> &'static str {
 /// The environment variable that `name` was most likely meant to be.
 pub(super) fn nearest_variable(name: &str) -> String {
     let written = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase();
-    // `RECEIPTD_PROVIDER_KEY`: one underscore where two are due is the usual slip, and nearer
-    // than any likeness of letters.
+    // `RECEIPTD_PROVIDER_KEY`: one underscore instead of two is the most common mistake, and counts as closer than any
+    // similar spelling.
     let keys = KEYS.iter().map(|(key, _)| *key);
     let slip = keys.clone().find(|key| key.replace('.', "_") == written.replace("__", "_"));
     variable(slip.unwrap_or_else(|| nearest(&written.replace("__", "."), keys)))
@@ -80,7 +80,7 @@ fn sections() -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter_map(|(key, _)| Some(key.split_once('.')?.0))
 }
 
-/// A right name in the wrong section is as near as a wrong name in the right one.
+/// The closest candidate. A right name in the wrong section is as close as a wrong name in the right one.
 fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> &'static str {
     let last = |path: &'_ str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let likeness = |candidate: &str| {

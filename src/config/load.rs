@@ -11,28 +11,28 @@ use super::sources::Sources;
 use super::{Api, Callback, Config, ConfigError, Entry, KeySource, Log, Origin, Provider, Quarantine, Reconcile, Retention};
 use crate::secret::{HIDDEN, Secret};
 
-/// `deploy/receiptd.toml`: every key with its default and its meaning.
+/// `deploy/receiptd.toml`: every key with its default and an explanation.
 pub const DEFAULT_FILE: &str = include_str!("../../deploy/receiptd.toml");
 
-/// A configuration, and where it comes from.
+/// A configuration and its sources.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// What it says.
+    /// The effective configuration.
     pub config: Config,
-    /// Each key's value, fit to be shown, with its origin, in the order of the default file.
+    /// Each key's value for display, with its origin, in the order of the default file.
     pub entries: Vec<Entry>,
     /// The configuration file, or where it would be.
     pub file: PathBuf,
-    /// Is it there?
+    /// Whether the file exists.
     pub file_found: bool,
 }
 
 impl Config {
-    /// Reads and merges: defaults, then the file, then the environment, then flags.
+    /// Reads and merges the defaults, the file, the environment and the flags, in this order of precedence.
     ///
     /// # Errors
-    /// An unreadable file; else every mistake there is in keys and values, all at once. What
-    /// only the daemon needs may be missing, see [`Loaded::for_daemon`].
+    /// If the file cannot be read; otherwise all mistakes in keys and values at once. What only the daemon needs may be
+    /// missing, see [`Loaded::for_daemon`].
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         let merged = sources.merge()?;
         let mut reader = Reader::new(&merged);
@@ -46,7 +46,7 @@ impl Config {
     }
 }
 
-/// Every key is read before the first `?`, so that all that is wrong is found in one go.
+/// Reads every key before the first `?`, so that all mistakes are found in one go.
 fn config(reader: &mut Reader<'_>, sources: &Sources) -> Option<Config> {
     let database = reader.path("database");
     let public_url = reader.optional_url("public_url");
@@ -107,8 +107,8 @@ fn provider(reader: &mut Reader<'_>, sources: &Sources) -> Option<Provider> {
     })
 }
 
-/// The variable with the key wins over a key file, unless a flag names that. What systemd hands over stands for the key
-/// file of the configuration, which root alone may read then.
+/// The variable with the key overrides a key file, unless a flag names the file. A credential passed by systemd
+/// replaces the key file of the configuration, which only root may be able to read.
 fn key(reader: &mut Reader<'_>, sources: &Sources) -> Option<KeySource> {
     let file = reader.optional_path("provider.key_file");
     let by_flag = matches!(file, Some(Some((_, Origin::Flag))));

@@ -1,9 +1,9 @@
-//! The configuration: built-in defaults, then the file, then the environment, then flags, with
-//! the origin of each value.
+//! The configuration: built-in defaults, then the file, then the environment, then flags, with the origin of each
+//! value.
 //!
-//! [`Config::load`] reads and merges what [`Sources`] holds and names every mistake at once.
-//! Commands that only talk to the daemon stop there; the daemon goes on with
-//! [`Loaded::for_daemon`], which also wants what it can't run without.
+//! [`Config::load`] reads and merges [`Sources`] and reports all mistakes at once. Commands that only talk to the
+//! daemon need no more; the daemon then calls [`Loaded::for_daemon`], which also checks the settings that only the
+//! daemon needs.
 
 mod daemon;
 mod error;

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Built in.
+    /// It is the built-in default.
     Default,
     /// A file: the configuration file, or the one that holds the key.
     File(PathBuf),
@@ -19,7 +19,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// "in /etc/receiptd.toml", "in RECEIPTD_PUBLIC_URL", "on the command line".
+    /// The place in words: "in /etc/receiptd.toml", "in RECEIPTD_PUBLIC_URL", "on the command line".
     pub(super) fn place(&self) -> String {
         match self {
             Self::Default => "by default".to_owned(),
@@ -29,7 +29,7 @@ impl Origin {
     }
 }
 
-/// The name under which figment keeps what came from flags.
+/// The name that figment stores for values from flags.
 const FLAG: &str = "flag";
 
 impl From<&Metadata> for Origin {
@@ -71,19 +71,19 @@ impl Serialize for Origin {
     }
 }
 
-/// One effective value, fit to be shown.
+/// One effective value, ready for display.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
     /// The key with its section: `provider.rate`.
     pub key: &'static str,
-    /// The value: paths whole, secrets hidden, `null` where nothing is set.
+    /// The value: paths absolute, secrets hidden, `null` if it is not set.
     pub value: Value,
-    /// Who says so.
+    /// Where the value comes from.
     pub origin: Origin,
 }
 
 impl Entry {
-    /// The value as a person reads it, without the quotes of JSON.
+    /// The value for people, without JSON's quotes.
     pub fn shown(&self) -> String {
         match &self.value {
             Value::Null => "(not set)".to_owned(),

@@ -1,4 +1,4 @@
-//! One value after the other into its type, the wrong ones noted with what would be right.
+//! Reading each value into its type, and noting mistakes with what would be accepted.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,24 +16,24 @@ use super::http_url::without_secrets;
 use super::sources::Merged;
 use super::{Entry, HttpUrl, Origin, Problem};
 
-/// Added to any time of day that comes up here, this still fits every clock.
+/// The longest duration. Added to any time used here, it still fits every clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// The largest number that SQLite can hold.
 pub(super) const LARGEST: u64 = i64::MAX as u64;
 
 const DURATION: &str = "a duration with its unit, such as \"30s\", \"15m\" or \"72h\"";
 
-/// Reads values in their types. A wrong value is noted as a problem and reads as None, so that
-/// the next one is looked at all the same.
+/// Reads values into their types. A wrong value is noted as a problem and read as `None`, so that the remaining values
+/// are checked too.
 pub(super) struct Reader<'a> {
     merged: &'a Merged,
-    /// What relative paths count from.
+    /// The folder that relative paths are resolved against.
     folder: &'a Path,
     pub(super) entries: Vec<Entry>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// A value as it was written.
+/// A value as written.
 struct Written {
     value: Value,
     origin: Origin,
@@ -44,7 +44,7 @@ impl Written {
         self.value.as_str()
     }
 
-    /// Variables and flags are text by nature; in a file a number in quotes is a mistake.
+    /// Variables and flags are always text; in a file, a number in quotes is a mistake.
     fn loose_text(&self) -> Option<&str> {
         let text = self.text()?;
         (!matches!(self.origin, Origin::File(_))).then_some(text)
@@ -62,7 +62,7 @@ impl Written {
         self.text() == Some("0") || self.number() == Some(0)
     }
 
-    /// As it stood there, for an error message.
+    /// The value as written, for an error message.
     fn shown(&self) -> String {
         let Some(text) = self.text() else {
             return serde_json::to_string(&self.value).unwrap_or_default();
@@ -87,12 +87,12 @@ impl<'a> Reader<'a> {
         Some(Written { value, origin })
     }
 
-    /// Notes what a key is, or that it is nothing.
+    /// Notes the value of a key for display; null if it is not set.
     pub(super) fn show(&mut self, key: &'static str, value: Json, origin: Origin) {
         self.entries.push(Entry { key, value, origin });
     }
 
-    /// A key that need not be set: Some(None) where it isn't.
+    /// Reads a key that may be missing: `Some(None)` if it is not set.
     fn optional<T>(&mut self, key: &'static str, right: &str, parse: impl FnOnce(&Written) -> Option<(T, Json)>) -> Option<Option<T>> {
         let Some(written) = self.written(key) else {
             self.show(key, Json::Null, Origin::Default);
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// A key that has a default.
+    /// Reads a key that has a default.
     fn value<T>(&mut self, key: &'static str, right: &str, parse: impl FnOnce(&Written) -> Option<(T, Json)>) -> Option<T> {
         self.optional(key, right, parse)?
     }
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         self.optional_path(key)?.map(|(path, _)| path)
     }
 
-    /// The path, and who set it.
+    /// The path, and where it was set.
     pub(super) fn optional_path(&mut self, key: &'static str) -> Option<Option<(PathBuf, Origin)>> {
         let folder = self.folder;
         self.optional(key, "the path of a file, in quotes", |written| {
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The text of a key that is never shown, and who set it. The caller notes the entry.
+    /// The text of a key that is never shown, and where it was set. The caller notes the entry.
     pub(super) fn hidden(&self, key: &str) -> Option<(String, Origin)> {
         let written = self.written(key)?;
         Some((written.text()?.to_owned(), written.origin))
@@ -166,14 +166,14 @@ impl<'a> Reader<'a> {
         self.optional_url(key)?
     }
 
-    /// More than nothing.
+    /// A duration longer than zero.
     pub(super) fn duration(&mut self, key: &'static str) -> Option<Duration> {
         let right = format!("{DURATION}, longer than 0 and at most 100 years");
         let duration = |written: &_| duration(written).filter(|(found, _)| !found.is_zero());
         self.value(key, &right, duration)
     }
 
-    /// Zero too.
+    /// A duration that may be zero.
     pub(super) fn duration_or_zero(&mut self, key: &'static str) -> Option<Duration> {
         let right = format!("{DURATION}, at most 100 years, or \"0\"");
         self.value(key, &right, duration)

@@ -1,5 +1,4 @@
-//! What the configuration says, each value in its type. Keys, defaults and meaning are explained
-//! in `deploy/receiptd.toml`.
+//! The settings, each in its type. `deploy/receiptd.toml` explains the keys, their defaults and their meaning.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,15 +13,15 @@ use log::LevelFilter;
 use super::HttpUrl;
 use crate::secret::Secret;
 
-/// The effective configuration. All paths are whole: they no longer count from anywhere.
+/// The effective configuration. All paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The SQLite file.
     pub database: PathBuf,
-    /// Under which address the provider reaches the public listener. The daemon needs it, see
+    /// The address under which the provider reaches the public listener. Only the daemon needs it, see
     /// [`super::DaemonConfig`].
     pub public_url: Option<HttpUrl>,
-    /// How long a shutdown waits for what is under way. Zero: not at all.
+    /// How long a shutdown waits for work in progress; zero: not at all.
     pub shutdown_timeout: Duration,
     /// The public listener.
     pub callback: Callback,
@@ -30,141 +29,141 @@ pub struct Config {
     pub api: Api,
     /// The provider.
     pub provider: Provider,
-    /// Asking for receipts that did not come.
+    /// When to ask for missing receipts.
     pub reconcile: Reconcile,
-    /// How long things are kept.
+    /// How long data is kept.
     pub retention: Retention,
-    /// Callbacks that were authentic but not understood.
+    /// The bounds of the quarantine.
     pub quarantine: Quarantine,
     /// The log.
     pub log: Log,
 }
 
-/// `[callback]`: the public listener, callbacks and nothing else.
+/// `[callback]`: the public listener, which serves only callbacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Callback {
-    /// Where it listens; port 0 lets the system choose.
+    /// The address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// The largest body taken, at least 1 KiB.
+    /// The largest accepted body, at least 1 KiB.
     pub max_body: ByteSize,
-    /// The most connections at a time, at least 10.
+    /// The largest number of concurrent connections, at least 10.
     pub max_connections: usize,
 }
 
 /// `[api]`: the private listener with REST API, dashboard and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
-    /// Where it listens and where the commands look for it; port 0 lets the system choose.
+    /// The address to listen on, where commands also look for the daemon; port 0 lets the system choose.
     pub listen: SocketAddr,
     /// The file with the bearer token.
     pub token_file: PathBuf,
-    /// May `listen` be other than a loopback address?
+    /// Whether `listen` may be something other than a loopback address.
     pub allow_remote: bool,
 }
 
-/// `[provider]`: whom batches are handed to, and how.
+/// `[provider]`: how batches are submitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
-    /// The provider's address, before `/batch`.
+    /// The provider's address, without `/batch`.
     pub base_url: HttpUrl,
     /// Where the API key is. Only the daemon needs it, see [`super::DaemonConfig`].
     pub key: KeySource,
-    /// Which names of the fields go over the wire.
+    /// Which field names are sent.
     pub wire_names: WireNames,
-    /// How long one call may take, more than nothing.
+    /// The time limit of one call, longer than zero.
     pub timeout: Duration,
-    /// Batches handed over at a time, 1 to 64.
+    /// The number of batches submitted concurrently, 1 to 64.
     pub concurrency: usize,
-    /// Destinations a second handed over; None: no limit.
+    /// Destinations submitted per second; `None`: no limit.
     pub rate: Option<NonZeroU32>,
-    /// The most destinations in one batch, 1 to 50,000.
+    /// The largest number of destinations in a batch, 1 to 50,000.
     pub max_destinations: usize,
     /// The region in which a number with a leading 0 is read; None: such numbers are refused.
     pub default_region: Option<phonenumber::country::Id>,
 }
 
-/// Where the provider's key is to be found.
+/// Where the provider's key is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// Nowhere.
+    /// It is not set.
     Unset,
-    /// Here it is.
+    /// The key itself.
     Value(Secret),
-    /// In this file, alone. Read only when the daemon starts: who runs the other commands may
-    /// not be allowed to.
+    /// In this file, on its own. Only the daemon reads it, at its start: the users of other commands may not be allowed
+    /// to.
     File(PathBuf),
 }
 
-/// `[reconcile]`: asking for receipts that did not come.
+/// `[reconcile]`: when to ask for missing receipts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reconcile {
-    /// Silence on a batch before the provider is asked, more than nothing.
+    /// How long a batch must be silent before the provider is asked, longer than zero.
     pub after: Duration,
-    /// From the submission (or `send_at`) until what is still pending expires, more than nothing.
+    /// How long after the submission (or `send_at`) pending destinations expire, longer than zero.
     pub deadline: Duration,
 }
 
-/// `[retention]`: how long things are kept. None: for ever.
+/// `[retention]`: how long data is kept; `None`: for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// Batches settled longer ago than this are pruned.
+    /// Prune batches that were settled longer ago than this.
     pub receipts: Option<Duration>,
-    /// Message texts and raw bodies of batches settled longer ago than this are dropped; None:
-    /// they stay as long as their batch.
+    /// Delete message texts and raw bodies of batches that were settled longer ago than this; `None`: keep them as long
+    /// as the batch.
     pub messages: Option<Duration>,
 }
 
 /// `[quarantine]`: its bounds, both at least 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantine {
-    /// The most callbacks in it.
+    /// The largest number of quarantined callbacks.
     pub max_count: u64,
-    /// The most bytes of bodies in it.
+    /// The largest total size of their bodies in bytes.
     pub max_bytes: ByteSize,
 }
 
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// How much is logged, unless `RUST_LOG` says otherwise.
+    /// The log level, unless `RUST_LOG` overrides it.
     pub level: LevelFilter,
-    /// What `RUST_LOG` says, if it is set.
+    /// The value of `RUST_LOG`, if it is set.
     pub rust_log: Option<String>,
-    /// How a line looks.
+    /// The format of a log line.
     pub format: LogFormat,
 }
 
 impl Log {
-    /// What the logger's filter is to be: `RUST_LOG`, else the level.
+    /// The filter for the logger: `RUST_LOG`, or else the level.
     pub fn filter(&self) -> String {
         let level = || self.level.as_str().to_ascii_lowercase();
         self.rust_log.clone().unwrap_or_else(level)
     }
 }
 
-/// Which names the fields of a submission bear. The provider's documentation shows two.
+/// Which names the fields of a submission have. The provider's documentation shows two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WireNames {
-    /// Both kinds side by side.
+    /// Both names, side by side.
     Both,
-    /// Those of its table.
+    /// The names in its table.
     Table,
-    /// Those of its example.
+    /// The names in its example.
     Example,
 }
 
-/// How a line of the log looks.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// A word that is not among those a key takes.
+/// A value that is not one of the words that the key accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not one of the words that are known here")]
+#[error("not one of the accepted words")]
 pub struct UnknownWord;
 
 impl FromStr for WireNames {

@@ -1,4 +1,4 @@
-//! From file, environment and flags to one merged figment, every unknown key found on the way.
+//! Merging file, environment and flags into one figment, and noting unknown keys.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,38 +11,38 @@ use figment::{Figment, Metadata, Profile, Provider};
 use super::keys::{KEYS, SECRET_KEY, is_key, is_section, key_of_variable, nearest_key, nearest_section, nearest_variable, variable};
 use super::{ConfigError, Origin, Problem};
 
-/// The configuration file that is read without being named, if it is in the working folder.
+/// The configuration file that is read from the working folder if none is named.
 pub const FILE_NAME: &str = "receiptd.toml";
 
-/// The one that is read where the working folder has none: the package puts it there.
+/// The configuration file that is read if the working folder has none; the package installs it.
 const SYSTEM_FILE: &str = "/etc/receiptd/receiptd.toml";
 
-/// Names the configuration file where `--config` does not.
+/// Names the configuration file if `--config` does not.
 const FILE_VARIABLE: &str = "RECEIPTD_CONFIG";
 const LOG_VARIABLE: &str = "RUST_LOG";
 const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 
-/// All that the configuration is made of, handed in, so that a test needs no process of its own.
+/// All inputs of the configuration, passed in so that tests need no process of their own.
 ///
-/// Of the environment only `RECEIPTD_…`, `RUST_LOG` and `CREDENTIALS_DIRECTORY` are looked at; a
-/// variable that is empty or blank counts as not set.
+/// Only the variables `RECEIPTD_…`, `RUST_LOG` and `CREDENTIALS_DIRECTORY` are read. An empty or blank variable counts
+/// as not set.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// The file of `--config`; it must exist.
+    /// The file named by `--config`; it must exist.
     pub file: Option<PathBuf>,
-    /// The environment, name and value.
+    /// The environment, as names and values.
     pub env: Vec<(String, String)>,
-    /// What flags say, key (`provider.rate`) and value; the last of a key wins.
+    /// The flags, as keys (`provider.rate`) and values. The last value of a key wins.
     pub overrides: Vec<(String, String)>,
-    /// The working folder, a whole path.
+    /// The working folder, as an absolute path.
     pub cwd: PathBuf,
-    /// The configuration file of the whole machine: read, if it is there, where nobody names one and the working
-    /// folder has none.
+    /// The configuration file of the machine. It is read, if it exists, when no file is named and the working folder
+    /// has none.
     pub system_file: Option<PathBuf>,
 }
 
 impl Sources {
-    /// The sources of this process, with what its flags say.
+    /// The sources of this process, with the flags given.
     pub fn from_process(config_flag: Option<PathBuf>, overrides: Vec<(String, String)>) -> Result<Self, ConfigError> {
         let text = |(name, value): (OsString, OsString)| {
             let name = name.into_string().ok()?;
@@ -61,12 +61,12 @@ impl Sources {
         })
     }
 
-    /// What `RUST_LOG` says.
+    /// The value of `RUST_LOG`, if it is set.
     pub(super) fn rust_log(&self) -> Option<&str> {
         self.variable(LOG_VARIABLE)
     }
 
-    /// The key that systemd hands over (`LoadCredential=provider.key:…`).
+    /// The key file passed by systemd (`LoadCredential=provider.key:…`).
     pub(super) fn credential(&self) -> Option<PathBuf> {
         let file = Path::new(self.variable(CREDENTIALS_VARIABLE)?).join(SECRET_KEY);
         file.is_file().then_some(file)
@@ -77,7 +77,7 @@ impl Sources {
         Some(value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// The configuration file, and who named it; nobody: it need not exist.
+    /// The configuration file and what named it; if nothing did, the file may be missing.
     fn file(&self) -> (PathBuf, Option<&'static str>) {
         let (file, named_by) = match (&self.file, self.variable(FILE_VARIABLE)) {
             (Some(file), _) => (file.as_path(), Some("--config")),
@@ -91,7 +91,7 @@ impl Sources {
         }
     }
 
-    /// Everything in one, the later winning.
+    /// Merges all sources; later ones override earlier ones.
     pub(super) fn merge(&self) -> Result<Merged, ConfigError> {
         let (file, named_by) = self.file();
         let mut merged = Merged::new(file);
@@ -116,7 +116,7 @@ impl Sources {
     }
 }
 
-/// Names only: among the values is the key.
+/// Shows only names: one of the values is the key.
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |pairs: &[(String, String)]| -> Vec<String> { pairs.iter().map(|(name, _)| name.clone()).collect() };
@@ -129,15 +129,15 @@ impl fmt::Debug for Sources {
     }
 }
 
-/// All sources in one, and what was wrong with keys.
+/// The merged sources, and the mistakes in keys.
 pub(super) struct Merged {
-    /// Known keys only, each value with the origin in its metadata.
+    /// Only known keys, each value with its origin in the metadata.
     pub(super) figment: Figment,
     /// The configuration file, or where it would be.
     pub(super) file: PathBuf,
-    /// Is it there?
+    /// Whether the file exists.
     pub(super) file_found: bool,
-    /// Keys that can't be.
+    /// The unknown or forbidden keys.
     pub(super) problems: Vec<Problem>,
 }
 
@@ -156,7 +156,7 @@ impl Merged {
         self.problems.push(Problem { key, origin, text });
     }
 
-    /// A table of the file: the whole of it, or a section.
+    /// Adds the whole file, or one of its sections.
     fn add_table(&mut self, section: &str, table: Dict, origin: &Origin) {
         for (name, value) in table {
             let key = match section {
@@ -173,8 +173,8 @@ impl Merged {
                 }
                 _ if key == SECRET_KEY => {
                     let text = format!(
-                        "{key} {} is refused: configuration files are shown around and committed. \
-                         Put the key alone into a file of its own (mode 0600) and name that with \
+                        "{key} {} is refused: configuration files get shared and committed. \
+                         Put the key into a file of its own (mode 0600) and name that file with \
                          `key_file = \"provider.key\"`, or set {}. If this file has left your \
                          hands, ask the provider for a new key",
                         origin.place(),
@@ -200,7 +200,7 @@ impl Merged {
         } else if name.starts_with("RECEIPTD_") && name != FILE_VARIABLE && !is_service_link(name, value) {
             let nearest = nearest_variable(name);
             let text = format!(
-                "the environment variable {name} belongs to no key; the nearest is {nearest} \
+                "the environment variable {name} is unknown; the nearest is {nearest} \
                  (two underscores between section and key)"
             );
             self.refuse(name, origin, text);
@@ -210,8 +210,8 @@ impl Merged {
     fn add_flag(&mut self, key: &str, value: &str) {
         if key == SECRET_KEY {
             let text = format!(
-                "{key} can't be given on the command line, where every user of this machine can \
-                 read it. Put the key into a file and name that with provider.key_file, or set {}",
+                "{key} cannot be given on the command line, where every user of this machine can \
+                 read it. Put the key into a file and name that file with provider.key_file, or set {}",
                 variable(key)
             );
             self.refuse(key, Origin::Flag, text);
@@ -227,7 +227,7 @@ fn unknown(key: &str, is_table: bool, origin: &Origin) -> String {
     let place = origin.place();
     if is_section(key) {
         let key_in_it = nearest_key(&format!("{key}."));
-        return format!("{key} {place} is a section, its keys are written like {key_in_it}");
+        return format!("{key} {place} is a section; write its keys like {key_in_it}");
     }
     if is_table && !key.contains('.') {
         let nearest = nearest_section(key);
@@ -236,9 +236,9 @@ fn unknown(key: &str, is_table: bool, origin: &Origin) -> String {
     format!("unknown key {key} {place}; the nearest is {}", nearest_key(key))
 }
 
-/// Kubernetes puts the addresses of services into the environment of every pod, and those of a
-/// service `receiptd` or `receiptd-api` look like ours: `RECEIPTD_SERVICE_HOST`,
-/// `RECEIPTD_SERVICE_PORT_HTTP`, `RECEIPTD_PORT_8080_TCP_ADDR`, `RECEIPTD_API_PORT=tcp://…`.
+/// Kubernetes adds the addresses of services to the environment of every pod, and those of a service named `receiptd`
+/// or `receiptd-api` look like ours: `RECEIPTD_SERVICE_HOST`, `RECEIPTD_SERVICE_PORT_HTTP`,
+/// `RECEIPTD_PORT_8080_TCP_ADDR`, `RECEIPTD_API_PORT=tcp://…`.
 fn is_service_link(name: &str, value: &str) -> bool {
     let digits = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
     let kind = name.ends_with("_SERVICE_HOST")
@@ -248,7 +248,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
     kind && !name.contains("__")
 }
 
-/// The text of the file; None where there need not be one and is none.
+/// Reads the file; `None` if it does not exist and was not named.
 fn read(path: &Path, named_by: Option<&'static str>) -> Result<Option<String>, ConfigError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -257,7 +257,8 @@ fn read(path: &Path, named_by: Option<&'static str>) -> Result<Option<String>, C
     }
 }
 
-/// The parser's own message would quote the line, which may hold a secret: place and reason do.
+/// Parses the file. The parser's own message would quote the line, which may contain a secret, so only its position and
+/// the reason are used.
 fn parse(path: &Path, text: &str) -> Result<Dict, ConfigError> {
     Toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
@@ -272,7 +273,7 @@ fn parse(path: &Path, text: &str) -> Result<Dict, ConfigError> {
     })
 }
 
-/// One value for figment, with the origin that it is to remember.
+/// One value for figment, with its origin.
 struct Layer<'a> {
     key: &'a str,
     value: Value,

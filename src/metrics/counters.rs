@@ -1,7 +1,7 @@
-//! What is counted while the daemon runs.
+//! The counters of the daemon.
 //!
-//! Counting is one addition to one number: whoever counts neither locks nor allocates. What the tables of the
-//! database say is looked up when somebody asks.
+//! Counting is one atomic addition: it neither locks nor allocates. What the database knows is read when the metrics
+//! are requested.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime};
 use super::histogram::Histogram;
 use crate::domain::{Outcome, Source};
 
-/// Upper bounds in seconds: from a commit on a good disk to what nobody should have to wait.
+/// Upper bounds in seconds, from a commit on a good disk to a delay that nobody should see.
 const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// Upper bounds in rows.
 const ROWS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 2_500.0, 10_000.0];
-/// What the public listener answers; anything else is counted as `other`.
+/// The statuses that the public listener answers; others are counted as `other`.
 pub(super) const STATUSES: [u16; 10] = [200, 202, 400, 404, 405, 408, 411, 413, 415, 503];
 
 pub(super) const SOURCES: [(Source, &str); 3] = [(Source::Webhook, "webhook"), (Source::Poll, "poll"), (Source::Replay, "replay")];
@@ -24,7 +24,7 @@ pub(super) const OUTCOMES: [(Outcome, &str); 4] = [
     (Outcome::UnexpectedDestination, "unexpected_destination"),
 ];
 
-/// The calls of the provider's API.
+/// A call of the provider's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `POST /batch`
@@ -42,14 +42,14 @@ pub enum Call {
 pub(super) const CALLS: [(Call, &str); 5] =
     [(Call::Submit, "submit"), (Call::List, "list"), (Call::Details, "details"), (Call::Cancel, "cancel"), (Call::Codes, "codes")];
 
-/// How a call ended.
+/// How a call to the provider ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// A whole answer with this status.
+    /// A complete answer with this status.
     Answered(u16),
-    /// Not a byte of it can have reached the provider.
+    /// The request cannot have reached the provider.
     NotSent,
-    /// Nobody knows.
+    /// Unknown.
     Lost,
 }
 
@@ -68,16 +68,16 @@ impl Ending {
     }
 }
 
-/// Why a connection to the public listener failed, besides requests that were answered.
+/// Why a connection to the public listener failed, apart from answered requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failed {
     /// It carried no HTTP, for instance a TLS handshake or a port scan.
     Malformed,
     /// The head of a request was too large.
     TooLarge,
-    /// The head of a request did not come in time.
+    /// The head of a request did not arrive in time.
     Timeout,
-    /// The client closed it, or the network failed.
+    /// The client closed the connection, or the network failed.
     Lost,
     /// Anything else.
     Other,
@@ -91,7 +91,7 @@ pub(super) const FAILED: [(Failed, &str); 5] = [
     (Failed::Other, "other"),
 ];
 
-/// Counts while the daemon runs; shared by all who count.
+/// The counters of one daemon, shared by everything that counts.
 #[derive(Debug)]
 pub struct Metrics {
     pub(super) started: SystemTime,
@@ -122,7 +122,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A receipt was recorded.
+    /// Counts a recorded receipt.
     pub fn receipt(&self, source: Source, outcome: Outcome) {
         let source = SOURCES.iter().position(|(known, _)| *known == source);
         let outcome = OUTCOMES.iter().position(|(known, _)| *known == outcome);
@@ -131,7 +131,7 @@ impl Metrics {
         }
     }
 
-    /// A request to the public listener was answered.
+    /// Counts an answered request to the public listener.
     pub fn callback(&self, status: u16, took: Duration) {
         let place = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len());
         self.callbacks[place].fetch_add(1, Ordering::Relaxed);
@@ -140,20 +140,20 @@ impl Metrics {
         }
     }
 
-    /// A connection to the public listener failed.
+    /// Counts a failed connection to the public listener.
     pub fn failed_connection(&self, why: Failed) {
         if let Some(place) = FAILED.iter().position(|(known, _)| *known == why) {
             self.failed_connections[place].fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A transaction was committed.
+    /// Counts a committed transaction.
     pub fn commit(&self, rows: usize, took: Duration) {
         self.commits.observe(took.as_secs_f64());
         self.commit_rows.observe(rows as f64);
     }
 
-    /// The provider was called.
+    /// Counts a call to the provider.
     pub fn provider(&self, call: Call, ending: Ending, took: Duration) {
         let Some(place) = CALLS.iter().position(|(known, _)| *known == call) else { return };
         self.provider[place][ending.place()].fetch_add(1, Ordering::Relaxed);

@@ -1,16 +1,16 @@
-//! The two text formats in which Prometheus reads metrics.
+//! The two text formats of Prometheus.
 
 /// A text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// OpenMetrics 1.0.
     OpenMetrics,
-    /// The older one of Prometheus, which everything else reads too.
+    /// The older format of Prometheus, which all other tools read too.
     Classic,
 }
 
 impl Format {
-    /// Its content type.
+    /// The content type of the format.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -18,7 +18,7 @@ impl Format {
         }
     }
 
-    /// Puts text in the OpenMetrics format into this one.
+    /// Converts text in the OpenMetrics format to this format.
     pub(super) fn of(self, text: String) -> String {
         match self {
             Self::OpenMetrics => text,
@@ -27,7 +27,8 @@ impl Format {
     }
 }
 
-/// In the classic format a counter is declared with its suffix, an info is a gauge, and there is no end mark.
+/// Converts to the classic format: counters are declared with their suffix, an info becomes a gauge, and there is no
+/// end mark.
 fn classic(text: &str) -> String {
     let (mut shown, mut help) = (String::with_capacity(text.len()), None);
     for line in text.lines() {
@@ -46,7 +47,7 @@ fn classic(text: &str) -> String {
                 }
                 shown.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
             }
-            (Some("#"), ..) => {} // a unit, the end
+            (Some("#"), ..) => {} // a unit, or the end
             _ => {
                 shown.push_str(line);
                 shown.push('\n');

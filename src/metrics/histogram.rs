@@ -1,17 +1,17 @@
-//! Histograms that are counted without a lock.
+//! Lock-free histograms.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::{MetricEncoder, NoLabelSet};
 
-/// A histogram whose buckets are counted by themselves, so that counting takes no lock.
+/// A histogram with atomic buckets, so that counting takes no lock.
 #[derive(Debug)]
 pub(super) struct Histogram {
     bounds: &'static [f64],
-    /// One more than bounds, for what is above them all.
+    /// One more than bounds: the last counts values above all of them.
     counts: Box<[AtomicU64]>,
-    /// In millionths.
+    /// The sum of the values, in millionths.
     sum: AtomicU64,
 }
 

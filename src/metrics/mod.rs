@@ -1,4 +1,4 @@
-//! What is counted while the daemon runs, and how Prometheus reads it.
+//! The metrics of the daemon, and the text that Prometheus reads.
 
 mod counters;
 mod format;

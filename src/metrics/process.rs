@@ -1,25 +1,25 @@
-//! What the kernel knows of this process, under the names that Prometheus clients give it.
+//! The kernel's figures about this process, under the names that Prometheus client libraries use.
 
 use std::fs;
 
-/// The unit of times in `/proc/self/stat`: USER_HZ, which is 100 on every platform that we build for.
+/// The unit of times in `/proc/self/stat`: USER_HZ, which is 100 on every platform we build for.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// A look at `/proc/self`. What cannot be read is missing.
+/// A snapshot of `/proc/self`; values that cannot be read are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Process {
     /// Processor time used since the start, in seconds.
     pub cpu_seconds: Option<f64>,
-    /// Memory that is resident, in bytes.
+    /// Resident memory in bytes.
     pub resident_bytes: Option<u64>,
     /// Open file descriptors.
     pub open_fds: Option<u64>,
-    /// How many file descriptors may be open.
+    /// The limit of open file descriptors.
     pub max_fds: Option<u64>,
 }
 
 impl Process {
-    /// Reads a few small files, and a folder with one entry a file descriptor.
+    /// Takes a snapshot. Reads a few small files, and a folder with one entry per file descriptor.
     pub fn read() -> Self {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -27,14 +27,15 @@ impl Process {
         Self {
             cpu_seconds: cpu_seconds(&stat),
             resident_bytes: resident_bytes(&status),
-            // Without the one that reads the folder.
+            // Without the descriptor that reads the folder.
             open_fds: fs::read_dir("/proc/self/fd").ok().map(|open| (open.count() as u64).saturating_sub(1)),
             max_fds: limit.current,
         }
     }
 }
 
-/// User and system time, fields 14 and 15. The name in field 2 may hold spaces and parentheses: count from its end.
+/// User plus system time, fields 14 and 15. The name in field 2 may contain spaces and parentheses, so fields are
+/// counted from its end.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
     let mut ticks = || fields.next()?.parse::<f64>().ok();

@@ -1,4 +1,4 @@
-//! All metrics as text.
+//! The metrics as text.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,34 +14,34 @@ use super::counters::{CALLS, ENDINGS, FAILED, Metrics, OUTCOMES, SOURCES, STATUS
 use super::format::Format;
 use super::process::Process;
 
-/// What was looked up for one answer.
+/// The values read for one answer.
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
     /// Batches by state.
     pub batches: Vec<(&'static str, u64)>,
     /// Destinations by state.
     pub destinations: Vec<(&'static str, u64)>,
-    /// Rows that wait for the writer.
+    /// Rows waiting for the writer.
     pub writer_queue: u64,
-    /// Batches that wait for the provider.
+    /// Batches waiting for the provider.
     pub outbox: u64,
-    /// Age of the oldest batch that is neither settled nor to be sent later, in seconds.
+    /// The age in seconds of the oldest batch that is neither settled nor scheduled for later.
     pub oldest_unsettled: f64,
-    /// Submitted, past `reconcile.after`, and not one receipt.
+    /// Submitted batches past `reconcile.after` without a single receipt.
     pub silent_batches: u64,
-    /// Callbacks in the quarantine that wait for a decision.
+    /// Quarantined callbacks waiting for a decision.
     pub quarantined: u64,
-    /// Size of the database file.
+    /// The size of the database file.
     pub database_bytes: u64,
-    /// Size of its write-ahead log.
+    /// The size of its write-ahead log.
     pub wal_bytes: u64,
-    /// What is free on its disk.
+    /// The free space on its disk.
     pub disk_free_bytes: Option<u64>,
-    /// Whether the public URL reached this daemon when it was tried last.
+    /// Whether the public URL reached this daemon at the last attempt.
     pub public_url_reachable: Option<bool>,
 }
 
-/// All metrics, as text.
+/// Renders all metrics as text.
 ///
 /// # Errors
 /// None is known.
@@ -69,7 +69,7 @@ impl Collector for Scrape {
         self.health(encoder)?;
         self.process(encoder)?;
         encoder
-            .encode_descriptor("receiptd_build", "What is running", None, MetricType::Info)?
+            .encode_descriptor("receiptd_build", "Version of the daemon", None, MetricType::Info)?
             .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
     }
 }
@@ -83,7 +83,7 @@ impl Scrape {
                 counter(&mut family, &[("source", *source), ("outcome", *outcome)], load(number))?;
             }
         }
-        let help = "Requests to the public listener by the status of the answer";
+        let help = "Requests to the public listener, by status of the answer";
         let mut family = encoder.encode_descriptor("receiptd_callbacks", help, None, MetricType::Counter)?;
         let statuses = STATUSES.iter().map(u16::to_string).chain(["other".to_owned()]);
         for (status, number) in statuses.zip(&metrics.callbacks) {
@@ -95,13 +95,9 @@ impl Scrape {
             counter(&mut family, &[("reason", *reason)], load(number))?;
         }
         for (name, help, histogram) in [
-            (
-                "receiptd_acknowledge_duration_seconds",
-                "From the head of a callback to its answer, where it was taken",
-                &metrics.acknowledged,
-            ),
-            ("receiptd_commit_duration_seconds", "Time that a durable commit takes", &metrics.commits),
-            ("receiptd_commit_rows", "Rows of a commit", &metrics.commit_rows),
+            ("receiptd_acknowledge_duration_seconds", "Time from the head of a callback to its acknowledgement", &metrics.acknowledged),
+            ("receiptd_commit_duration_seconds", "Time taken by a durable commit", &metrics.commits),
+            ("receiptd_commit_rows", "Rows per commit", &metrics.commit_rows),
         ] {
             histogram.encode(encoder.encode_descriptor(name, help, None, MetricType::Histogram)?)?;
         }
@@ -110,7 +106,7 @@ impl Scrape {
 
     fn batches(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let gauges = &self.gauges;
-        let help = "What waits: rows for the writer, batches for the provider";
+        let help = "Rows waiting for the writer, batches waiting for the provider";
         let mut family = encoder.encode_descriptor("receiptd_queue_depth", help, None, MetricType::Gauge)?;
         for (queue, depth) in [("writer", gauges.writer_queue), ("outbox", gauges.outbox)] {
             gauge(&mut family, &[("queue", queue)], depth)?;
@@ -123,7 +119,7 @@ impl Scrape {
         for (state, number) in &gauges.destinations {
             gauge(&mut family, &[("state", *state)], *number)?;
         }
-        let help = "Age of the oldest batch that is neither settled nor to be sent later";
+        let help = "Age of the oldest batch that is neither settled nor scheduled for later";
         encoder
             .encode_descriptor("receiptd_oldest_unsettled_seconds", help, None, MetricType::Gauge)?
             .encode_gauge(&gauges.oldest_unsettled)
@@ -137,7 +133,7 @@ impl Scrape {
                 counter(&mut family, &[("call", *call), ("outcome", *outcome)], load(number))?;
             }
         }
-        let help = "Time that a call to the provider takes";
+        let help = "Time taken by a call to the provider";
         let mut family = encoder.encode_descriptor("receiptd_provider_request_duration_seconds", help, None, MetricType::Histogram)?;
         for ((_, call), histogram) in CALLS.iter().zip(&metrics.provider_took) {
             histogram.encode(family.encode_family(&[("call", *call)])?)?;
@@ -148,14 +144,14 @@ impl Scrape {
     fn health(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let gauges = &self.gauges;
         for (name, help, number) in [
-            ("receiptd_silent_batches", "Submitted, past reconcile.after, and not one receipt", Some(gauges.silent_batches)),
-            ("receiptd_quarantined", "Callbacks in the quarantine that wait for a decision", Some(gauges.quarantined)),
+            ("receiptd_silent_batches", "Submitted batches past reconcile.after without a single receipt", Some(gauges.silent_batches)),
+            ("receiptd_quarantined", "Quarantined callbacks waiting for a decision", Some(gauges.quarantined)),
             (
                 "receiptd_public_url_reachable",
-                "Whether the public URL reached this daemon when it was tried last",
+                "Whether the public URL reached this daemon at the last attempt",
                 gauges.public_url_reachable.map(u64::from),
             ),
-            ("receiptd_disk_free_bytes", "Free on the disk of the database", gauges.disk_free_bytes),
+            ("receiptd_disk_free_bytes", "Free space on the disk of the database", gauges.disk_free_bytes),
         ] {
             if let Some(number) = number {
                 encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&number)?;
@@ -168,7 +164,7 @@ impl Scrape {
         Ok(())
     }
 
-    /// Under the names of Prometheus's own client libraries.
+    /// Uses the names of Prometheus's own client libraries.
     fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let process = &self.process;
         if let Some(seconds) = process.cpu_seconds {
@@ -181,9 +177,9 @@ impl Scrape {
             .encode_descriptor("process_start_time_seconds", "When the daemon started, in seconds since 1970", None, MetricType::Gauge)?
             .encode_gauge(&started)?;
         for (name, help, number) in [
-            ("process_resident_memory_bytes", "Memory that is resident", process.resident_bytes),
+            ("process_resident_memory_bytes", "Resident memory", process.resident_bytes),
             ("process_open_fds", "Open file descriptors", process.open_fds),
-            ("process_max_fds", "How many file descriptors may be open", process.max_fds),
+            ("process_max_fds", "Limit of open file descriptors", process.max_fds),
         ] {
             if let Some(number) = number {
                 encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&number)?;
@@ -237,6 +233,6 @@ mod tests {
         ] {
             assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
         }
-        assert!(!shown.contains("receiptd_public_url_reachable "), "nobody knows yet");
+        assert!(!shown.contains("receiptd_public_url_reachable "), "unknown yet");
     }
 }

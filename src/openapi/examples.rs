@@ -1,4 +1,4 @@
-//! An example of each shape, all out of one small story: a batch to two numbers, one of which was switched off.
+//! An example of each schema, all from one short story: a batch to two numbers, one of which was switched off.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ pub(super) const BATCH: &str = "c4ae0c8a-bbb2-4ce3-8ebc-5d8df1751d8d";
 const GROUP: &str = "0b8ef3f0-6b1c-4f0e-9a53-0d6a2f1f7c11";
 const MESSAGE: &str = "6a96a54d-596f-403a-bcd6-6a07fd985f93";
 
-/// An example of a shape that is answered.
+/// An example of a schema used in answers.
 pub(super) fn of(shape: &str) -> Option<Value> {
     let page = |item: Value| json!({"items": [item], "next": null});
     Some(match shape {
@@ -59,9 +59,9 @@ pub(super) fn of(shape: &str) -> Option<Value> {
         "Pruned" => json!({"batches": 12, "destinations": 34000, "receipts": 33990}),
         "Reconciled" => json!({"recorded": 1, "duplicates": 1, "pending": 0}),
         "Probed" => json!({
-            "public_url": {"ok": true, "detail": "public_url leads to this daemon"},
+            "public_url": {"ok": true, "detail": "public_url reaches this daemon"},
             "largest_body": {"ok": true, "detail": "callbacks of 256.0 KiB arrive, as callback.max_body allows"},
-            "provider": {"ok": true, "detail": "it answers and takes the key"},
+            "provider": {"ok": true, "detail": "it answers and accepts the key"},
             "provider_clock_ahead": 0, "traffic": {"batches": 12, "renamed": 0, "early": 1, "repeated": 3},
         }),
         "Readiness" => json!({"ready": true, "degraded": []}),
@@ -90,7 +90,7 @@ pub(super) fn problem(status: u16, what: &str) -> Value {
     problem
 }
 
-/// The start of a live stream.
+/// The beginning of a live stream.
 pub(super) fn stream() -> String {
     format!(": receipts of this daemon, oldest first\n\nid: 2\nevent: receipt\ndata: {}\n\n", receipt())
 }
@@ -157,7 +157,8 @@ mod tests {
     use super::*;
     use crate::{api, domain};
 
-    /// What is read of it and written again is the same: no field is missing, misspelt or too many.
+    /// Checks that reading an example and writing it again changes nothing: no field is missing, misspelt or
+    /// superfluous.
     fn holds<T: Serialize + DeserializeOwned>(shape: &str) {
         let example = of(shape).expect(shape);
         let read: T = serde_json::from_value(example.clone()).expect(shape);

@@ -1,4 +1,4 @@
-//! The schemas: derived from the types that are sent, and then told what the derivation cannot know.
+//! The schemas: derived from the types that are sent, and corrected where the derivation lacks information.
 
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -57,7 +57,8 @@ pub(super) fn shape(name: &str) -> Value {
 )))]
 struct Derived;
 
-/// What clients send. There a field that may be null may also be missing; in an answer it is always there.
+/// The schemas of request bodies. In a request, a field that may be null may also be missing; in an answer, it is
+/// always present.
 const SENT: [&str; 5] = ["BatchRequest", "PruneRequest", "ResolveRequest", "ResendRequest", "RotateRequest"];
 
 /// All schemas, by name.
@@ -78,7 +79,7 @@ pub(super) fn all() -> Map<String, Value> {
     schemas
 }
 
-/// Of each page: the derivation would copy the schema of its items.
+/// The schema of a page; the derivation would copy the schema of the items.
 fn page(item: &str) -> Value {
     json!({
         "type": "object",
@@ -91,7 +92,7 @@ fn page(item: &str) -> Value {
     })
 }
 
-/// Those that no type of ours stands for.
+/// The schemas without a type of their own.
 fn by_hand() -> [(&'static str, Value); 5] {
     let request = |properties: Value, required: Value| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
     [
@@ -113,8 +114,8 @@ fn by_hand() -> [(&'static str, Value); 5] {
     ]
 }
 
-/// In an answer, what may be null is there as null, and what has a default is there too. Fields that are left out instead
-/// are declared `nullable = false` where the type is.
+/// In an answer, fields that may be null or have a default are always present. Fields that may be missing are declared
+/// `nullable = false` in their type.
 fn require_what_is_always_there(schema: &mut Value) {
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     let mut always = Vec::new();

@@ -1,4 +1,4 @@
-//! A batch that was taken, in compact form, and what tests see of it.
+//! A batch that the simulator accepted, in compact form, and the view of it for tests.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,33 +11,33 @@ use uuid::Uuid;
 use super::{Profile, order::Order};
 use crate::lock::lock;
 
-/// A batch that was taken.
+/// A batch that the simulator accepted.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// What the answer said.
+    /// The identifier in the answer.
     pub identifier: String,
-    /// The provider's own uuid for it, whether or not it shows it.
+    /// The provider's own UUID for the batch, even if no answer shows it.
     pub own: Uuid,
     pub order: Order,
     pub taken_at: Timestamp,
-    /// Seed of everything that is left to chance in it.
+    /// The seed of all random decisions about the batch.
     pub chance: u64,
     pub profile: Arc<Profile>,
     phase: Mutex<Phase>,
 }
 
-/// How far a batch has come.
+/// The progress of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Its `POST /batch` is not answered yet.
+    /// Its `POST /batch` has not been answered yet.
     Taken,
-    /// A rehearsal: nothing will be sent.
+    /// A dry run: nothing will be sent.
     DryRun,
     Scheduled(Timestamp),
     Cancelled,
-    /// It waits for `Handle::deliver`.
+    /// It is held back until `Handle::deliver` or `Handle::release`.
     Held,
-    /// Sent; receipts are due from then on.
+    /// It was sent at this time, from which the receipts' delays count.
     Sent(Instant),
 }
 
@@ -50,7 +50,7 @@ impl Batch {
         Self { identifier, own, order, taken_at, chance, profile, phase: Mutex::new(phase) }
     }
 
-    /// How receipts name the batch.
+    /// The name of the batch in receipts.
     pub(super) fn name_in_receipts(&self) -> String {
         match (self.profile.wire.receipts_under_own, self.profile.wire.upper_case) {
             (false, _) => self.identifier.clone(),
@@ -63,7 +63,7 @@ impl Batch {
         *lock(&self.phase)
     }
 
-    /// Goes on to `next` where `from` allows it; says whether it did.
+    /// Changes the phase to `next` if `from` allows it. Returns whether it did.
     pub(super) fn advance(&self, from: impl Fn(Phase) -> bool, next: Phase) -> bool {
         let mut phase = lock(&self.phase);
         let allowed = from(*phase);
@@ -73,7 +73,7 @@ impl Batch {
         allowed
     }
 
-    /// Time since it was sent.
+    /// The time since the batch was sent; `None` if it was not sent.
     pub(super) fn age(&self) -> Option<Duration> {
         match self.phase() {
             Phase::Sent(since) => Some(since.elapsed()),
@@ -82,11 +82,11 @@ impl Batch {
     }
 }
 
-/// A `POST /batch` that was taken, as tests and people look at it.
+/// A `POST /batch` that the simulator accepted, for tests to inspect.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Submission {
-    /// What the answer said, or would have said.
+    /// The identifier in the answer, or what it would have been.
     pub identifier: String,
     /// The body's `uuid`.
     pub uuid: Option<String>,
@@ -98,34 +98,34 @@ pub struct Submission {
     pub send_at: Option<String>,
     /// The sender ID.
     pub from: String,
-    /// The text.
+    /// The message text.
     pub message: String,
-    /// Numbers as they came, without plus.
+    /// The numbers as they were sent, without a plus.
     pub destinations: Vec<String>,
-    /// Where receipts go.
+    /// The URL that receipts are posted to.
     pub callback: Option<String>,
-    /// First channel.
+    /// The channel to try first.
     pub channel: Option<String>,
-    /// Channels tried after it.
+    /// The channels to try after it.
     pub fallback_channels: Vec<String>,
     /// Whether texts of several parts were allowed.
     pub allow_multi: bool,
-    /// Whether the provider understood it as a dry run: nothing is sent, and nobody asks for it later.
+    /// Whether the provider treated it as a dry run: it sends nothing and does not find the batch later.
     pub dry_run: bool,
-    /// Whether it is, or was, kept for a later time and not yet sent.
+    /// Whether it is scheduled, or was cancelled while it was.
     pub scheduled: bool,
     /// Whether it was cancelled.
     pub cancelled: bool,
-    /// Query parameters, without the key.
+    /// The query parameters, without the key.
     pub query: Vec<(String, String)>,
-    /// The body as it came; empty unless `Settings::keep_bodies`.
+    /// The raw body; empty unless `Settings::keep_bodies` is set.
     pub raw: Bytes,
-    /// When it was taken, by the simulator's clock.
+    /// When it was accepted, by the simulator's clock.
     pub taken_at: Timestamp,
 }
 
 impl Submission {
-    /// The body as JSON; null where it was not kept.
+    /// The body as JSON; null if it was not kept.
     pub fn body(&self) -> Value {
         serde_json::from_slice(&self.raw).unwrap_or_default()
     }

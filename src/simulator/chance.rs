@@ -1,4 +1,4 @@
-//! Chance that repeats itself: SplitMix64, seeded from what is decided, so no decision shifts another.
+//! Repeatable random numbers: SplitMix64, seeded separately for each decision, so that no decision affects another.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use super::profile::Span;
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A stream of numbers that looks random and is the same for the same seed.
+/// A stream of pseudo-random numbers, the same for the same seed.
 #[derive(Clone, Debug)]
 pub(super) struct Chance(u64);
 
 impl Chance {
-    /// The stream that belongs to these values, in this order.
+    /// The stream for these values, which depends on their order.
     pub(super) fn of(values: &[u64]) -> Self {
         Self(values.iter().fold(GOLDEN, |seed, value| mix(seed.wrapping_add(GOLDEN) ^ mix(*value))))
     }
@@ -23,17 +23,17 @@ impl Chance {
         mix(self.0)
     }
 
-    /// From 0 up to, but not including, 1.
+    /// A random number from 0 up to, but not including, 1.
     pub(super) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// True in `share` of all cases; it always draws, so that shares don't shift each other.
+    /// True with probability `share`. It always draws a number, so that shares do not affect each other.
     pub(super) fn hits(&mut self, share: f64) -> bool {
         self.unit() < share
     }
 
-    /// From 0 up to, but not including, `bound`; 0 for 0.
+    /// A random number from 0 up to, but not including, `bound`; 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         (self.unit() * bound as f64) as usize
     }

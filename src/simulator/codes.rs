@@ -1,7 +1,7 @@
-//! `GET /dr-responses`: what the receipt codes mean.
+//! The meanings of receipt codes, for `GET /dr-responses`.
 //!
-//! `provider.md` knows the first three and `22`; the others are the TP-Status values of 3GPP TS 23.040, which
-//! those four are taken from. `0a` and `B`, which profiles use, are left out on purpose.
+//! `docs/provider.md` lists the first three codes and `22`. The others are the TP-Status values of 3GPP TS 23.040,
+//! which those four come from. The codes `0a` and `B`, which profiles use, are missing on purpose.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ const CODES: [(&str, &str); 20] = [
     ("4a", "Unknown error"),
 ];
 
-/// The meaning of a code, compared as a hexadecimal number.
+/// The meaning of a code; codes are compared as hexadecimal numbers.
 pub(super) fn description(code: &str) -> &'static str {
     let number = u32::from_str_radix(code, 16).ok();
     CODES

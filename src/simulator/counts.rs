@@ -1,56 +1,57 @@
-//! What the simulator counts.
+//! The simulator's counters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// What happened since the start.
+/// What happened since the simulator started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Requests of any kind, also refused ones.
+    /// Requests of any kind, including refused ones.
     pub requests: u64,
-    /// Batches taken, without dry runs.
+    /// Accepted batches, without dry runs.
     pub batches: u64,
     /// Destinations of those batches.
     pub destinations: u64,
-    /// Dry runs accepted.
+    /// Accepted dry runs.
     pub dry_runs: u64,
     /// `POST /batch` calls refused by the simulator's own rules (not by a script or fault).
     pub refused: u64,
-    /// Scripts and faults performed.
+    /// Scripts and faults that took effect.
     pub faults: u64,
-    /// Scheduled batches cancelled.
+    /// Cancelled scheduled batches.
     pub cancelled: u64,
-    /// Receipts that were posted, each attempt, duplicates and unexpected ones included.
+    /// Posted receipts: every attempt, including duplicates and unexpected ones.
     pub receipts: u64,
-    /// Of them: the same receipt once more.
+    /// Posted receipts that repeat an earlier one.
     pub duplicates: u64,
-    /// Of them: posted before the answer to the `POST /batch`.
+    /// Posted receipts that came before the answer to the `POST /batch`.
     pub early: u64,
-    /// Of them: the failure of a first channel, before the fallback's receipt.
+    /// Posted receipts for the failure of a first channel, before the receipt of the fallback.
     pub fallbacks: u64,
-    /// Of them: for a number that the batch does not have.
+    /// Posted receipts for numbers that are not in the batch.
     pub unexpected: u64,
-    /// Of them: in a form nobody can read.
+    /// Posted receipts in an unreadable form.
     pub unreadable: u64,
-    /// Of them: in an odd, but readable form.
+    /// Posted receipts in an unusual but readable form.
     pub odd: u64,
-    /// Of them: posted again since the callback did not answer 2xx.
+    /// Posted receipts that were repeated because the callback did not answer 2xx.
     pub retries: u64,
-    /// Receipts known to the details but never posted: lost, deaf, or without a callback.
+    /// Receipts that the details show but that are never posted: lost ones, and those of deaf profiles or of batches
+    /// without a callback.
     pub lost: u64,
-    /// Requests to callbacks that got an answer, by its status.
+    /// Answered requests to callbacks, by status.
     pub answers: BTreeMap<u16, u64>,
     /// Requests to callbacks that got no answer.
     pub unanswered: u64,
-    /// Errands under way: batches being taken or their receipts being posted. 0 = nothing more will come by itself,
-    /// except from scheduled batches. Goes up before the `POST /batch` that causes it is answered.
+    /// Tasks in progress: batches being accepted, and receipts being posted. At 0, only scheduled and held batches can
+    /// cause more receipts. It increases before the `POST /batch` that causes the work is answered.
     pub busy: u64,
 }
 
-/// Something under way: counted as busy until it is dropped.
+/// A task in progress, counted as busy until it is dropped.
 pub(super) struct Errand(watch::Sender<Counts>);
 
 impl Errand {

@@ -1,4 +1,4 @@
-//! Posts receipts to callbacks, each courier on a thread of its own.
+//! Couriers, which post receipts to callbacks, each on its own thread.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use super::{
     receipt::Parcel,
 };
 
-/// Starts a courier; it ends when the simulator is stopped.
+/// Starts a courier, which runs until the simulator is stopped.
 pub(super) fn start(ledger: Arc<Ledger>, index: usize, jobs: UnboundedReceiver<Job>) -> io::Result<JoinHandle<()>> {
     let runtime = move |ledger, jobs| match rt::Runtime::new() {
         Ok(runtime) => runtime.block_on(work(ledger, index, jobs)),
-        Err(error) => log::error!("simulator: no runtime for a courier: {error}"),
+        Err(error) => log::error!("simulator: cannot start the runtime of a courier: {error}"),
     };
     thread::Builder::new().name(format!("courier-{index}")).spawn(move || runtime(ledger, jobs))
 }
@@ -49,14 +49,14 @@ async fn work(ledger: Arc<Ledger>, index: usize, mut jobs: UnboundedReceiver<Job
             Some(Job::Wave { batch, wave, errand, done }) => drop(rt::spawn(courier.wave(batch, wave, errand, done))),
             Some(Job::Letter { url, content_type, body, answer }) => drop(rt::spawn(async move {
                 let answered = courier.post(&url, &content_type, body.into()).await;
-                // Whoever asked may have gone.
+                // The caller may be gone.
                 let _ = answer.send(answered);
             })),
         }
     }
 }
 
-/// Sends scheduled batches when their time has come.
+/// Sends scheduled batches when they are due.
 async fn watch_schedule(ledger: Arc<Ledger>) {
     loop {
         let next = ledger.send_due().unwrap_or(Duration::from_secs(3_600));
@@ -77,7 +77,8 @@ struct Courier {
 
 impl Courier {
     fn new(ledger: Arc<Ledger>, index: usize) -> Self {
-        // awc brings no cryptography and panics without one. It is an error only if there is one already.
+        // awc has no cryptography of its own and panics without a provider. This fails only if one is installed
+        // already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let settings = &ledger.settings;
         let concurrency = NonZeroUsize::new(settings.concurrency).map_or(1, NonZeroUsize::get);
@@ -90,7 +91,7 @@ impl Courier {
         Self { index, couriers: settings.couriers.max(1), client, hands: Arc::new(Semaphore::new(concurrency)), ledger }
     }
 
-    /// Posts this courier's part of a wave, each receipt when it is due.
+    /// Posts this courier's share of a wave, each receipt when it is due.
     async fn wave(self: Rc<Self>, batch: Arc<Batch>, wave: Wave, errand: Arc<Errand>, done: Option<mpsc::Sender<()>>) {
         let (plan, withheld) = fate::plan(&batch, wave, self.index, self.couriers);
         self.ledger.counts.send_modify(|counts| counts.lost += withheld);
@@ -155,7 +156,7 @@ impl Courier {
         }
     }
 
-    /// One request to a callback. Its URL carries a token, so nothing is logged.
+    /// Posts one request to a callback. Nothing is logged, because the URL contains a token.
     async fn post(&self, url: &str, content_type: &str, body: Bytes) -> io::Result<(u16, String)> {
         let exchange = async {
             let mut response = self
@@ -173,7 +174,7 @@ impl Courier {
     }
 }
 
-/// Receipts on their way; what they keep open closes when they have arrived.
+/// Receipts being posted. Dropping it marks them as done.
 struct Parcelled {
     batch: Arc<Batch>,
     postings: Vec<Posting>,

@@ -1,4 +1,4 @@
-//! `GET /batch/{batch-uuid}`: what the provider says became of a batch, contradictions included.
+//! `GET /batch/{batch-uuid}`: the provider's report on a batch, contradictions included.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
     fate::{Fate, Outcome},
 };
 
-/// The answer. Without `details=true` it has the counts alone.
+/// The answer; without `details=true` it contains only the counts.
 #[derive(Default, Serialize)]
 pub(super) struct Details {
     counts: Tally,
@@ -42,7 +42,7 @@ struct Info {
 }
 
 impl Details {
-    /// What is known now of batches that go under the same identifier.
+    /// What is known so far about the batches with the same identifier.
     pub(super) fn of<'b>(batches: impl IntoIterator<Item = &'b Batch>, with_details: bool) -> Self {
         let mut all = Self { details: with_details.then(Vec::new), ..Self::default() };
         for batch in batches {
@@ -68,7 +68,7 @@ impl Details {
     }
 }
 
-/// What is known of a destination this long after sending.
+/// What is known about a destination at this age of its batch.
 fn known<'p>(fate: &Fate<'p>, age: Duration) -> Option<Outcome<'p>> {
     match fate.fallback_after {
         _ if age < fate.due => None,

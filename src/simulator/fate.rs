@@ -1,6 +1,6 @@
-//! What becomes of each destination, decided by chance from the batch's seed alone, and the plan of its receipts.
+//! The outcome of each destination, decided at random from the batch's seed alone, and the schedule of its receipts.
 //!
-//! Nothing is stored for a destination: its fate is computed again whenever somebody asks.
+//! Nothing is stored for a destination: its outcome is computed again whenever it is needed.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::{Oddity, Profile, batch::Batch, chance::Chance};
 
-/// What becomes of one destination.
+/// What happens to one destination.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fate<'p> {
-    /// `None`: pending for ever.
+    /// `None` if it stays pending for ever.
     pub outcome: Option<Outcome<'p>>,
-    /// The code with which the first channel fails, when a fallback channel gets through.
+    /// The code with which the first channel fails, if a fallback channel succeeds.
     pub fallback_after: Option<&'p str>,
     pub lost: bool,
     pub early: bool,
@@ -23,7 +23,7 @@ pub(super) struct Fate<'p> {
     pub odd: Option<Oddity>,
     /// When its (first) receipt is due, counted from sending.
     pub due: Duration,
-    /// When its second one is, if any.
+    /// When its second receipt is due, if there is one.
     pub due_again: Duration,
     pub message: Uuid,
     pub null_info: bool,
@@ -36,11 +36,11 @@ pub(super) enum Outcome<'p> {
 }
 
 impl Batch {
-    /// The fate of the destination at `index`.
+    /// What happens to the destination at `index`.
     pub(super) fn fate(&self, index: usize) -> Fate<'_> {
         let profile = &*self.profile;
         let mut chance = Chance::of(&[self.chance, index as u64]);
-        // The order of the draws is part of what a seed means: add new ones at the end.
+        // A seed's meaning depends on the order of these draws: add new ones at the end.
         let failed = chance.hits(profile.failing);
         let code = pick_code(profile, &mut chance);
         let never = chance.hits(profile.never);
@@ -83,7 +83,7 @@ impl Batch {
             unreadable,
             odd: oddity.filter(|_| odd),
             due,
-            // Never before the first one: a fallback begins when the first channel has failed.
+            // Never before the first one: a fallback starts after the first channel has failed.
             due_again: due + again,
             message: Chance::of(&[self.chance, first_sharing as u64, 1]).uuid(),
             null_info,
@@ -104,43 +104,43 @@ fn pick_code<'p>(profile: &'p Profile, chance: &mut Chance) -> &'p str {
     "22"
 }
 
-/// One receipt to be posted.
+/// A receipt to be posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Posting {
-    /// Milliseconds from the begin of its wave.
+    /// Milliseconds from the start of its wave.
     pub due: u32,
-    /// Shuffles what is due in the same millisecond.
+    /// Shuffles receipts that are due in the same millisecond.
     tie: u32,
     pub index: u32,
     pub kind: Kind,
 }
 
-/// Which of a destination's receipts.
+/// The kind of receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// The failure of the first channel, before the fallback's receipt.
     FirstChannel,
     /// The outcome.
     Outcome,
-    /// The outcome once more.
+    /// A repetition of the outcome.
     Duplicate,
-    /// A receipt for a number that the batch does not have.
+    /// A receipt for a number that is not in the batch.
     Unexpected,
 }
 
-/// Which receipts of a batch are posted now.
+/// The part of a batch's receipts to post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wave {
-    /// Those before the answer.
+    /// The receipts that come before the answer.
     Early,
-    /// Those after it.
+    /// The receipts that come after the answer.
     Late,
-    /// All of them: the batch was not sent when it was answered.
+    /// All receipts: the batch had not been sent when it was answered.
     Whole,
 }
 
-/// The receipts of a wave that fall to one courier, in the order in which they are due, and how many of the
-/// receipts that ought to be are withheld.
+/// One courier's receipts of a wave, in the order in which they are due, and the number of its receipts that are never
+/// posted.
 pub(super) fn plan(batch: &Batch, wave: Wave, courier: usize, couriers: usize) -> (Vec<Posting>, u64) {
     let mut postings = Vec::new();
     let mut withheld = 0;

@@ -1,4 +1,4 @@
-//! What couriers are asked to do.
+//! The jobs of couriers.
 
 use std::io;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{batch::Batch, counts::Errand, fate::Wave};
 
-/// One thing that a courier is asked to do.
+/// A job for a courier.
 pub(super) enum Job {
-    /// Post its part of these receipts.
+    /// Post its share of these receipts.
     Wave {
         batch: Arc<Batch>,
         wave: Wave,
         errand: Arc<Errand>,
-        /// Dropped when all of them were posted.
+        /// Dropped when all of them have been posted.
         done: Option<mpsc::Sender<()>>,
     },
-    /// Post this, and say what was answered.
+    /// Post this body and return the answer.
     Letter { url: String, content_type: String, body: Vec<u8>, answer: oneshot::Sender<io::Result<(u16, String)>> },
 }

@@ -1,4 +1,4 @@
-//! What the simulator knows and remembers; shared by its server, its couriers and its handles.
+//! The simulator's state, shared by its server, its couriers and its handles.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -18,36 +18,36 @@ use super::{
 };
 use crate::lock::{self, lock};
 
-/// So many of the newest requests are remembered.
+/// The number of newest requests kept.
 const REQUESTS_KEPT: usize = 100_000;
 
-/// A request that came in, whatever was answered. The key's value is nowhere in it.
+/// A request as it came in, without the value of the key.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestSeen {
-    /// Which call it was, if any.
+    /// The call, if the path is a known one.
     pub call: Option<Call>,
-    /// `GET`, `POST`…
+    /// The method, such as `GET`.
     pub method: String,
-    /// Without the query.
+    /// The path, without the query.
     pub path: String,
-    /// All parameters but the key.
+    /// All query parameters except the key.
     pub query: Vec<(String, String)>,
-    /// Names (lower case) and values.
+    /// Names (in lower case) and values.
     pub headers: Vec<(String, String)>,
-    /// Whether it carried the right key.
+    /// Whether the key was right.
     pub key_right: bool,
     /// Length of the body in bytes.
     pub body_bytes: usize,
-    /// When, by the simulator's clock.
+    /// When it arrived, by the simulator's clock.
     pub at: Timestamp,
 }
 
 pub(super) struct Ledger {
     pub settings: Settings,
-    /// Wakes whoever waits for a scheduled batch's time.
+    /// Wakes the task that waits for scheduled batches.
     pub rescheduled: Notify,
-    /// What is counted; whoever waits for it subscribes.
+    /// The counters; waiting tasks subscribe to them.
     pub counts: watch::Sender<Counts>,
     pub stop: watch::Sender<bool>,
     couriers: Vec<UnboundedSender<Job>>,
@@ -58,19 +58,19 @@ pub(super) struct Ledger {
 #[derive(Default)]
 struct Book {
     batches: Vec<Arc<Batch>>,
-    /// Under what was answered and under the provider's own uuid, in lower case; without dry runs.
+    /// By the identifier in the answer and by the provider's own UUID, in lower case; without dry runs.
     by_identifier: HashMap<String, Vec<Arc<Batch>>>,
-    /// How often the same content was taken before.
+    /// How often the same content was accepted before.
     contents: HashMap<u64, u64>,
     requests: VecDeque<RequestSeen>,
     scripts: VecDeque<Script>,
     faults_drawn: u64,
     clock_ahead: SignedDuration,
-    /// What the account has left; `None`: no end of it.
+    /// The remaining credits of the account; `None`: unlimited.
     credits: Option<u64>,
 }
 
-/// A batch that was taken, or recognised.
+/// A batch that was accepted, or recognised as a repetition.
 pub(super) struct Taken {
     pub batch: Arc<Batch>,
     pub fresh: bool,
@@ -91,7 +91,7 @@ impl Ledger {
         }
     }
 
-    /// By the simulator's clock, which tests may set.
+    /// The time of the simulator's clock, which tests can set.
     pub(super) fn now(&self) -> Timestamp {
         let now = Timestamp::now();
         now.checked_add(self.book().clock_ahead).unwrap_or(now)
@@ -132,7 +132,7 @@ impl Ledger {
         self.book().scripts.clear();
     }
 
-    /// How this call misbehaves: as scripted, else by chance, else not at all.
+    /// How this call misbehaves: as scripted, otherwise at random, otherwise not at all.
     pub(super) fn misbehaviour(&self, call: Call) -> Option<Script> {
         let profile = self.profile();
         let mut book = self.book();
@@ -157,7 +157,7 @@ impl Ledger {
         script
     }
 
-    /// Takes a batch, unless its uuid was used before and that matters.
+    /// Accepts a batch, unless its UUID was used before and the profile refuses or recognises that.
     pub(super) fn take(&self, order: Order) -> Result<Taken, Refusal> {
         let (now, profile) = (self.now(), self.profile());
         let mut book = self.book();
@@ -166,7 +166,7 @@ impl Ledger {
         {
             match profile.wire.repeated {
                 Repeated::Second => {}
-                Repeated::Conflict => return Err(Refusal::new(409, "uuid was used before")),
+                Repeated::Conflict => return Err(Refusal::new(409, "uuid has been used before")),
                 Repeated::Same => {
                     return Ok(Taken { batch: Arc::clone(first), fresh: false });
                 }
@@ -219,14 +219,14 @@ impl Ledger {
         self.book().batches.clone()
     }
 
-    /// All batches under this identifier, in either case.
+    /// All batches with this identifier, in upper or lower case.
     pub(super) fn find(&self, identifier: &str) -> Vec<Arc<Batch>> {
         self.book().by_identifier.get(&identifier.to_lowercase()).cloned().unwrap_or_default()
     }
 
-    /// Cancels what is scheduled under this identifier; says whether there was any.
+    /// Cancels the scheduled batches with this identifier. Returns whether there were any.
     pub(super) fn cancel(&self, identifier: &str) -> bool {
-        // What is due is on its way, even where no courier has come for it yet.
+        // A batch that is due counts as sent, even if no courier has picked it up yet.
         let now = self.now();
         let scheduled = |phase| matches!(phase, Phase::Scheduled(due) if due > now);
         let mut cancelled = self.find(identifier);
@@ -236,22 +236,22 @@ impl Ledger {
         !cancelled.is_empty()
     }
 
-    /// Without effect on an account that has no end of them.
+    /// Adds credits to the account; has no effect if they are unlimited.
     pub(super) fn add_credits(&self, more: u64) {
         if let Some(credits) = &mut self.book().credits {
             *credits += more;
         }
     }
 
-    /// Begins to post a wave of a batch's receipts.
+    /// Starts posting a wave of a batch's receipts.
     pub(super) fn dispatch(&self, batch: &Arc<Batch>, wave: Wave, errand: &Arc<Errand>, done: Option<&tokio::sync::mpsc::Sender<()>>) {
         for courier in &self.couriers {
-            // A courier that is gone means that the simulator was stopped.
+            // Fails only if the simulator was stopped.
             let _ = courier.send(Job::Wave { batch: Arc::clone(batch), wave, errand: Arc::clone(errand), done: done.cloned() });
         }
     }
 
-    /// Sends a batch that waited, whole; says whether it did wait.
+    /// Sends a whole batch if it is still waiting. Returns whether it was.
     pub(super) fn send(self: &Arc<Self>, batch: &Arc<Batch>, waits: impl Fn(Phase) -> bool) -> bool {
         let sent = batch.advance(waits, Phase::Sent(Instant::now()));
         if sent {
@@ -260,7 +260,7 @@ impl Ledger {
         sent
     }
 
-    /// Sends the scheduled batches whose time has come; how long until the next one's.
+    /// Sends the scheduled batches that are due. Returns the time until the next one is due.
     pub(super) fn send_due(self: &Arc<Self>) -> Option<Duration> {
         let now = self.now();
         let mut next = None;
@@ -280,7 +280,7 @@ impl Ledger {
         next
     }
 
-    /// Gives a courier something to do beside the receipts of batches.
+    /// Gives a courier a job other than a batch's receipts.
     pub(super) fn ask_courier(&self, job: Job) {
         if let Some(courier) = self.couriers.first() {
             let _ = courier.send(job);
@@ -292,12 +292,12 @@ impl Ledger {
     }
 }
 
-/// The credits that a batch takes.
+/// The credits that a batch costs.
 fn units(order: &Order) -> u64 {
     (order.destinations.len() * order.parts) as u64
 }
 
-/// What fates follow from: the content, not the uuid or the order of arrival.
+/// A digest of the content, which decides all outcomes, unlike the UUID and the order of arrival.
 fn content(order: &Order) -> u64 {
     let mut bytes = Vec::with_capacity(order.destinations.len() * 8 + 200);
     bytes.extend_from_slice(order.from.as_bytes());

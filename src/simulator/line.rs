@@ -1,8 +1,8 @@
-//! The connection below the HTTP server, for answers that no honest server would give.
+//! Access to the connection below the HTTP server, for answers that no well-behaved server gives.
 //!
-//! Each connection's socket is duplicated when it is accepted, so a handler can write bytes past the server, and
-//! close or reset what the server believes to be open. What must happen before a request was read (closing at once,
-//! answering early) is left to `RawServer`.
+//! Each connection's socket is duplicated when it is accepted, so a handler can write bytes past the server, and close
+//! or reset a connection that the server believes to be open. Faults before a request is read (closing at once,
+//! answering early) are left to `RawServer`.
 
 use std::any::Any;
 use std::io::Write;
@@ -23,7 +23,7 @@ use super::{Answer, reply::Reply};
 
 struct Line(Socket);
 
-/// For `HttpServer::on_connect`.
+/// Stores the connection's socket; for `HttpServer::on_connect`.
 pub(super) fn tap(connection: &dyn Any, extensions: &mut Extensions) {
     if let Some(stream) = connection.downcast_ref::<TcpStream>()
         && let Ok(socket) = SockRef::from(stream).try_clone()
@@ -32,7 +32,7 @@ pub(super) fn tap(connection: &dyn Any, extensions: &mut Extensions) {
     }
 }
 
-/// Answers as scripted. `honest` is there where the script needs it or had the request worked on.
+/// Answers as scripted. `honest` is the regular answer, if the script needs it or the request was processed.
 pub(super) async fn perform(request: &HttpRequest, answer: Answer, honest: Option<Reply>) -> HttpResponse {
     let line = request.conn_data::<Line>();
     let honest = honest.unwrap_or_else(|| Reply::json(200, &serde_json::json!({})));
@@ -50,7 +50,7 @@ pub(super) async fn perform(request: &HttpRequest, answer: Answer, honest: Optio
         Answer::Close => cut(line, &[]),
         Answer::Reset => {
             if let Some(Line(socket)) = line {
-                // Closing without time to linger is a reset.
+                // Closing with a linger time of zero resets the connection.
                 let _ = socket.set_linger(Some(Duration::ZERO));
             }
             broken_off()
@@ -81,12 +81,12 @@ pub(super) async fn perform(request: &HttpRequest, answer: Answer, honest: Optio
 
 fn write(line: Option<&Line>, bytes: &[u8]) {
     if let Some(Line(socket)) = line {
-        // A client that has gone is none of our business; the buffer of a socket takes what tests send.
+        // The client may be gone. The socket's buffer holds what tests send.
         let _ = (&mut &*socket).write_all(bytes);
     }
 }
 
-/// Writes the bytes, then closes.
+/// Writes the bytes and closes the connection.
 fn cut(line: Option<&Line>, bytes: &[u8]) -> HttpResponse {
     write(line, bytes);
     if let Some(Line(socket)) = line {
@@ -95,7 +95,7 @@ fn cut(line: Option<&Line>, bytes: &[u8]) -> HttpResponse {
     broken_off()
 }
 
-/// A body that fails at once makes the server drop the connection before it has sent the head.
+/// A body that fails at once makes the server drop the connection before it sends the head.
 fn broken_off() -> HttpResponse {
     let failure = std::io::Error::other("scripted");
     HttpResponse::Ok().streaming(stream::iter([Err::<Bytes, _>(failure)]))

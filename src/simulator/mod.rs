@@ -1,7 +1,7 @@
-//! The provider as its documentation describes it, contradictions included: a server of its own that takes
-//! batches, posts delivery receipts to their callbacks, and misbehaves on request.
+//! A simulated provider that behaves as the real one's documentation says, contradictions included: a server that
+//! accepts batches, posts delivery receipts to their callbacks, and misbehaves on request.
 //!
-//! It uses nothing of the rest of this crate but its locks, so that what both sides agree on was written down twice.
+//! It uses nothing else of this crate but the locks, so that both sides implement the provider's API independently.
 //!
 //! ```no_run
 //! # async fn story() -> std::io::Result<()> {
@@ -17,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! Faults: scripted ones ([`Handle::script`]) hit the next matching request, those of a [`Profile`] come by
-//! chance, and [`RawServer`] answers byte by byte what no honest HTTP server would.
+//! Faults: scripted ones ([`Handle::script`]) affect the next matching request, those of a [`Profile`] occur at random,
+//! and [`RawServer`] gives byte by byte the answers that no well-behaved HTTP server gives.
 
 mod batch;
 mod chance;

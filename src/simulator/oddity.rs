@@ -1,30 +1,30 @@
-//! How a receipt may differ from the documented form.
+//! The ways in which a receipt may differ from the documented form.
 
-/// Forms of a receipt that the documentation does not show, but that can be read.
+/// An undocumented but readable form of a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Oddity {
     /// The destination is a JSON number.
     Number,
     /// The destination has no plus.
     NoPlus,
-    /// There are fields that nobody documented.
+    /// There are undocumented fields.
     ExtraFields,
     /// `batchuuid` is in upper case.
     UpperCase,
-    /// The content type is `text/plain`. All receipts of the same request come so.
+    /// The content type is `text/plain`; this affects all receipts in the same request.
     PlainText,
-    /// An array with this receipt alone.
+    /// The receipt is the only element of an array.
     ArrayOfOne,
     /// The code is padded to four digits and in upper case.
     PaddedCode,
-    /// No `receiptInfo`.
+    /// There is no `receiptInfo`.
     NoInfo,
-    /// Neither `batchuuid` nor `messageuuid`.
+    /// There is neither a `batchuuid` nor a `messageuuid`.
     NoUuids,
 }
 
 impl Oddity {
-    /// All of them.
+    /// All forms.
     pub const ALL: [Self; 9] = [
         Self::Number,
         Self::NoPlus,

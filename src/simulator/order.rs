@@ -1,4 +1,4 @@
-//! Reads a `POST /batch`: what is asked, or why it is refused.
+//! Reading a `POST /batch`: the request, or the reason for refusing it.
 
 use std::collections::HashSet;
 
@@ -9,15 +9,15 @@ use uuid::Uuid;
 
 use super::{Settings, Spelling, Strictness, Wire, parts};
 
-/// What a readable `POST /batch` asks for.
+/// The content of a valid `POST /batch`.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub from: String,
     pub message: String,
-    /// E.164 digits; no number begins with 0, so nothing is lost.
+    /// E.164 digits; no number begins with 0, so none is lost.
     pub destinations: Vec<u64>,
     pub callback: Option<String>,
-    /// The two spellings, as they came.
+    /// Both spellings, as they were sent.
     pub uuid: Option<String>,
     pub id: Option<String>,
     pub at: Option<String>,
@@ -25,18 +25,18 @@ pub(super) struct Order {
     pub channel: Option<String>,
     pub fallback_channels: Vec<String>,
     pub allow_multi: bool,
-    /// What counts, by the wire's spelling.
+    /// The effective values, by the spelling that counts.
     pub dry_run: bool,
     pub client_uuid: Option<Uuid>,
     pub due: Option<Timestamp>,
     pub parts: usize,
-    /// All parameters but the key.
+    /// All query parameters except the key.
     pub query: Vec<(String, String)>,
-    /// The body as it came; empty unless bodies are kept.
+    /// The raw body; empty unless bodies are kept.
     pub raw: Bytes,
 }
 
-/// Why a request is refused. The provider documents neither statuses nor bodies: these are guesses.
+/// Why a request is refused. The provider documents neither the statuses nor the bodies, so these are guesses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub status: u16,
@@ -123,7 +123,7 @@ fn refuse_unknown(query: &[(String, String)], body: &Map<String, Value>, wire: &
         known.extend(spelling.knows_table().then_some(table));
         known.extend(spelling.knows_example().then_some(example));
         if wire.strictness == Strictness::Pairs && given(table) && given(example) {
-            return Err(Refusal::bad(format!("{table} and {example} together")));
+            return Err(Refusal::bad(format!("both {table} and {example} given")));
         }
     }
     let names = body.keys().chain(query.iter().map(|(key, _)| key));
@@ -181,7 +181,7 @@ fn is_true(query: &[(String, String)], name: &str) -> Option<bool> {
     Some(value == "1" || value.eq_ignore_ascii_case("true"))
 }
 
-/// An ISO 8601 time; without an offset it is GMT, as documented.
+/// Reads an ISO 8601 time; without an offset it is in GMT, as documented.
 fn instant(text: &str) -> Option<Timestamp> {
     text.parse::<Timestamp>().ok().or_else(|| {
         let local: DateTime = text.parse().ok()?;

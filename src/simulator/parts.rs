@@ -1,12 +1,12 @@
-//! How many SMS a text needs.
+//! The number of SMS parts of a text.
 
-/// The characters of the GSM 03.38 alphabet that take one septet.
+/// The characters of the GSM 03.38 alphabet that need one septet.
 const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?\
 ¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-/// Those that take two, an escape and one more.
+/// The characters that need two: an escape and one more.
 const EXTENDED: &str = "\u{c}^{}\\[~]|€";
 
-/// Number of parts: 160 septets or 70 UTF-16 units in one, 153 or 67 in each of several.
+/// The number of parts. A single part holds 160 septets or 70 UTF-16 units; each of several holds 153 or 67.
 pub(super) fn count(text: &str) -> usize {
     let septets = text.chars().try_fold(0, |sum, character| {
         if BASIC.contains(character) {

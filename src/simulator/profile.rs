@@ -1,91 +1,92 @@
-//! How the provider behaves: shares, spans and the named profiles.
+//! The provider's behaviour: shares, time spans and the named profiles.
 
 use std::time::Duration;
 
 use super::{Answer, Fault, Oddity, Repeated, Spelling, Wire};
 
-/// How the provider behaves. Shares are from 0 to 1 and of a batch's destinations, unless said otherwise; each is
-/// drawn for itself, so changing one leaves the others' destinations as they are.
+/// The provider's behaviour. Shares range from 0 to 1 and refer to the destinations of a batch unless noted otherwise.
+/// Each is drawn independently, so changing one does not affect the destinations chosen by the others.
 ///
-/// A batch keeps the profile under which it was taken.
+/// A batch keeps the profile under which it was accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// How long `POST /batch` takes to answer, beside its early receipts.
+    /// How long `POST /batch` takes to answer, apart from posting its early receipts.
     pub latency: Span,
-    /// How long after the answer a receipt is posted; the order is shuffled by it.
+    /// The delay between the answer and a receipt. It also shuffles the order.
     pub delay: Span,
-    /// Share of destinations that fail.
+    /// The share of destinations that fail.
     pub failing: f64,
-    /// Codes of failures, by weight.
+    /// The codes of failures, with weights.
     pub codes: Vec<Code>,
-    /// Share that stays pending for ever: no receipt, and the details don't know either.
+    /// The share that stays pending for ever, without a receipt and without an outcome in the details.
     pub never: f64,
-    /// Share whose receipt is never posted, though the details show the outcome.
+    /// The share whose receipt is never posted, although the details show the outcome.
     pub lost: f64,
-    /// Share whose receipt is posted, and answered, before the answer to the `POST /batch`.
+    /// The share whose receipt is posted, and answered, before the answer to the `POST /batch`.
     pub early: f64,
-    /// Share whose receipt comes late, by `late_by`.
+    /// The share whose receipt is delayed by a further `late_by`.
     pub late: f64,
-    /// What is added to `delay` for those.
+    /// The additional delay of late receipts.
     pub late_by: Span,
-    /// Share whose receipt is posted twice, the second after another `delay`.
+    /// The share whose receipt is posted twice, the second time after another `delay`.
     pub duplicate: f64,
-    /// Share that fails on the first channel and is delivered by the fallback, with a receipt for each; only in
+    /// The share that fails on the first channel and is delivered by the fallback, with a receipt for each; only in
     /// batches with `fallback_channels`.
     pub fallback: f64,
-    /// Receipts for numbers that the batch does not have, as a share of its destinations.
+    /// The number of receipts for numbers that are not in the batch, as a share of its destinations.
     pub unexpected: f64,
-    /// Share whose receipt comes in a form that can't be read.
+    /// The share whose receipt is unreadable.
     pub unreadable: f64,
-    /// Share whose receipt comes in one of `oddities`.
+    /// The share whose receipt has one of the `oddities`.
     pub odd: f64,
-    /// Forms that are odd but readable.
+    /// The unusual but readable forms.
     pub oddities: Vec<Oddity>,
-    /// Receipts in one request; from 2 up they come as an array. (Undocumented, but the receiver understands it.)
+    /// Receipts per request; two or more are posted as an array. (This is undocumented, but the receiver understands
+    /// it.)
     pub per_post: usize,
-    /// Never posts any receipt; the details still know.
+    /// Whether no receipt is ever posted, although the details show the outcomes.
     pub deaf: bool,
-    /// Posts nothing until told to by `Handle::deliver` or `Handle::release`.
+    /// Whether nothing is posted until `Handle::deliver` or `Handle::release`.
     pub hold: bool,
-    /// How often a receipt is posted again when the callback does not answer 2xx. The documentation promises none.
+    /// How often a receipt is repeated if the callback does not answer 2xx. The documentation mentions no retries.
     pub retries: u32,
-    /// How long before each of those.
+    /// The delay before each repetition.
     pub retry_after: Span,
-    /// The counts of a batch disagree with its details, as in the documentation's examples.
+    /// Whether the counts of a batch disagree with its details, as in the documentation's examples.
     pub counts_disagree: bool,
-    /// Several details (and receipts) share one `messageuuid`, as in the documentation's examples.
+    /// Whether several details (and receipts) share a `messageuuid`, as in the documentation's examples.
     pub shared_message_uuids: bool,
-    /// Share of settled details with `"info": null`.
+    /// The share of final details with `"info": null`.
     pub null_info: f64,
-    /// Which reading of the documentation is true.
+    /// Which reading of the documentation applies.
     pub wire: Wire,
-    /// Misbehaviour at `POST /batch`.
+    /// Misbehaviour of `POST /batch`.
     pub faults: Vec<Fault>,
 }
 
-/// A receipt code and how often it comes compared with the others.
+/// A receipt code and how often it occurs relative to the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
-    /// As it stands in the receipt: hexadecimal, padded or not, in either case.
+    /// The code as written in the receipt: hexadecimal, padded or not, in upper or lower case.
     pub code: String,
-    /// Its weight among all codes of the profile.
+    /// Its weight among the codes of the profile.
     pub weight: u32,
 }
 
-/// A length of time between two bounds.
+/// A range of durations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// At least.
+    /// The shortest duration.
     pub min: Duration,
-    /// At most; a smaller value than `min` counts as `min`.
+    /// The longest duration; a value below `min` counts as `min`.
     pub max: Duration,
 }
 
 impl Span {
-    /// No time at all.
+    /// No time.
     pub const ZERO: Self = Self::millis(0, 0);
 
-    /// From and to, in milliseconds.
+    /// A range in milliseconds.
     pub const fn millis(min: u64, max: u64) -> Self {
         Self { min: Duration::from_millis(min), max: Duration::from_millis(max) }
     }
@@ -98,10 +99,10 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// The names that [`Profile::named`] knows.
+    /// The names that [`Profile::named`] accepts.
     pub const NAMES: [&'static str; 6] = ["calm", "realistic", "stormy", "deaf", "liar", "flaky"];
 
-    /// The profile of this name.
+    /// The profile with this name; `None` if there is none.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "calm" => Self::calm(),
@@ -114,7 +115,7 @@ impl Profile {
         })
     }
 
-    /// Everything is delivered, soon after the answer.
+    /// All messages are delivered soon after the answer.
     pub fn calm() -> Self {
         Self {
             latency: Span::ZERO,
@@ -145,7 +146,7 @@ impl Profile {
         }
     }
 
-    /// An ordinary day: some failures, few duplicates, a small share late.
+    /// An ordinary day: some failures, a few duplicates and late receipts.
     pub fn realistic() -> Self {
         Self {
             latency: Span::millis(50, 300),
@@ -159,7 +160,7 @@ impl Profile {
         }
     }
 
-    /// Everything that may happen to receipts, often.
+    /// Everything that can happen to receipts, often.
     pub fn stormy() -> Self {
         Self {
             latency: Span::millis(20, 500),
@@ -181,12 +182,12 @@ impl Profile {
         }
     }
 
-    /// Takes batches and never posts a receipt; only the details know.
+    /// Accepts batches and never posts a receipt; only the details show the outcomes.
     pub fn deaf() -> Self {
         Self { failing: 0.08, deaf: true, ..Self::calm() }
     }
 
-    /// Ignores the client's uuid, writes its own in upper case, and its counts are wrong.
+    /// Ignores the client's UUID, uses its own in upper case, and reports wrong counts.
     pub fn liar() -> Self {
         Self {
             failing: 0.08,
@@ -198,7 +199,7 @@ impl Profile {
         }
     }
 
-    /// `POST /batch` fails in one call of three, in ways that say more or less about what became of the batch.
+    /// One `POST /batch` in three fails, in ways that leave the fate of the batch more or less clear.
     pub fn flaky() -> Self {
         let fault = |share, taken, answer| Fault { share, taken, answer };
         let busy = Answer::status(503).header("Retry-After", "1");

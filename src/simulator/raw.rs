@@ -1,5 +1,5 @@
-//! A server that answers byte by byte as told, for what even a misbehaving HTTP server can't do: closing before a
-//! request was read, answering before its body came, bytes that drip.
+//! A server that gives scripted answers byte by byte, for faults that even a misbehaving HTTP server cannot produce:
+//! closing before a request is read, answering before its body arrives, bytes that drip.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,28 +15,28 @@ use tokio::sync::watch;
 
 use crate::lock::lock;
 
-/// What is done with one request; the first two with one connection.
+/// The reaction to one request; the first two apply to a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RawStep {
     /// Closes the next connection without reading from it.
     CloseAtOnce,
     /// Resets the next connection without reading from it.
     ResetAtOnce,
-    /// Reads the request, writes the bytes, keeps the connection for the next one.
+    /// Reads the request, writes the bytes, and keeps the connection open for the next request.
     Answer(Vec<u8>),
-    /// Reads the request, writes the bytes, closes.
+    /// Reads the request, writes the bytes, and closes.
     AnswerThenClose(Vec<u8>),
-    /// Reads the request's head alone, writes the bytes, then reads and ignores the rest.
+    /// Reads only the head of the request, writes the bytes, and then reads and ignores the rest.
     AnswerEarly(Vec<u8>),
-    /// Reads the request, closes.
+    /// Reads the request and closes.
     ReadThenClose,
-    /// Reads the request, resets.
+    /// Reads the request and resets the connection.
     ReadThenReset,
-    /// Reads the request, never answers.
+    /// Reads the request and never answers.
     Hang,
-    /// Reads the request, writes one byte after the other with this pause, closes.
+    /// Reads the request, writes the bytes one at a time with this pause before each, and closes.
     Drip {
-        /// What is written.
+        /// The bytes to write.
         bytes: Vec<u8>,
         /// The pause before each byte.
         every: Duration,
@@ -44,7 +44,7 @@ pub enum RawStep {
 }
 
 impl RawStep {
-    /// A complete answer with this status and JSON body that keeps the connection.
+    /// A complete answer with this status and JSON body, which keeps the connection open.
     pub fn json(status: u16, body: &str) -> Self {
         let length = body.len();
         Self::Answer(
@@ -53,17 +53,17 @@ impl RawStep {
     }
 }
 
-/// A request that was read.
+/// A request that the server read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawRequest {
-    /// Request line and headers; the value of a `key=` in it is masked.
+    /// The request line and the headers, with the value of `key=` masked.
     pub head: String,
-    /// Empty, where the step did not read it.
+    /// The body; empty if the step did not read it.
     pub body: Vec<u8>,
 }
 
-/// A running scripted server; dropping it stops it and cuts its connections. When its steps are used up, it closes
-/// every connection at once.
+/// A running scripted server. Once its steps are used up, it closes every connection at once. Dropping it stops it and
+/// closes its connections.
 pub struct RawServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -77,7 +77,7 @@ struct Shared {
 }
 
 impl RawServer {
-    /// Listens on a free port of 127.0.0.1, on a thread of its own.
+    /// Starts a server on a free port of 127.0.0.1, on its own thread.
     pub fn start(steps: impl IntoIterator<Item = RawStep>) -> io::Result<Self> {
         let listener = StdListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
@@ -97,27 +97,27 @@ impl RawServer {
         Ok(Self { address, shared, stop })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://` and the address.
+    /// Its address as an `http://` URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Adds a step.
+    /// Adds a step at the end.
     pub fn push(&self, step: RawStep) {
         lock(&self.shared.steps).push_back(step);
     }
 
-    /// The requests read so far.
+    /// The requests received so far.
     pub fn requests(&self) -> Vec<RawRequest> {
         self.shared.requests.borrow().clone()
     }
 
-    /// Waits until so many requests were read. The time limit is the caller's.
+    /// Waits until this many requests have been received. Set a time limit in the caller.
     pub async fn until_requests(&self, number: usize) -> Vec<RawRequest> {
         let mut requests = self.shared.requests.subscribe();
         requests.wait_for(|requests| requests.len() >= number).await.map_or_else(|_| self.requests(), |requests| requests.clone())
@@ -145,7 +145,7 @@ async fn accept(listener: StdListener, shared: Arc<Shared>) -> io::Result<()> {
         match at_once {
             Some(RawStep::ResetAtOnce) => reset(stream),
             Some(_) => drop(stream),
-            // An error is the client's going away.
+            // An error means that the client went away.
             None => drop(tokio::spawn(converse(stream, Arc::clone(&shared)))),
         }
     }
@@ -204,12 +204,12 @@ impl Shared {
     }
 }
 
-/// Closing without time to linger resets.
+/// Closing with a linger time of zero resets the connection.
 fn reset(stream: TcpStream) {
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }
 
-/// The next head, up to its empty line; `None` when the client closes. What came after it stays in `pending`.
+/// The next head, up to the empty line; `None` if the client closes. What follows the head stays in `pending`.
 async fn read_head(stream: &mut TcpStream, pending: &mut Vec<u8>) -> io::Result<Option<String>> {
     loop {
         if let Some(end) = pending.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Delivery receipts as they go over the wire: the documented form and odd ones.
+//! Delivery receipts as they are posted, in the documented form and in unusual ones.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ use super::{
     fate::{Fate, Kind, Outcome, Posting},
 };
 
-/// A receipt in the documented form, to be sent with `Handle::send_receipt`. `destination` is written as given; the
-/// description follows from the code.
+/// A receipt in the documented form, for `Handle::send_receipt`. `destination` is written as given; the description is
+/// that of the code.
 pub fn receipt_json(batch: &str, message: &str, destination: &str, delivered: bool, code: &str) -> Value {
     json!({
         "destination": destination,
@@ -32,7 +32,7 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
-    /// Packs receipts that are due together; more than one becomes an array.
+    /// Packs receipts that are posted together; two or more become an array.
     pub(super) fn pack(batch: &Batch, postings: &[Posting]) -> Self {
         let mut parcel = Self { content_type: "application/json", body: Vec::new(), odd: 0, unreadable: 0 };
         let mut receipts: Vec<Value> = postings.iter().map(|posting| parcel.receipt(batch, *posting)).collect();
@@ -106,7 +106,7 @@ impl Parcel {
     }
 }
 
-/// A number that the batch does not have (but for a chance of one in 10^8 for each destination).
+/// A number that is not in the batch (with a probability of error of one in 10^8 for each destination).
 fn stranger(batch: &Batch, index: usize) -> u64 {
     let digits = Chance::of(&[batch.chance, index as u64, 3]).below(100_000_000);
     999_000_000_000 + digits as u64

@@ -1,4 +1,4 @@
-//! The honest answers of the API.
+//! The regular answers of the API.
 
 use actix_web::{
     HttpResponse,
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::order::Refusal;
 
-/// An answer as the provider means it.
+/// A regular answer of the provider.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub status: u16,

@@ -1,4 +1,4 @@
-//! The provider's API: which request is which call, and the honest answer to each.
+//! The routes of the provider's API and the regular answer to each call.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -24,9 +24,9 @@ use super::{
     reply::Reply,
 };
 
-/// Bodies up to this are read; the provider documents no limit.
+/// The largest accepted body in bytes; the provider documents no limit.
 const MAX_BODY: usize = 32 << 20;
-/// A `POST /batch` waits no longer than this for its early receipts to be answered.
+/// The longest time that a `POST /batch` waits until its early receipts are answered.
 const EARLY_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -86,7 +86,7 @@ async fn work(call: Option<Call>, request: HttpRequest, body: Bytes, ledger: Arc
     }
 }
 
-/// The parameters without the key, and whether the key is right.
+/// The query parameters without the key, and whether the key is right.
 fn query(request: &HttpRequest, key: &str) -> (Vec<(String, String)>, bool) {
     let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
     let pairs = pairs.map(web::Query::into_inner).unwrap_or_default();
@@ -126,14 +126,14 @@ async fn add(ledger: &Arc<Ledger>, query: Vec<(String, String)>, body: Bytes) ->
     let batch = taken.batch;
     let identifier = batch.identifier.clone();
     if taken.fresh && batch.phase() == Phase::Taken {
-        // A task of its own: a client that goes away must not keep the batch from being sent.
+        // Runs as a separate task, so that the batch is sent even if the client goes away.
         let sending = rt::spawn(send(Arc::clone(ledger), batch));
         let _ = sending.await;
     }
     Ok(Reply::json(200, &json!({"identifier": identifier})))
 }
 
-/// Posts the early receipts, lets the latency pass, begins with the others.
+/// Posts the early receipts, waits for the latency, and starts posting the other receipts.
 async fn send(ledger: Arc<Ledger>, batch: Arc<Batch>) {
     let errand = Errand::begin(&ledger.counts);
     let profile = &batch.profile;
@@ -156,7 +156,7 @@ async fn send(ledger: Arc<Ledger>, batch: Arc<Batch>) {
     }
 }
 
-/// The pending scheduled batches, written as variously as the documentation writes them.
+/// The pending scheduled batches, in the different notations that the documentation uses.
 fn list(ledger: &Ledger) -> Value {
     let (batches, now) = (ledger.batches(), ledger.now());
     let pending = batches.iter().filter_map(|batch| match batch.phase() {
@@ -191,7 +191,7 @@ fn list(ledger: &Ledger) -> Value {
     json!({"batches": rows})
 }
 
-/// Cancelled batches are gone, like unknown ones (the documentation does not say).
+/// The details of a batch. A cancelled batch is answered like an unknown one; the documentation does not say.
 fn details(ledger: &Ledger, identifier: &str, query: &[(String, String)]) -> Result<Reply, Refusal> {
     let mut batches = ledger.find(identifier);
     batches.retain(|batch| batch.phase() != Phase::Cancelled);

@@ -1,4 +1,4 @@
-//! Misbehaviour on request: what a call is answered instead of the honest answer.
+//! Scripted misbehaviour: what a call is answered instead of the regular answer.
 
 use std::time::Duration;
 
@@ -17,45 +17,45 @@ pub enum Call {
     Codes,
 }
 
-/// What a call is answered.
+/// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// This status with these headers and this body.
+    /// A status with headers and a body.
     Status {
-        /// From 200 to 599.
+        /// The status, from 200 to 599.
         status: u16,
-        /// Name and value.
+        /// Names and values.
         headers: Vec<(String, String)>,
-        /// Sent as `application/json`, unless a header says otherwise.
+        /// The body, sent as `application/json` unless a header says otherwise.
         body: String,
     },
-    /// Never anything; the connection stays open.
+    /// No answer; the connection stays open.
     Hang,
-    /// Nothing; the connection is closed in an orderly way (FIN).
+    /// No answer; the connection is closed (FIN).
     Close,
-    /// Nothing; the connection is reset (RST).
+    /// No answer; the connection is reset (RST).
     Reset,
-    /// These very bytes, then the connection is closed.
+    /// Exactly these bytes, then the connection is closed.
     Raw(Vec<u8>),
-    /// The honest answer's head and half of its body, then the connection is closed.
+    /// The head and half of the body of the regular answer, then the connection is closed.
     CutShort,
-    /// 200 and a readable object, but no identifier in it.
+    /// Status 200 with a readable object that has no identifier.
     WithoutIdentifier,
-    /// An interim answer with this status (100, 103), then the honest one.
+    /// An interim answer with this status (100 or 103), then the regular one.
     Interim(u16),
-    /// The honest answer, this much later.
+    /// The regular answer after this delay.
     Slow(Duration),
-    /// The honest answer's head at once, its body byte by byte with this pause between.
+    /// The head of the regular answer at once, then its body byte by byte, with this pause before each byte.
     Drip(Duration),
 }
 
 impl Answer {
-    /// A status with an error body, as [`Answer::Status`].
+    /// An [`Answer::Status`] with an error body.
     pub fn status(status: u16) -> Self {
         Self::Status { status, headers: Vec::new(), body: r#"{"error":"scripted"}"#.into() }
     }
 
-    /// Adds a header to a [`Answer::Status`]; any other answer stays as it is.
+    /// Adds a header to an [`Answer::Status`]; other answers stay as they are.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Self::Status { headers, .. } = &mut self {
@@ -64,7 +64,7 @@ impl Answer {
         self
     }
 
-    /// Sets the body of a [`Answer::Status`]; any other answer stays as it is.
+    /// Sets the body of an [`Answer::Status`]; other answers stay as they are.
     #[must_use]
     pub fn body(mut self, text: impl Into<String>) -> Self {
         if let Self::Status { body, .. } = &mut self {
@@ -73,13 +73,13 @@ impl Answer {
         self
     }
 
-    /// Whether there must be an honest answer first.
+    /// Whether the script needs the regular answer.
     pub(super) fn needs_honest(&self) -> bool {
         matches!(self, Self::CutShort | Self::Interim(_) | Self::Slow(_) | Self::Drip(_))
     }
 }
 
-/// A scripted answer for the next matching call. Scripts are used up in the order in which they were given.
+/// A scripted answer to the next matching call. Scripts are used in the order in which they were added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     pub(super) call: Option<Call>,
@@ -89,31 +89,31 @@ pub struct Script {
 }
 
 impl Script {
-    /// For the next `POST /batch`. The batch is not taken, unless [`Script::after_taking`] says so or the answer
-    /// needs an honest one ([`Answer::CutShort`], [`Answer::Interim`], [`Answer::Slow`], [`Answer::Drip`]).
+    /// A script for the next `POST /batch`. The batch is not accepted, unless [`Script::after_taking`] is set or the
+    /// answer needs the regular one ([`Answer::CutShort`], [`Answer::Interim`], [`Answer::Slow`], [`Answer::Drip`]).
     pub fn add(answer: Answer) -> Self {
         Self::on(Call::Add, answer)
     }
 
-    /// For the next call of this kind, before anything of it is looked at, the key included.
+    /// A script for the next call of this kind. It applies before the request is examined, even its key.
     pub fn on(call: Call, answer: Answer) -> Self {
         Self { call: Some(call), taken: false, lasting: false, answer }
     }
 
-    /// For the next call of any kind.
+    /// A script for the next call of any kind.
     pub fn any(answer: Answer) -> Self {
         Self { call: None, ..Self::add(answer) }
     }
 
-    /// The request is worked on as usual first (the batch is taken, its early receipts are posted), then answered
-    /// as scripted.
+    /// Processes the request normally first (accepts the batch, posts its early receipts), and then answers as
+    /// scripted.
     #[must_use]
     pub fn after_taking(mut self) -> Self {
         self.taken = true;
         self
     }
 
-    /// Holds for all matching calls until `Handle::clear_scripts`: an outage.
+    /// Applies to all matching calls until `Handle::clear_scripts`, like an outage.
     #[must_use]
     pub fn lasting(mut self) -> Self {
         self.lasting = true;
@@ -129,14 +129,14 @@ impl Script {
     }
 }
 
-/// A misbehaviour that comes by chance, at `POST /batch` alone.
+/// A random fault of `POST /batch`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// Share of the calls, 0 to 1; the shares of all faults of a profile add up.
+    /// The share of calls, from 0 to 1. The shares of all faults of a profile add up.
     pub share: f64,
-    /// Whether the batch is taken all the same.
+    /// Whether the batch is accepted nevertheless.
     pub taken: bool,
-    /// What is answered.
+    /// The answer.
     pub answer: Answer,
 }
 

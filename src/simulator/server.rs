@@ -1,4 +1,4 @@
-//! The simulator as a server: bound first, so that its address is known, then run.
+//! The simulator's server. It is bound first, so that its address is known before it runs.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::{Handle, Settings, courier, job::Job, ledger::Ledger, line, routes};
 
-/// A simulator that has its address. Connections wait until it runs.
+/// A simulator that is bound but not running. Connections wait until it runs.
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
@@ -20,7 +20,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Binds to an address, `127.0.0.1:0` for a free port.
+    /// Binds to an address; `127.0.0.1:0` picks a free port.
     pub fn bind(settings: Settings, address: impl ToSocketAddrs) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
@@ -28,22 +28,22 @@ impl Bound {
         Ok(Self { listener, address, ledger: Arc::new(Ledger::new(settings, senders)), jobs })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What to set as the daemon's `provider.base_url`; no slash at the end.
+    /// The value for the daemon's `provider.base_url`, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Looks into the simulator and steers it.
+    /// A handle to inspect and control the simulator.
     pub fn handle(&self) -> Handle {
         Handle::new(self.address, Arc::clone(&self.ledger))
     }
 
-    /// Runs in this task, until [`Handle::stop`]. The future can't move between threads: `actix_web::rt::spawn` it.
+    /// Runs in this task until [`Handle::stop`]. The future is not `Send`: spawn it with `actix_web::rt::spawn`.
     pub async fn run(self) -> io::Result<()> {
         let mut stopped = self.ledger.stop.subscribe();
         let mut couriers = Vec::new();
@@ -68,13 +68,13 @@ impl Bound {
         };
         self.ledger.stop.send_replace(true);
         for courier in couriers {
-            // They end at once; a panic in one of them was reported where it happened.
+            // The couriers end at once, and a panic has already been reported.
             let _ = courier.join();
         }
         ended
     }
 
-    /// Runs on a thread of its own, until [`Handle::stop`]; for callers whose own runtime may come and go.
+    /// Runs on its own thread until [`Handle::stop`], for callers whose own runtime may end earlier.
     pub fn start(self) -> io::Result<Handle> {
         let handle = self.handle();
         thread::Builder::new().name("simulator".into()).spawn(move || {

@@ -1,36 +1,38 @@
-//! What a simulator is started with.
+//! The settings of a simulator.
 
 use std::time::Duration;
 
 use super::Profile;
 
-/// What a simulator is started with. `Settings::default()` is calm and repeatable.
+/// The settings of a simulator. `Settings::default()` is calm and repeatable.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The account key that requests must carry as `?key=`. Default `sandbox-key`.
     pub key: String,
-    /// The status that answers a request with another key, or with none. Default 401.
+    /// The status of the answer to a request with a wrong key or without one. Default 401.
     pub bad_key: u16,
-    /// The credits of the account: a batch takes one for each destination and part, and is refused with 402 where there are
-    /// too few; one that is cancelled gives them back, a dry run takes none. Default `None`, no end of them.
+    /// The credits of the account. A batch costs one per destination and part, and is refused with 402 if there are too
+    /// few. Cancelling returns them, and a dry run costs nothing. Default `None`, unlimited.
     pub credits: Option<u64>,
-    /// The sender IDs that the account owns; any other is refused with 400. Empty (default) = every sender is owned.
+    /// The sender IDs that the account owns; others are refused with 400. Empty (the default) means that every sender
+    /// is owned.
     pub senders: Vec<String>,
-    /// Everything left to chance follows from this and from what is submitted, not from time or order. Default 1.
+    /// The seed. All random decisions depend on it and on the submitted content, not on time or order. Default 1.
     pub seed: u64,
-    /// How the provider behaves. Default [`Profile::calm`]; can be changed later with `Handle::set_profile`.
+    /// The provider's behaviour. Default [`Profile::calm`]; `Handle::set_profile` changes it later.
     pub profile: Profile,
-    /// More destinations than this are refused with 400. Default 0 = no limit (the provider documents none).
+    /// The largest number of destinations; larger batches are refused with 400. Default 0, no limit (the provider
+    /// documents none).
     pub max_destinations: usize,
-    /// A send time less than this ahead is sent at once. Default 5 minutes, as documented.
+    /// A batch whose send time is less than this ahead is sent at once. Default 5 minutes, as documented.
     pub schedule_ahead: Duration,
-    /// Threads that post receipts, at least one. Default 1; a load test takes more.
+    /// The number of threads that post receipts, at least one. Default 1; load tests use more.
     pub couriers: usize,
-    /// Receipts on their way at the same time, for each courier. Default 32.
+    /// The number of receipts posted concurrently by each courier. Default 32.
     pub concurrency: usize,
-    /// How long a callback may take to answer. Default 30 s; the provider documents nothing.
+    /// The time limit for the answer of a callback. Default 30 s; the provider documents nothing.
     pub callback_timeout: Duration,
-    /// Whether the body of each submission is kept for [`Submission::raw`](super::Submission::raw). Default yes.
+    /// Whether to keep the body of each submission for [`Submission::raw`](super::Submission::raw). Default yes.
     pub keep_bodies: bool,
 }
 
@@ -54,7 +56,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// A seed from the operating system, for runs that need not repeat.
+    /// A seed from the operating system, for runs that need not be repeatable.
     pub fn random_seed() -> u64 {
         getrandom::u64().unwrap_or(1)
     }

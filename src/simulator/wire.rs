@@ -1,23 +1,23 @@
-//! Which of the documentation's contradictions is true today (`provider.md`, "Contradictions").
+//! The readings of the documentation's contradictions (docs/provider.md).
 
-/// How the provider reads and writes what its documentation leaves open.
+/// How the provider interprets what its documentation leaves open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wire {
-    /// Which spelling of the client's batch uuid counts: `uuid` (table) or `id` (example). When none does, the
-    /// batch gets an identifier of the provider's own.
+    /// Which spelling of the client's batch UUID counts: `uuid` (table) or `id` (example). If neither does, the
+    /// provider chooses the identifier.
     pub uuid: Spelling,
-    /// Which spelling of the dry run counts: `isDryrun` (table) or `dryRun` (example). When none does, a rehearsal
-    /// goes out to real people.
+    /// Which spelling of the dry run counts: `isDryrun` (table) or `dryRun` (example). If neither does, a dry run goes
+    /// out to real people.
     pub dry_run: Spelling,
     /// Which spelling of the send time counts: `at` (table) or `send_at` (example).
     pub send_at: Spelling,
-    /// Whether fields that don't count are refused.
+    /// Whether fields that do not count are refused.
     pub strictness: Strictness,
-    /// What becomes of a client uuid that was used before.
+    /// What happens if a client UUID was used before.
     pub repeated: Repeated,
-    /// Answers and receipts name the batch in upper case.
+    /// Whether answers and receipts write the batch's UUID in upper case.
     pub upper_case: bool,
-    /// Receipts name the batch by a uuid of the provider's own, although the answer named the client's.
+    /// Whether receipts name the batch by the provider's own UUID, although the answer named the client's.
     pub receipts_under_own: bool,
 }
 
@@ -35,16 +35,16 @@ impl Default for Wire {
     }
 }
 
-/// Which of two documented spellings counts.
+/// Which of the two documented spellings counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
-    /// Both do; where they differ, the table's.
+    /// Both count; if they differ, the table's wins.
     Either,
-    /// The one in the documentation's table.
+    /// The spelling in the documentation's table.
     Table,
-    /// The one in the documentation's example.
+    /// The spelling in the documentation's example.
     Example,
-    /// None: what was asked is ignored.
+    /// Neither: the value is ignored.
     Neither,
 }
 
@@ -67,24 +67,24 @@ impl Spelling {
     }
 }
 
-/// What the provider refuses with 400 beyond what makes no sense.
+/// What the provider refuses with 400 beyond malformed requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// Nothing: unknown fields are ignored.
+    /// Nothing more; unknown fields are ignored.
     Lenient,
-    /// Fields and query parameters that it does not know, the spellings that don't count among them.
+    /// Unknown fields and query parameters, including the spellings that do not count.
     UnknownFields,
-    /// Those, and both spellings of one thing together.
+    /// Unknown fields, and both spellings of one thing together.
     Pairs,
 }
 
-/// What becomes of a batch whose client uuid was used before.
+/// What happens to a batch whose client UUID was used before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeated {
-    /// It is a second batch under the same identifier, and everybody gets the message twice. The worst case.
+    /// It becomes a second batch with the same identifier, and everyone gets the message twice. This is the worst case.
     Second,
     /// It is refused with 409.
     Conflict,
-    /// It is recognised: the same answer again, nothing is sent.
+    /// It is recognised: the first answer is repeated and nothing is sent.
     Same,
 }

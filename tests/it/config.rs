@@ -289,7 +289,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_one() {
 #[test]
 fn an_unknown_variable_or_flag_is_named_with_the_nearest_one() {
     let error = Setting::new().env("RECEIPTD_PROVIDER_KEY", "s3cr3t").error();
-    assert_says(&error, &["RECEIPTD_PROVIDER_KEY belongs to no key", "RECEIPTD_PROVIDER__KEY"]);
+    assert_says(&error, &["RECEIPTD_PROVIDER_KEY is unknown", "RECEIPTD_PROVIDER__KEY"]);
     assert!(!error.contains("s3cr3t"), "{error}");
     let error = Setting::new().flag("provider.rat", "5").error();
     assert_says(&error, &["provider.rat on the command line", "provider.rate"]);
@@ -311,7 +311,7 @@ fn variables_of_kubernetes_and_of_others_are_left_alone() {
         .env("receiptd_public_url", "x")
         .load();
     let error = Setting::new().env("RECEIPTD_CALLBACK__PORT", "80").error();
-    assert_says(&error, &["RECEIPTD_CALLBACK__PORT belongs to no key"]);
+    assert_says(&error, &["RECEIPTD_CALLBACK__PORT is unknown"]);
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn a_wrong_flag_is_named() {
     let error = Setting::new().flag("provider.rate", "fast").error();
     assert_says(&error, &["provider.rate is \"fast\" on the command line"]);
     let error = Setting::new().flag("public_url", "").error();
-    assert_says(&error, &["public_url is \"\" (it can't be read as an address) on the command line"]);
+    assert_says(&error, &["public_url is \"\" (not a valid address) on the command line"]);
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn what_the_daemon_misses_is_told_with_what_to_write_where() {
         &[
             "2 mistakes",
             &format!("public_url is not set. Write `public_url = \"https://…\"` into {file}"),
-            "or set RECEIPTD_PUBLIC_URL. It is the address under which the provider reaches \
+            "or set RECEIPTD_PUBLIC_URL. It is the address at which the provider reaches \
              callback.listen (0.0.0.0:8080)",
             &format!("`key_file = \"provider.key\"` under [provider] in {file}"),
             "or set RECEIPTD_PROVIDER__KEY",
@@ -466,7 +466,7 @@ fn the_key_is_refused_in_the_file_and_on_the_command_line() {
     let in_file = Setting::new().file("[provider]\nkey = \"s3cr3t\"").error();
     assert_says(&in_file, &["provider.key in", "refused", "key_file", "RECEIPTD_PROVIDER__KEY"]);
     let in_flag = Setting::new().flag("provider.key", "s3cr3t").error();
-    assert_says(&in_flag, &["provider.key can't be given on the command line", "key_file"]);
+    assert_says(&in_flag, &["provider.key cannot be given on the command line", "key_file"]);
     assert!(!in_file.contains("s3cr3t") && !in_flag.contains("s3cr3t"));
 }
 
@@ -477,7 +477,7 @@ fn the_key_is_read_from_its_file_only_for_the_daemon() {
     let loaded = setting.load();
     let error = loaded.for_daemon().expect_err("no key").to_string();
     let path = setting.path("provider.key");
-    assert_says(&error, &["key can't be read from", &path.display().to_string()]);
+    assert_says(&error, &["key cannot be read from", &path.display().to_string()]);
     let setting = setting.write("provider.key", "  s3cr3t\r\n");
     let daemon = setting.load().for_daemon().expect("a key");
     assert_eq!(daemon.key.expose(), "s3cr3t");
@@ -511,9 +511,9 @@ fn a_key_file_that_holds_no_key_is_an_error_that_does_not_show_it() {
     for (content, says) in [
         ("", "is empty"),
         (" \n\n", "is empty"),
-        ("s3cr3t\ns3cr3t2", "must stand there alone"),
-        ("key: s3cr3t", "must stand there alone"),
-        ("s3c\u{200b}r3t", "must stand there alone"),
+        ("s3cr3t\ns3cr3t2", "must hold nothing but the key"),
+        ("key: s3cr3t", "must hold nothing but the key"),
+        ("s3c\u{200b}r3t", "must hold nothing but the key"),
         ("\u{feff}\"\"\n", "is empty"),
         (&"s3cr3t".repeat(1000), "longer than 4096 bytes"),
     ] {

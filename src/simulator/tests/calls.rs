@@ -1,4 +1,4 @@
-//! The calls as documented, refusals, and contradictions.
+//! The documented calls, refusals and contradictions.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -161,7 +161,7 @@ async fn a_scheduled_batch_is_listed_sent_in_time_and_can_be_cancelled() {
 
     let path = |index: usize| format!("/batch/{}?key=sandbox-key", identifiers[index]);
     assert_eq!(rig.delete(&path(0)).await.0, 200);
-    assert_eq!(rig.delete(&path(0)).await.0, 404, "it is gone");
+    assert_eq!(rig.delete(&path(0)).await.0, 404, "already cancelled");
     assert_eq!(rig.get(&path(0)).await.0, 404);
     assert_eq!(rig.delete(&format!("/batch/{OURS}?key=sandbox-key")).await.0, 404);
     assert_eq!(rig.get(&path(1)).await.1["counts"], json!({"total": 2, "delivered": 0, "failed": 0}));

@@ -1,4 +1,4 @@
-//! Scripted answers, byte by byte where it matters.
+//! Scripted answers, compared byte by byte where it matters.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use super::support::{Rig, prompt, soon};
 use crate::simulator::{Answer, Call, Fault, Profile, RawServer, RawStep, Script};
 
-/// A POST over a bare socket; everything that comes back until the connection ends, and how it ended.
+/// Sends a POST over a bare socket. Returns everything received until the connection ends, and how it ended.
 async fn bare(address: SocketAddr, body: Value) -> (String, Option<ErrorKind>) {
     let exchange = spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
         let body = body.to_string();
         let head = "POST /batch?key=sandbox-key HTTP/1.1\r\nhost: x\r\nconnection: close";
-        // The other side may be gone before it has read.
+        // The server may close before it has read the request.
         let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
         loop {

@@ -1,4 +1,4 @@
-//! Receipts: which are posted, in which form, how often.
+//! Which receipts are posted, in which form, and how often.
 
 use std::collections::HashSet;
 

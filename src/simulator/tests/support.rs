@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::simulator::{Bound, Handle, Profile, Settings, Span};
 
-/// Everything that a test awaits, it awaits no longer than this.
+/// Awaits a future with the time limit that all tests use.
 pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("in time")
 }
 
-/// Quick and calm.
+/// A calm profile without delays.
 pub(super) fn prompt() -> Profile {
     Profile { delay: Span::ZERO, ..Profile::calm() }
 }
@@ -44,7 +44,7 @@ impl Rig {
         }
     }
 
-    /// A body with so many destinations and the inbox as callback; `extra` adds and overwrites fields.
+    /// A body with this many destinations and the inbox as callback; `extra` adds and overwrites fields.
     pub(super) fn body(&self, destinations: u64, extra: &Value) -> Value {
         let numbers: Vec<_> = (0..destinations).map(|index| (441_000_000_000 + index).to_string()).collect();
         let mut body = json!({
@@ -64,7 +64,7 @@ impl Rig {
         self.post("/batch?key=sandbox-key", body.to_string()).await
     }
 
-    /// `POST /batch`, and the identifier that it must be answered with.
+    /// Submits a batch that must be accepted. Returns its identifier.
     pub(super) async fn taken(&self, body: &Value) -> String {
         let (status, answer) = self.add(body).await;
         assert_eq!(status, 200, "{answer}");
@@ -99,7 +99,7 @@ impl Rig {
     }
 }
 
-/// A callback that keeps what it gets.
+/// A callback that keeps what it receives.
 pub(super) struct Inbox {
     pub url: String,
     letters: Arc<Mutex<Vec<Letter>>>,
@@ -148,12 +148,12 @@ impl Inbox {
         self.letters.lock().expect("no panic").clone()
     }
 
-    /// The bodies that came.
+    /// The bodies received.
     pub(super) fn bodies(&self) -> Vec<Value> {
         self.letters().into_iter().map(|letter| letter.body).collect()
     }
 
-    /// The bodies that came, in an order that does not depend on when.
+    /// The bodies received, in an order that does not depend on time.
     pub(super) fn sorted(&self) -> Vec<String> {
         let mut all: Vec<_> = self.bodies().iter().map(Value::to_string).collect();
         all.sort();
