@@ -2,11 +2,11 @@
 ci:
     bash .ci/run
 
-# The whole story in one process
+# The main job in one process
 demo:
     cargo run --release -- demo
 
-# What docs/performance.md is made of
+# The benchmarks behind docs/performance.md
 bench:
     cargo bench --bench receiving
     cargo bench --bench sending
@@ -14,23 +14,23 @@ bench:
     cargo bench --bench hostile
     cargo bench --bench overload
 
-# target/debian/receiptd_….deb
+# Build target/debian/receiptd_….deb
 package:
     deploy/package
 
-# The package in a clean Debian with systemd, from installing to restoring (root, minutes)
+# Try the package in a clean Debian with systemd, from installing to restoring (needs root, takes minutes)
 try-package: package
     deploy/try-getting-started
     deploy/try-package
 
-# Faults for longer than CI has time for
+# Inject faults for longer than CI has time for
 trust:
     TRUST_KILLS=1000 TRUST_HISTORIES=20000 TRUST_CUTS=10000 cargo test --release --locked --test it -- every_kill histories power_cut
 
-# Ten million made-up bodies of callbacks, minutes
+# Try ten million generated callback bodies (takes minutes)
 fuzz:
     TRUST_BODIES=10000000 cargo test --release --locked --test it -- whatever_a_body --nocapture
 
-# A million made-up lists, as spreadsheets and programs write them, minutes
+# Try a million generated lists, as spreadsheets and programs write them (takes minutes)
 fuzz-lists:
     TRUST_LISTS=1000000 cargo test --release --locked --lib -- number_list::dialects

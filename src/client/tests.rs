@@ -95,14 +95,14 @@ async fn a_new_batch_is_told_from_a_known_one() {
 async fn a_problem_keeps_status_detail_and_fields() {
     let (client, _, server) = server(|_| {
         HttpResponse::BadRequest().content_type("application/problem+json").json(json!({
-            "type": "/problems/invalid", "title": "Invalid", "status": 400, "detail": "the request is wrong",
+            "type": "/problems/invalid", "title": "Invalid request", "status": 400, "detail": "invalid request",
             "errors": [{"pointer": "/destinations/0", "detail": "has 3 digits"}]
         }))
     })
     .await;
     let error = client.submit(&request(None)).await.err().expect("a problem");
     assert_eq!(error.problem(400).map(|problem| problem.kind.as_str()), Some("/problems/invalid"));
-    assert_eq!(error.to_string(), "the request is wrong\n- /destinations/0: has 3 digits");
+    assert_eq!(error.to_string(), "invalid request\n- /destinations/0: has 3 digits");
     assert!(!error.is_not_found());
     server.stop(false).await;
 }

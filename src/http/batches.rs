@@ -113,7 +113,7 @@ pub(super) async fn cancel(path: Path<String>, state: Data<ApiState>) -> Answer 
             Err(ApiError::Refused(StatusCode::CONFLICT, told))
         }
         CancelOutcome::Unclear(why) => {
-            Err(ApiError::Provider(format!("the batch is unchanged, and the provider may have cancelled it: ask again. {why}")))
+            Err(ApiError::Provider(format!("the batch is unchanged, and the provider may have cancelled it; try again. {why}")))
         }
         CancelOutcome::Unknown => Err(unknown(id)),
     }
@@ -153,7 +153,7 @@ pub(super) async fn resolve(request: HttpRequest, path: Path<String>, payload: P
     match state.store.change(id, move |batch, now| lifecycle::resolve(batch, wish.resolution, now)).await? {
         Some((batch, Ok(()))) => Ok(HttpResponse::Ok().json(batch)),
         Some((_, Err(now))) => {
-            Err(ApiError::Conflict(format!("batch {id} is {now}: only an unconfirmed batch is decided by hand; nothing was changed")))
+            Err(ApiError::Conflict(format!("batch {id} is {now}: only unconfirmed batches can be decided by hand; nothing was changed")))
         }
         None => Err(unknown(id)),
     }

@@ -1,4 +1,4 @@
-//! The only place where an error becomes a status.
+//! The errors of the API: the only place where an error becomes a status.
 
 use std::fmt;
 
@@ -10,70 +10,70 @@ use crate::domain::BatchId;
 use crate::store::StoreError;
 use crate::submit::Refusal;
 
-/// What `type` URIs of problems begin with.
+/// The prefix of the `type` URIs of problems.
 const KIND: &str = "tag:receiptd,2026:problem/";
-/// The end of the `type` of what the provider refused.
+/// The end of the `type` of problems about a refusal by the provider.
 const REFUSED: &str = "provider-refused";
-/// Seconds after which it is worth asking again: the queue is emptied in a fraction of that.
+/// The `Retry-After` of 503 answers, in seconds: the queue is emptied in a fraction of that.
 const RETRY_AFTER: &str = "1";
 
-/// An answer that is no success.
+/// An error answer.
 #[derive(Debug)]
 pub enum ApiError {
-    /// 400: the request is wrong, field by field.
+    /// 400: the request is invalid, with an error for each wrong field.
     Invalid(String, Vec<FieldError>),
-    /// 401.
+    /// 401: the token is missing or wrong.
     Unauthorized,
-    /// 404.
+    /// 404: what the path names does not exist.
     NotFound(String),
-    /// 404: it was there once, and has been pruned.
+    /// 404: the batch has been pruned.
     Gone(BatchId),
-    /// 405, with the methods that there are.
+    /// 405, with the allowed methods.
     Method(&'static str),
-    /// 408: the body did not come in time.
+    /// 408: the body did not arrive in time.
     TooSlow,
-    /// 409: it contradicts what is.
+    /// 409: the request conflicts with the current state.
     Conflict(String),
-    /// 409: the batch was pruned.
+    /// 409: the batch has been pruned, so it is not sent again.
     Pruned(BatchId),
-    /// 411: the request does not say how long its body is.
+    /// 411: the request does not give the length of its body.
     NoLength,
-    /// 413, with the bound.
+    /// 413, with the limit in bytes.
     TooLarge(u64),
-    /// 415: a `Content-Encoding` that is not read here.
+    /// 415: an unsupported `Content-Encoding`.
     Encoding,
     /// 500: a copy of the database cannot be written, and why.
     Backup(String),
     /// 502: the provider gave no clear answer.
     Provider(String),
-    /// 502, or 409 where it contradicts what is: the provider refused.
+    /// 502, or 409 if it conflicts with the state there: the provider refused.
     Refused(StatusCode, String),
-    /// 503 or 500: the store, and the batch it may have written all the same.
+    /// 503: the store failed, with the batch that it may nevertheless have written.
     Store(StoreError, Option<BatchId>),
 }
 
 impl ApiError {
-    /// One bad field.
+    /// An invalid request with one wrong field.
     pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Invalid("the request is wrong; nothing was changed".into(), vec![FieldError::new(pointer, detail)])
+        Self::Invalid("invalid request; nothing was changed".into(), vec![FieldError::new(pointer, detail)])
     }
 
     fn problem(&self) -> Problem {
         let (status, kind, title, detail) = match self {
-            Self::Invalid(detail, _) => (StatusCode::BAD_REQUEST, "invalid", "The request is wrong", detail.clone()),
+            Self::Invalid(detail, _) => (StatusCode::BAD_REQUEST, "invalid", "Invalid request", detail.clone()),
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
                 "No valid token",
-                "send `Authorization: Bearer <token>` with the content of api.token_file".into(),
+                "send `Authorization: Bearer <token>` with the content of api.token_file (by default receiptd.token)".into(),
             ),
             Self::NotFound(detail) => (StatusCode::NOT_FOUND, "not-found", "Not found", detail.clone()),
-            Self::Gone(id) => (StatusCode::NOT_FOUND, "pruned", "The batch was pruned", format!("batch {id} was pruned")),
+            Self::Gone(id) => (StatusCode::NOT_FOUND, "pruned", "The batch was pruned", format!("batch {id} has been pruned")),
             Self::Method(allowed) => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", format!("here one can use {allowed}"))
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", format!("allowed: {allowed}"))
             }
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow", "the body did not arrive in time".into()),
-            Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", "It contradicts what is", detail.clone()),
+            Self::Conflict(detail) => (StatusCode::CONFLICT, "conflict", "Conflict", detail.clone()),
             Self::Pruned(id) => (
                 StatusCode::CONFLICT,
                 "pruned",
@@ -81,7 +81,7 @@ impl ApiError {
                 format!("batch {id} was accepted before and has been pruned since; it is not sent again. Use a new id for a new batch"),
             ),
             Self::TooLarge(most) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", format!("the body may have {most} bytes"))
+                (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", format!("the limit is {most} bytes"))
             }
             Self::NoLength => (
                 StatusCode::LENGTH_REQUIRED,
@@ -93,9 +93,9 @@ impl ApiError {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "encoding",
                 "Content encoding not supported",
-                "send the body as it is, or with `Content-Encoding: gzip` or `deflate`".into(),
+                "send the body uncompressed, or with `Content-Encoding: gzip` or `deflate`".into(),
             ),
-            Self::Backup(detail) => (StatusCode::INTERNAL_SERVER_ERROR, "backup", "No copy was made", detail.clone()),
+            Self::Backup(detail) => (StatusCode::INTERNAL_SERVER_ERROR, "backup", "Backup failed", detail.clone()),
             Self::Refused(status, detail) => (*status, REFUSED, "The provider refused", detail.clone()),
             Self::Provider(detail) => (StatusCode::BAD_GATEWAY, "provider", "No clear answer from the provider", detail.clone()),
             Self::Store(error, batch) => return store_problem(error, *batch),
@@ -111,23 +111,23 @@ impl ApiError {
     }
 }
 
-/// 5xx answers carry fixed text; what happened is in the log.
+/// The problem for an error of the store. Its text is fixed; the details are in the log.
 fn store_problem(error: &StoreError, batch: Option<BatchId>) -> Problem {
     let repeat = if batch.is_some() { "; repeat the request with the `id` named in `batch`" } else { "" };
     let (kind, title, detail) = match error {
-        StoreError::Busy => ("busy", "Too much is waiting", format!("nothing was changed; ask again in a moment{repeat}")),
+        StoreError::Busy => ("busy", "Busy", format!("too many requests are waiting, and nothing was changed; retry in a moment{repeat}")),
         StoreError::CommitUnknown => (
             "commit-unknown",
-            "Perhaps it was written",
-            format!("the storage failed at the last moment, and it may have been written{repeat}"),
+            "May have been written",
+            format!("the storage failed during the commit, so the data may or may not have been stored{repeat}"),
         ),
-        StoreError::Broken(_) => ("storage", "The storage fails", format!("it could not be written; `/readyz` says why{repeat}")),
+        StoreError::Broken(_) => ("storage", "Storage failure", format!("the data could not be stored; `/readyz` says why{repeat}")),
         StoreError::QuarantineFull => (
             "quarantine-full",
             "The quarantine is full",
-            "look at it with `receiptd quarantine list`, then replay or drop what is there".to_owned(),
+            "inspect it with `receiptd quarantine list`, then replay or drop its items".to_owned(),
         ),
-        StoreError::Closing => ("closing", "The daemon is stopping", format!("ask again once it is back{repeat}")),
+        StoreError::Closing => ("closing", "The daemon is stopping", format!("retry when it is running again{repeat}")),
     };
     Problem { kind: format!("{KIND}{kind}"), title: title.into(), status: 503, detail, errors: Vec::new(), batch }
 }
