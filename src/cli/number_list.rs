@@ -140,7 +140,14 @@ pub(super) fn read_lines(input: impl BufRead, reading: &Reading) -> io::Result<N
 /// Reads a column of a CSV (with commas, semicolons, tabs or bars, whichever its first row has most of, or as it says).
 pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) -> Result<NumberList, Failure> {
     let usage = |error: table::TableError| Failure::Usage(error.to_string());
-    let mut table = Table::open(input).map_err(usage)?;
+    // The row with the names of the columns, or a first number.
+    let is_likely = |row: &Row| match column {
+        Column::Name(name) => positions_of(name, row).next().is_some(),
+        Column::Position(position) => {
+            row.cell(*position).map(encoding::text).is_some_and(|cell| is_name(&cell) || reading.is_number(&cell))
+        }
+    };
+    let mut table = Table::open(input, is_likely).map_err(usage)?;
     let mut list = NumberList::default();
     let mut row = Row::default();
     // The position of the column, and how many columns there are.
@@ -157,7 +164,7 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) 
                 let is_swallowing = table::swallowed_by_names(&row, table.separator());
                 if !is_number && !is_swallowing && is_comment(&row) {
                     list.comments += 1;
-                    table.look_ahead().map_err(usage)?;
+                    table.look_ahead(is_likely).map_err(usage)?;
                     continue;
                 }
                 found = Some((*position, row.len()));
@@ -175,7 +182,7 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) 
                 // Before the column names there is no data, so a line like this can only be a comment.
                 None if is_comment(&row) => {
                     list.comments += 1;
-                    table.look_ahead().map_err(usage)?;
+                    table.look_ahead(is_likely).map_err(usage)?;
                 }
                 None => return Err(no_column(name, &row)),
             },
@@ -219,6 +226,11 @@ fn position_of(name: &str, header: &Row) -> Result<Option<usize>, Failure> {
             second + 1
         ))),
     }
+}
+
+fn positions_of(name: &str, header: &Row) -> impl Iterator<Item = usize> {
+    let wanted = folded(name);
+    (0..).zip(header.cells()).filter(move |(_, cell)| folded(&encoding::text(cell)) == wanted).map(|(at, _)| at)
 }
 
 fn no_column(name: &str, header: &Row) -> Failure {

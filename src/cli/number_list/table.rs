@@ -1,5 +1,6 @@
 //! Rows of a CSV, in any of the dialects that spreadsheets and programs write, and none of them lost.
 
+use std::cmp::Reverse;
 use std::io::{self, BufRead};
 
 use super::encoding::{decoded, text};
@@ -8,8 +9,8 @@ use crate::domain::is_blank;
 /// A row that is longer than this has a quotation mark that is never closed, or is no row.
 const LONGEST_ROW: usize = 256 * 1024;
 
-/// Separators that are looked for, the likelier one later: where two are as frequent, it is taken.
-const SEPARATORS: [u8; 4] = [b'|', b'\t', b';', b','];
+/// Separators that are looked for, the likelier one first: where two are as frequent, it is taken.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// Why a table cannot be read: from here on nobody knows where rows begin and end.
 #[derive(Debug, thiserror::Error)]
@@ -81,20 +82,24 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Finds out how the table is written.
-    pub(super) fn open(input: impl BufRead + 'a) -> Result<Self, TableError> {
-        let input = decoded(input)?;
-        let mut table = Self { input, ahead: Vec::new(), at: 0, line: 1, separator: b',', is_told: false };
-        table.look_ahead()?;
+    /// Reads what stands before the first row.
+    pub(super) fn open(input: impl BufRead + 'a, is_likely: impl Fn(&Row) -> bool) -> Result<Self, TableError> {
+        let mut table = Self::with(decoded(input)?, b',');
+        table.look_ahead(is_likely)?;
         Ok(table)
+    }
+
+    fn with(input: Box<dyn BufRead + 'a>, separator: u8) -> Self {
+        Self { input, ahead: Vec::new(), at: 0, line: 1, separator, is_told: false }
     }
 
     pub(super) fn separator(&self) -> u8 {
         self.separator
     }
 
-    /// Skips empty lines and Excel's `sep=;`, and takes the separator that is most frequent in the line after them.
-    pub(super) fn look_ahead(&mut self) -> Result<(), TableError> {
+    /// Skips empty lines and Excel's `sep=;`. Where no separator is named, it is the most frequent one in the line ahead
+    /// with which that is likely to be the first row, or else the most frequent one.
+    pub(super) fn look_ahead(&mut self, is_likely: impl Fn(&Row) -> bool) -> Result<(), TableError> {
         loop {
             let length = self.line_ahead()?;
             let is_end = self.byte(0)?.is_none();
@@ -104,7 +109,9 @@ impl<'a> Table<'a> {
             let is_empty = || is_blank(&text(line).replace([',', ';', '|', '"'], ""));
             if is_end || told.is_none() && !is_empty() {
                 if !self.is_told {
-                    self.separator = most_frequent(line);
+                    let found = by_frequency(line);
+                    let likely = found.iter().find(|separator| is_likely(&first_row(line, **separator)));
+                    self.separator = likely.or(found.first()).copied().unwrap_or(b',');
                 }
                 return Ok(());
             }
@@ -224,20 +231,29 @@ fn named_separator(line: &[u8]) -> Option<u8> {
     }
 }
 
-/// The separator that a line has most of, outside its quotation marks.
-fn most_frequent(line: &[u8]) -> u8 {
-    let (mut found, mut in_quotes, mut before) = ([0usize; SEPARATORS.len()], false, b',');
+/// The separators that a line has outside its quotation marks, the most frequent one first.
+fn by_frequency(line: &[u8]) -> Vec<u8> {
+    let (mut found, mut in_quotes, mut before) = (SEPARATORS.map(|separator| (0usize, separator)), false, b',');
     for byte in line {
         match byte {
             b'"' if in_quotes || SEPARATORS.contains(&before) => in_quotes = !in_quotes,
             b'"' if before == b'"' => in_quotes = true,
             _ if in_quotes => {}
-            _ => SEPARATORS.iter().zip(&mut found).filter(|(separator, _)| *separator == byte).for_each(|(_, count)| *count += 1),
+            _ => found.iter_mut().filter(|(_, separator)| separator == byte).for_each(|(count, _)| *count += 1),
         }
         before = *byte;
     }
-    let most = (0..SEPARATORS.len()).max_by_key(|at| found[*at]).filter(|at| found[*at] > 0);
-    most.map_or(b',', |at| SEPARATORS[at])
+    found.sort_by_key(|(count, _)| Reverse(*count));
+    found.into_iter().filter(|(count, _)| *count > 0).map(|(_, separator)| separator).collect()
+}
+
+/// What a line is with this separator.
+fn first_row(line: &[u8], separator: u8) -> Row {
+    let mut row = Row::default();
+    match Table::with(Box::new(line), separator).read(&mut row) {
+        Ok(_) => row,
+        Err(_) => Row::default(),
+    }
 }
 
 /// Whether a cell has swallowed rows, since a quotation mark is missing or too many: it holds line breaks, and one of its

@@ -176,6 +176,8 @@ fn the_separator_is_looked_for_where_the_columns_are_named() {
         "name|phone\nA|447700900123\nx|447700900124",
         "name\tphone\nA\t447700900123\nx\t447700900124",
         "phone\n447700900123\n447700900124",
+        "phone;name, first, last\n447700900123;A, B, C\n447700900124;B",
+        "name; first; last,phone\nA,447700900123\nB,447700900124",
     ] {
         let list = csv(text, "phone").expect(text);
         assert_eq!((shown(&list), list.invalid.count), (numbers.clone(), 0), "{text}");
@@ -184,6 +186,7 @@ fn the_separator_is_looked_for_where_the_columns_are_named() {
         let list = csv(text, "1").expect(text);
         assert_eq!((shown(&list), list.invalid.count, list.comments), (numbers.clone(), 0, 1), "{text}");
     }
+    assert_eq!(shown(&csv("447700900123;Smith, A, B\n447700900124;B", "1").expect("read")), numbers);
     assert_eq!(shown(&csv("sep=;\n447700900123;A\n447700900124;B", "1").expect("read")), numbers);
     assert_eq!(csv("# a, b\n# c\nphone\n447700900123", "phone").expect("read").comments, 2);
 }

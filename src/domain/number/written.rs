@@ -65,8 +65,10 @@ fn trimmed(mut places: &[Place]) -> &[Place] {
 /// Without what keeps a number a text in a spreadsheet: `="447700900123"`, `'+447700900123`; and without the quotation
 /// marks around all of it.
 fn without_wrapping(places: &[Place]) -> &[Place] {
-    const MARKS: [char; 12] =
-        ['"', '\'', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2bc}', '\u{2032}', '\u{ff07}', '`', '\u{b4}'];
+    const MARKS: [char; 15] = [
+        '"', '\'', '`', '\u{b4}', '\u{2b9}', '\u{2bb}', '\u{2bc}', '\u{2018}', '\u{2019}', '\u{201b}', '\u{201c}', '\u{201d}', '\u{201e}',
+        '\u{2032}', '\u{ff07}',
+    ];
     let mut inner = places;
     if let [('=', _), rest @ ..] = inner {
         inner = trimmed(rest);
