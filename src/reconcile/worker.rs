@@ -112,6 +112,10 @@ impl Reconciler {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         self.deadline.due(); // a clock that is set is noticed although nothing is due
         self.note_missed(now);
+        // What cannot be written down is not asked for.
+        if self.store.is_failing() {
+            return Ok(Step::Wait(self.look()));
+        }
         let wait = self.pace.left();
         if !wait.is_zero() {
             return Ok(Step::Wait(wait));
@@ -243,13 +247,13 @@ impl Reconciler {
                     Some(there) => (PollAnswer::Gone, due.sent_before(there)),
                     None => (PollAnswer::Nothing, None),
                 };
-                note_answer(&self.store, batch.id, what, before).await?;
                 self.pace.pause(SPACING);
+                note_answer(&self.store, batch.id, what, before).await?;
             }
             // It may be this batch alone that it stumbles over: the others get their turn.
             CallError::Unclear(_) => {
-                note_answer(&self.store, batch.id, PollAnswer::Nothing, None).await?;
                 self.back_off();
+                note_answer(&self.store, batch.id, PollAnswer::Nothing, None).await?;
             }
             CallError::Unreachable(_) | CallError::Unauthorized(_) => self.back_off(),
         }

@@ -228,6 +228,26 @@ async fn a_callback_that_is_too_large_has_the_provider_asked_about_its_batch_alo
 }
 
 #[actix_web::test]
+async fn while_nothing_can_be_written_down_the_provider_is_not_asked_and_right_after_that_it_is() {
+    let it = asking(Profile { never: 1.0, ..deaf() }).await;
+    let id = it.submitted("+447700900001").await;
+    it.step(MINUTE);
+    let held = it.daemon.folder.lock();
+    assert_eq!(it.daemon.receipt(&id, "+447700900001", true, "00").await.status, 503);
+    for _ in 0..5 {
+        it.step(MINUTE);
+        assert!(matches!(it.reconciler.step().await, Ok(Step::Wait(_))));
+    }
+    assert_eq!(it.questions(), 0);
+    drop(held);
+    it.daemon.store.ping().await.expect("written");
+    while it.questions() == 0 {
+        it.step(Duration::from_secs(1));
+        let _ = it.reconciler.step().await.expect("stepped");
+    }
+}
+
+#[actix_web::test]
 async fn a_batch_that_is_to_be_sent_later_is_not_asked_about_before() {
     let it = asking(deaf()).await;
     let body =
