@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::values::IdArgs;
-use super::{batches, demo, doctor, export, generate, health, numbers, operate, quarantine, resolve, sandbox, send, serve, watch};
+use super::{
+    batches, demo, doctor, export, generate, groups, health, init, numbers, operate, quarantine, resolve, restore, sandbox, send, serve,
+    watch,
+};
 
 /// Submits batches of SMS and RCS, and records what became of every single message.
 #[derive(Debug, Parser)]
@@ -37,7 +40,7 @@ impl Cli {
         let after = words.iter().position(|word| word == "--color").and_then(|at| words.get(at + 1));
         let when = words.iter().find_map(|word| word.strip_prefix("--color=")).or(after.map(String::as_str));
         let color = when.and_then(|when| ColorChoice::from_str(when, true).ok()).unwrap_or_default();
-        let matches = Self::command().color(color).get_matches();
+        let matches = groups::headed(Self::command()).color(color).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 }
@@ -60,8 +63,11 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the whole story in one process: simulator, daemon and a batch, in a temporary folder
-    #[command(after_help = "Example:\n  receiptd demo")]
+    #[command(after_help = demo::EXAMPLES)]
     Demo(demo::DemoArgs),
+    /// Write a configuration and a key file, out of a few answers
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::InitArgs),
     /// Run the daemon
     #[command(after_help = "Example:\n  receiptd serve --config /etc/receiptd/receiptd.toml")]
     Serve(serve::ServeArgs),
@@ -121,6 +127,9 @@ pub enum Command {
         after_help = "Examples:\n  receiptd rotate-secret            URLs given out before stay valid\n  receiptd rotate-secret --revoke   they do not"
     )]
     RotateSecret(operate::RotateArgs),
+    /// Put a copy in the place of the database, while no daemon runs
+    #[command(after_help = "Example:\n  receiptd restore /var/backups/receiptd/receiptd-monday.db")]
+    Restore(restore::RestoreArgs),
     /// Check configuration, files, daemon, clock and the way back from the public URL
     #[command(after_help = "Example:\n  receiptd doctor")]
     Doctor(doctor::DoctorArgs),

@@ -1,19 +1,14 @@
 //! The one rule of confirmation: more than [`ASKED_ABOVE`] messages, or what cannot be undone, is asked about on the
 //! terminal. Without a terminal `--yes` is demanded, and nothing is done where it is missing.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-
 use clap::Args;
 
 use super::Failure;
-use super::output::{count, plain};
+use super::output::count;
+use super::terminal::Terminal;
 
 /// So many messages go out, or are cancelled, without a question.
 const ASKED_ABOVE: u64 = 100;
-
-/// The terminal of this process, whatever its standard input and output are: a list may come from standard input.
-const TERMINAL: &str = "/dev/tty";
 
 /// `--yes`, on every command that may ask.
 #[derive(Clone, Copy, Debug, Args)]
@@ -34,26 +29,15 @@ impl Consent {
         if self.yes {
             return Ok(());
         }
-        let Ok(terminal) = File::options().read(true).write(true).open(TERMINAL) else {
+        let Some(terminal) = Terminal::open() else {
             return Err(Failure::Usage(format!("{question}\nThere is no terminal to answer on, so {done}. To go ahead, pass --yes")));
         };
-        let answer = asked(&terminal, question).map_err(|error| Failure::Failed(format!("can't read the answer: {error}; {done}")))?;
-        if is_yes(&answer) { Ok(()) } else { Err(Failure::Declined(format!("Cancelled; {done}."))) }
+        match terminal.ask_whether(question, false) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::Declined(format!("Cancelled; {done}."))),
+            Err(error) => Err(Failure::Failed(format!("can't read the answer: {error}; {done}"))),
+        }
     }
-}
-
-fn asked(mut terminal: &File, question: &str) -> std::io::Result<String> {
-    write!(terminal, "{} [y/N] ", plain(question))?;
-    terminal.flush()?;
-    let mut answer = String::new();
-    if BufReader::new(terminal).read_line(&mut answer)? == 0 {
-        writeln!(terminal)?; // the end of the input, Ctrl-D, leaves the cursor behind the question
-    }
-    Ok(answer)
-}
-
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// `1 message`, `2,000 messages`.
@@ -64,12 +48,6 @@ pub(super) fn messages(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_yes_is_a_yes() {
-        assert!(["y", "Y\n", " yes \r\n"].iter().all(|answer| is_yes(answer)));
-        assert!(["", "\n", "n", "yep", "ja"].iter().all(|answer| !is_yes(answer)));
-    }
 
     #[test]
     fn a_hundred_messages_need_no_question_and_a_yes_beforehand_answers_it() {

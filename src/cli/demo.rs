@@ -1,6 +1,8 @@
 //! `demo`: the whole story in one process, through real sockets, with nothing to configure.
 
+use std::io;
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use actix_web::rt;
@@ -8,72 +10,122 @@ use clap::Args;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::failed_codes::{FailuresOfCode, failures_by_code};
 use super::output::{Output, grouped};
 use super::screen::Tone;
+use super::serve::asked_to_stop;
 use super::{Failure, Session, progress, tables};
 use crate::api::{BatchRequest, MAX_LIMIT};
 use crate::client::{Client, DestinationFilter, all_pages};
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
-use crate::domain::{Batch, BatchId, BatchState, Counts, DestinationState};
+use crate::domain::{Batch, BatchId, BatchState, Counts};
+use crate::durable;
 use crate::serve::{self, Listeners};
-use crate::simulator::{self, Profile, Span};
+use crate::simulator::{self, Code, Profile, Span};
 
 /// Destinations of the demo.
 const DESTINATIONS: u64 = 1_000;
 /// It is over well before this, or something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Examples of `receiptd demo`.
+pub const EXAMPLES: &str = "Examples:
+  receiptd demo            to its end
+  receiptd demo --keep     and stays, for other commands in another terminal";
+
 /// `receiptd demo`
 #[derive(Debug, Args)]
-pub struct DemoArgs {}
+pub struct DemoArgs {
+    /// Keep daemon and sandbox running afterwards, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+}
 
 #[derive(Serialize)]
 struct Told {
     batch: BatchId,
     counts: Counts,
-    failed_by_code: Vec<(String, u64)>,
+    failures_by_code: Vec<FailuresOfCode>,
     receipts_per_second: u64,
     time_to_receipt_p50_ms: i64,
     time_to_receipt_p99_ms: i64,
-    books_balance: bool,
+    counters_agree: bool,
     database: String,
 }
 
 /// `receiptd demo`
-pub async fn run(session: &Session, _: DemoArgs) -> Result<(), Failure> {
+pub async fn run(session: &Session, args: DemoArgs) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
     let folder = std::env::temp_dir().join(format!("receiptd-demo-{}", BatchId::random()));
     std::fs::create_dir(&folder).map_err(|error| failed(&error))?;
-    let profile = Profile { failing: 0.08, duplicate: 0.02, early: 0.05, delay: Span::millis(50, 1_500), ..Profile::calm() };
+    let profile =
+        Profile { failing: 0.08, duplicate: 0.02, early: 0.05, delay: Span::millis(50, 1_500), codes: codes(), ..Profile::calm() };
     let settings = simulator::Settings { profile, ..simulator::Settings::default() };
     let key = settings.key.clone();
     let provider = simulator::Bound::bind(settings, "127.0.0.1:0").and_then(simulator::Bound::start).map_err(|error| failed(&error))?;
-    let public = TcpListener::bind("127.0.0.1:0").map_err(|error| failed(&error))?;
-    let private = TcpListener::bind("127.0.0.1:0").map_err(|error| failed(&error))?;
-    let public_url = format!("http://{}", public.local_addr().map_err(|error| failed(&error))?);
-    let env = [("PUBLIC_URL", public_url), ("PROVIDER__BASE_URL", provider.url()), ("PROVIDER__KEY", key)];
-    let env = env.into_iter().map(|(name, value)| (format!("RECEIPTD_{name}"), value)).collect();
-    let sources = Sources { env, cwd: folder.clone(), ..Sources::default() };
-    let config = Config::load(&sources)?.for_daemon()?;
+    let listeners = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0"));
+    let [public, private] = listeners.map(|listener| listener.map_err(|error| failed(&error)));
+    let (public, private) = (public?, private?);
+    let file = write_configuration(&folder, &public, &private, &provider.url(), &key).map_err(|error| failed(&error))?;
+    // Nothing of the environment: it is that of somebody's real daemon.
+    let config = Config::load(&Sources { file: Some(file.clone()), cwd: folder.clone(), ..Sources::default() })?.for_daemon()?;
     let bound = serve::bind(config, Clock::system(), Listeners { public: Some(public), private: Some(private) })?;
     let address = bound.private_address().map_err(|error| failed(&error))?;
     let client = Client::new(&format!("http://{address}"), bound.token().expose());
     let database = bound.store().path().display().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
-    let daemon = rt::spawn(bound.run(async {
+    let mut daemon = rt::spawn(bound.run(async {
         let _ = stopped.await; // dropped: then it is over too
     }));
+    let interrupted = asked_to_stop()?;
     session.output.text(&format!(
-        "A provider (simulated, {}) and receiptd ({address}) are running in this process.\nSending one text to {} made-up numbers …",
+        "A simulated provider ({}) and receiptd ({address}) are running in this process.\nSending one text to {} made-up numbers …",
         provider.url(),
         grouped(DESTINATIONS)
     ))?;
     let told = tell(&client, database).await;
+    let shown = told.and_then(|told| show(&session.output, &told));
+    if args.keep && shown.is_ok() {
+        stay(&session.output, &file)?;
+        tokio::select! {
+            () = interrupted => {}
+            ended = &mut daemon => return ended.map_err(|error| failed(&error))?.map_err(Into::into),
+        }
+    }
     let _ = stop.send(()); // it has ended already: its own result tells
     daemon.await.map_err(|error| failed(&error))??;
     provider.stop();
-    show(&session.output, &told?)
+    shown?;
+    session.output.text(&format!("\nAll of it is in {0}; delete it with: rm -r {0}", folder.display()))
+}
+
+/// Those that are easy to understand, the likeliest first.
+fn codes() -> Vec<Code> {
+    let code = |(code, weight): (&str, u32)| Code { code: code.to_owned(), weight };
+    [("22", 50), ("46", 25), ("45", 15), ("1", 10)].map(code).to_vec()
+}
+
+/// Written down, so that other commands find the daemon.
+fn write_configuration(folder: &Path, public: &TcpListener, private: &TcpListener, provider: &str, key: &str) -> io::Result<PathBuf> {
+    let (file, public, private) = (folder.join("receiptd.toml"), public.local_addr()?, private.local_addr()?);
+    let text = format!(
+        "public_url = \"http://{public}\"\n\n[callback]\nlisten = \"{public}\"\n\n[api]\nlisten = \"{private}\"\n\n\
+         [provider]\nbase_url = \"{provider}\"\nkey_file = \"provider.key\"\n"
+    );
+    durable::create(&folder.join("provider.key"), key.as_bytes())?;
+    durable::create(&file, text.as_bytes())?;
+    Ok(file)
+}
+
+/// Says what can be done while it stays.
+fn stay(output: &Output, file: &Path) -> Result<(), Failure> {
+    let file = file.display();
+    output.text(&format!(
+        "\nDaemon and sandbox keep running until Ctrl-C. In another terminal, for instance:\n  \
+         receiptd --config {file} batches\n  \
+         receiptd --config {file} send --from ME --message Hello --to +447700900123 --wait"
+    ))
 }
 
 async fn tell(client: &Client, database: String) -> Result<Told, Failure> {
@@ -89,29 +141,21 @@ async fn tell(client: &Client, database: String) -> Result<Told, Failure> {
     let batch = watch(client, &batch, started).await?;
     let elapsed = started.elapsed();
 
-    let mut codes: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
-    let mut waits = Vec::new();
     let filter = DestinationFilter { limit: Some(MAX_LIMIT), ..DestinationFilter::default() };
     let page = async |cursor| client.destinations(batch.id, &DestinationFilter { cursor, ..filter.clone() }).await;
-    for one in all_pages(page).await? {
-        if one.state == DestinationState::Failed {
-            let code = one.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-            let meaning = one.description.map_or_else(String::new, |text| format!(" {text}"));
-            *codes.entry(format!("{code}{meaning}")).or_default() += 1;
-        }
-        waits.extend(one.first_receipt_at.map(|at| at.as_millis() - batch.created_at.as_millis()));
-    }
+    let firsts = all_pages(page).await?.into_iter().filter_map(|one| one.first_receipt_at);
+    let mut waits: Vec<i64> = firsts.map(|at| at.as_millis() - batch.created_at.as_millis()).collect();
     waits.sort_unstable();
     let share = |percent: usize| waits.get((waits.len() * percent / 100).min(waits.len().saturating_sub(1))).copied().unwrap_or_default();
     let checked = client.check().await?;
     Ok(Told {
         batch: batch.id,
         counts: batch.counts,
-        failed_by_code: codes.into_iter().collect(),
+        failures_by_code: failures_by_code(client, std::slice::from_ref(&batch)).await?,
         receipts_per_second: (waits.len() as f64 / elapsed.as_secs_f64()) as u64,
         time_to_receipt_p50_ms: share(50),
         time_to_receipt_p99_ms: share(99),
-        books_balance: checked.ok && batch.counts.settled() + batch.counts.expired == DESTINATIONS,
+        counters_agree: checked.ok && batch.counts.delivered + batch.counts.failed + batch.counts.expired == DESTINATIONS,
         database,
     })
 }
@@ -134,13 +178,18 @@ async fn watch(client: &Client, batch: &Batch, started: Instant) -> Result<Batch
 }
 
 fn show(output: &Output, told: &Told) -> Result<(), Failure> {
+    let failed = |of: &FailuresOfCode| {
+        let code = of.code.as_deref().unwrap_or("none");
+        let meaning = of.description.as_ref().map(|text| format!(", {text}")).unwrap_or_default();
+        (format!("failed with code {code}{meaning}"), of.count)
+    };
     output.show(told, |screen| {
-        let failed: Vec<_> = told.failed_by_code.iter().map(|(code, number)| (format!("failed: {code}"), *number)).collect();
-        let failed = failed.iter().map(|(code, number)| (code.as_str(), *number, Tone::Bad));
-        let rows = [("delivered", told.counts.delivered, Tone::Good)].into_iter().chain(failed);
+        let failed: Vec<_> = told.failures_by_code.iter().map(failed).collect();
+        let rows = [("delivered", told.counts.delivered, Tone::Good)].into_iter();
+        let rows = rows.chain(failed.iter().map(|(code, number)| (code.as_str(), *number, Tone::Bad)));
         let rows = rows.chain([("expired", told.counts.expired, Tone::Doubtful)]);
         format!(
-            "{}\n{} receipts a second; time to receipt p50 {} ms, p99 {} ms (the simulator waits up to 1.5 s); the books {}.\n\n\
+            "{}\n\n{} receipts a second; time to receipt p50 {} ms, p99 {} ms (the simulator waits up to 1.5 s); {}.\n\n\
              The SQLite file is {}. Try:\n  \
              sqlite3 -readonly {5} \"select * from batch_summary\"\n  \
              sqlite3 -readonly {5} \"select * from failures_by_code\"\n  \
@@ -149,9 +198,9 @@ fn show(output: &Output, told: &Told) -> Result<(), Failure> {
             told.receipts_per_second,
             told.time_to_receipt_p50_ms,
             told.time_to_receipt_p99_ms,
-            if told.books_balance { "balance" } else { "do NOT balance" },
+            if told.counters_agree { "all counters agree" } else { "the counters do NOT agree" },
             told.database
         )
     })?;
-    if told.books_balance { Ok(()) } else { Err(Failure::Failed("the books do not balance".into())) }
+    if told.counters_agree { Ok(()) } else { Err(Failure::Failed("the counters do not agree".into())) }
 }

@@ -13,6 +13,7 @@ const WAITING: &str = "{bar:16} {human_pos}/{human_len} final, {rate}, {eta} lef
 const EXPORTING: &str = "{wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left";
 const COPYING: &str = "{wide_bar} {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
 const DELETING: &str = "{wide_bar} {human_pos}/{human_len} destinations, {rate}, {eta} left";
+const RESTORING: &str = "{spinner} restoring, for {elapsed}";
 const CHECKING: &str = "{spinner} checking {binary_total_bytes}, for {elapsed}";
 
 /// Between two looks at work that is done elsewhere.
@@ -49,6 +50,11 @@ pub(super) fn deleting(destinations: u64) -> ProgressBar {
 /// For SQLite's check, which tells nobody how far it is.
 pub(super) fn checking(bytes: u64) -> ProgressBar {
     styled(bytes, CHECKING)
+}
+
+/// For putting a copy in the place of the database, which tells nobody how far it is.
+pub(super) fn restoring() -> ProgressBar {
+    styled(0, RESTORING)
 }
 
 /// Lets work go on, with a look at how far it is now and then for as long as the bar is seen.
@@ -89,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_templates_can_be_read() {
-        for template in [SENDING, WAITING, EXPORTING, COPYING, DELETING, CHECKING] {
+        for template in [SENDING, WAITING, EXPORTING, COPYING, DELETING, RESTORING, CHECKING] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

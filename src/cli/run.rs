@@ -9,8 +9,8 @@ use super::args::Command;
 use super::output::{Output, say};
 use super::screen::Screen;
 use super::{
-    Cli, Failure, Session, batches, demo, doctor, export, generate, health, numbers, operate, quarantine, reconcile, resolve, sandbox,
-    send, serve, tables, watch,
+    Cli, Failure, Session, batches, demo, doctor, export, generate, health, init, numbers, operate, quarantine, reconcile, resolve,
+    restore, sandbox, send, serve, tables, watch,
 };
 
 /// Runs a command to its end. What went wrong is told on standard error.
@@ -52,6 +52,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Check => operate::check(&session).await,
         Command::Prune(args) => operate::prune(&session, args).await,
         Command::RotateSecret(args) => operate::rotate_secret(&session, args).await,
+        Command::Init(args) => init::run(&session, args).await,
+        Command::Restore(args) => restore::run(&session, args).await,
         Command::Doctor(args) => doctor::run(&session, args).await,
         Command::Sandbox(args) => sandbox::run(args, session.output.is_json()).await.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::OutputClosed,

@@ -27,6 +27,11 @@ impl Session {
         Self { output, config_file }
     }
 
+    /// What `--config` says.
+    pub(super) fn config_file(&self) -> Option<&Path> {
+        self.config_file.as_deref()
+    }
+
     /// Reads the configuration.
     pub fn load(&self) -> Result<Loaded, Failure> {
         self.load_with(Vec::new())

@@ -1,5 +1,7 @@
 //! What the store answers, where it is more than a type of the domain or of the API.
 
+use std::path::PathBuf;
+
 use crate::api;
 use crate::domain::{Batch, BatchId, Content, Msisdn, Timestamp};
 
@@ -14,6 +16,21 @@ pub struct AtOpening {
     pub held: Option<(u64, String)>,
     /// The secrets of the callback tokens were lost: URLs given out so far lead nowhere.
     pub secrets_lost: bool,
+}
+
+/// A database in whose place a copy was put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// The database.
+    pub database: PathBuf,
+    /// Where the database is now that was there before, with all that belongs to it beside it.
+    pub kept: Option<PathBuf>,
+    /// Batches that wait in the copy: they will be held as unconfirmed.
+    pub held: u64,
+    /// Their numbers.
+    pub numbers: u64,
+    /// When the newest batch of the copy was accepted.
+    pub newest: Option<Timestamp>,
 }
 
 /// What became of a batch that was handed in.

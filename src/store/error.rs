@@ -91,6 +91,31 @@ pub enum OpenError {
     Readers(String),
 }
 
+/// Why a copy was not put in the place of the database. Everything is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The copy is the database.
+    #[error("{0} is the database itself; pass a copy of it")]
+    Same(PathBuf),
+    /// It lacks the secrets of the callback URLs.
+    #[error("{0} is missing: a copy consists of two files, and this one holds the secrets of the callback URLs")]
+    NoIdentity(PathBuf),
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The engine cannot read the one, or write the other; in its words.
+    #[error("the copy cannot be restored: {0}")]
+    Engine(String),
+    /// The copy cannot be opened, or a daemon has the database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
 /// Why there is no copy. Nothing is left of it.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {

@@ -15,9 +15,9 @@ mod sqlite;
 #[expect(clippy::module_inception, reason = "the store of the module `store`")]
 mod store;
 
-pub use answers::{AtOpening, Awaiting, Claimed, Enqueued, Forget};
-pub use error::{BackupError, OpenError, StoreError};
+pub use answers::{AtOpening, Awaiting, Claimed, Enqueued, Forget, Restored};
+pub use error::{BackupError, OpenError, RestoreError, StoreError};
 pub use filters::{BatchFilter, DestinationFilter, ReceiptFilter};
 pub use settings::{QuarantineBounds, StoreSettings};
-pub use sqlite::{backup_file, check_file};
+pub use sqlite::{backup_file, check_file, restore_file};
 pub use store::Store;

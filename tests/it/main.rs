@@ -34,6 +34,7 @@ mod schemas;
 mod secrecy;
 mod sending;
 mod sqlite;
+mod starting;
 mod story;
 mod stream;
 mod submission;

@@ -5,5 +5,6 @@ mod copies;
 mod damage;
 mod file;
 mod power_cut;
+mod restoring;
 mod storage;
 mod upgrade;

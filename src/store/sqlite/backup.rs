@@ -82,7 +82,7 @@ fn place(from: &Path, to: &Path) -> Result<PathBuf, BackupError> {
     Ok(folder.join(name))
 }
 
-fn write_copy(from: &Path, draft: &Path) -> Result<(), BackupError> {
+pub(super) fn write_copy(from: &Path, draft: &Path) -> Result<(), BackupError> {
     {
         let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         source.execute("vacuum into ?1", [draft.to_string_lossy()])?;

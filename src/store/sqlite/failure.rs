@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-use crate::store::error::{BackupError, OpenError, StoreError};
+use crate::store::error::{BackupError, OpenError, RestoreError, StoreError};
 
 /// Why a job inside a transaction gave up.
 #[derive(Debug)]
@@ -57,6 +57,12 @@ impl From<rusqlite::Error> for OpenError {
 impl From<r2d2::Error> for OpenError {
     fn from(error: r2d2::Error) -> Self {
         Self::Readers(error.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for RestoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error.to_string())
     }
 }
 
