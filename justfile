@@ -23,6 +23,18 @@ try-package: package
     deploy/try-getting-started
     deploy/try-package
 
+# Build everything a release consists of, in target/release-files
+release:
+    deploy/release
+
+# Try a release in a clean Debian, and its image in podman (needs root, takes minutes)
+try-release:
+    deploy/try-release
+
+# Rewrite docs/reference after a change to a help text, a key, a metric or a profile
+reference:
+    RECEIPTD_BLESS=1 cargo test --locked --test it reference
+
 # Inject faults for longer than CI has time for
 trust:
     TRUST_KILLS=1000 TRUST_HISTORIES=20000 TRUST_CUTS=10000 cargo test --release --locked --test it -- every_kill histories power_cut

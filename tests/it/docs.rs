@@ -1,6 +1,6 @@
 //! The documentation does what it says. Blocks marked `sh` run from top to bottom in one shell, against the real daemon
-//! and the real sandbox; blocks marked `sql` run too, and must find something; blocks marked `json` are
-//! compared with what came. `CONTRIBUTING.md` has the words that may follow; `docs/stage.sh` is what stands around a page.
+//! and the real sandbox; blocks marked `sql` run too, and must find something; so do blocks marked `python` and `js`, where
+//! the interpreter is there; blocks marked `json` are compared with what came. `CONTRIBUTING.md` has the words that may follow; `docs/stage.sh` is what stands around a page.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -55,26 +55,34 @@ fn repository() -> &'static Path {
 
 /// Every page, by its path in the repository.
 fn pages() -> Vec<String> {
+    pages_of(repository())
+}
+
+/// Every page of the documentation in a folder, by its path there.
+pub fn pages_of(root: &Path) -> Vec<String> {
     let mut pages: Vec<String> = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned).to_vec();
-    for entry in repository().join("docs").read_dir().expect("docs") {
-        let name = entry.expect("an entry").file_name().into_string().expect("a name");
-        if name.ends_with(".md") {
-            pages.push(format!("docs/{name}"));
+    pages.retain(|page| root.join(page).exists());
+    let mut folders = vec!["docs".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in root.join(&folder).read_dir().expect("docs") {
+            let entry = entry.expect("an entry");
+            let path = format!("{folder}/{}", entry.file_name().into_string().expect("a name"));
+            match entry.file_type().expect("known").is_dir() {
+                true => folders.push(path),
+                false if path.ends_with(".md") => pages.push(path),
+                false => {}
+            }
         }
     }
     pages.sort();
     pages
 }
 
-fn text(page: &str) -> String {
-    std::fs::read_to_string(repository().join(page)).expect(page)
-}
-
 /// The fenced blocks of a page, and what stands around them.
-fn read(page: &str) -> (Vec<Block>, Vec<(usize, String)>) {
+fn read(root: &Path, page: &str) -> (Vec<Block>, Vec<(usize, String)>) {
     let (mut blocks, mut prose) = (Vec::<Block>::new(), Vec::new());
     let mut within = false;
-    for (index, line) in text(page).lines().enumerate() {
+    for (index, line) in std::fs::read_to_string(root.join(page)).expect(page).lines().enumerate() {
         if let Some(info) = line.strip_prefix("```") {
             within = !within;
             if within {
@@ -103,7 +111,7 @@ fn every_command_in_the_docs_works() {
     let mut acts: Vec<Vec<Block>> = Vec::new();
     for page in pages() {
         let mut first = true;
-        for block in read(&page).0 {
+        for block in read(repository(), &page).0 {
             if let Some(reason) = block.skip() {
                 let known = SKIPS.iter().find(|(word, _)| *word == reason);
                 let (_, why) = known.unwrap_or_else(|| unreachable!("{}: skip={reason} is not a known reason", block.place()));
@@ -141,6 +149,11 @@ fn play(act: &[Block]) -> Result<(), String> {
             Some("sh") if block.is("background") => "background",
             Some("sh") => "foreground",
             Some("sql") => "query",
+            Some("python") => "program python3",
+            Some("js") => match node() {
+                Some(_) => "program node",
+                None => continue,
+            },
             _ => continue,
         };
         script.push_str(&format!("{how} {number} {} {}\n", block.place(), block.info[1..].join(" ")));
@@ -161,6 +174,7 @@ fn play(act: &[Block]) -> Result<(), String> {
         .env_clear()
         .envs([("PATH", path.as_str()), ("PUBLIC", &public), ("PRIVATE", &private), ("USER", "alice"), ("LANG", "C.UTF-8")])
         .env("REPOSITORY", repository())
+        .env("NODE", node().unwrap_or_default())
         .env("ROOT", folder.path())
         .env("HOME", folder.path())
         .env("TMPDIR", folder.path()) // where `demo` leaves what it made
@@ -185,6 +199,15 @@ fn play(act: &[Block]) -> Result<(), String> {
         agree(&block.text, &real).map_err(|difference| format!("{}: {difference}\nit is {real}", block.place()))?;
     }
     Ok(())
+}
+
+/// Node with `fetch`. Whoever has none does not need its example.
+fn node() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join("node")).find(|program| {
+        let has_fetch = Command::new(program).args(["-e", "fetch"]).output();
+        has_fetch.is_ok_and(|ran| ran.status.success())
+    })
 }
 
 /// Is what a page shows what came? It may leave fields out, and ids and times stand for others of their kind, and `…` for the rest.
@@ -220,7 +243,7 @@ fn compare(path: &str, shown: &Value, real: &Value) -> Result<(), String> {
 fn every_receiptd_command_that_the_docs_name_is_one() {
     let mut wrong = Vec::new();
     for page in pages() {
-        for (line, prose) in read(&page).1 {
+        for (line, prose) in read(repository(), &page).1 {
             let indented = prose.strip_prefix("    ").map(str::trim_start).unwrap_or_default();
             if ["receiptd ", "sudo ", "curl ", "cargo ", "sqlite3 "].iter().any(|command| indented.starts_with(command)) {
                 wrong.push(format!("{page}:{line}: commands stand in blocks with a fence, so that they are run: {indented}"));
@@ -263,24 +286,28 @@ fn understood(span: &str) -> Result<(), String> {
 
 #[test]
 fn every_link_in_the_docs_leads_somewhere() {
+    let wrong: Vec<String> = pages().iter().flat_map(|page| broken_links(repository(), page)).collect();
+    assert!(wrong.is_empty(), "they lead nowhere:\n{}", wrong.join("\n"));
+}
+
+/// The links of a page, which is named by its path in `root`, that lead nowhere.
+pub fn broken_links(root: &Path, page: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    for page in pages() {
-        let base = repository().join(&page).parent().expect("a folder").to_owned();
-        for (line, prose) in read(&page).1 {
-            for target in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-                let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-                if file.contains("://") {
-                    continue;
-                }
-                let path: PathBuf = if file.is_empty() { repository().join(&page) } else { base.join(file) };
-                let found = path.exists() && (anchor.is_empty() || anchors(&path).contains(&anchor.to_owned()));
-                if !found {
-                    wrong.push(format!("{page}:{line}: {target}"));
-                }
+    let base = root.join(page).parent().expect("a folder").to_owned();
+    for (line, prose) in read(root, page).1 {
+        for target in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            if file.contains("://") {
+                continue;
+            }
+            let path: PathBuf = if file.is_empty() { root.join(page) } else { base.join(file) };
+            let found = path.exists() && (anchor.is_empty() || anchors(&path).contains(&anchor.to_owned()));
+            if !found {
+                wrong.push(format!("{page}:{line}: {target}"));
             }
         }
     }
-    assert!(wrong.is_empty(), "they lead nowhere:\n{}", wrong.join("\n"));
+    wrong
 }
 
 /// What GitHub makes of the headings of a page.

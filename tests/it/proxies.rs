@@ -245,11 +245,11 @@ async fn caddy_passes_callbacks_on_through_tls_and_a_prefix_and_logs_no_token() 
                     format!("{{\n\tadmin off\n\tauto_https disable_redirects\n\tstorage file_system {}\n\t# Errors", at("store")),
                 ),
                 (
-                    "\nreceipts.example.com {",
+                    "\n{$RECEIPTD_HOST:receipts.example.com} {",
                     format!("\nhttps://{HOST}:{} {{\n\tbind {}\n\ttls {} {}", address.port(), address.ip(), at("cert.pem"), at("key.pem")),
                 ),
                 ("/var/log/caddy/receiptd.log", at("access.log")),
-                ("127.0.0.1:8080", upstream.to_owned()),
+                ("{$RECEIPTD_UPSTREAM:127.0.0.1:8080}", upstream.to_owned()),
             ],
         );
         fs::write(folder.join("Caddyfile"), site).expect("written");

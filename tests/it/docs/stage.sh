@@ -80,6 +80,14 @@ foreground() {
     words_of "$1"
     source "$ROOT/stage/$1.words" >"$ROOT/stage/$1.out"
 }
+# A program in another language: its interpreter, number, place.
+program() {
+    local interpreter=(python3 -)
+    [ "$1" = python3 ] || interpreter=("$NODE" --input-type=module -)
+    PLACE=$3
+    words_of "$2"
+    "${interpreter[@]}" <"$ROOT/stage/$2.words" >"$ROOT/stage/$2.out" 2>&1
+}
 # Goes on by itself, as in a terminal of its own; it is awaited until it has begun, and must still run at the end.
 background() {
     PLACE=$2
