@@ -46,6 +46,9 @@ async fn in_the_journal_each_line_begins_with_its_priority_and_bears_no_time_of_
     let first = log_of_a_start(&house, "first.log", "first.log").await;
     assert!(first.lines().any(|line| line.starts_with("<6>")), "{first}");
     // An error: without this file, callback URLs given out before are worth nothing.
+    let daemon = house.serve().await;
+    daemon.submit("hello", &["+447700900001"]).await;
+    daemon.kill();
     house.folder.lose_identity();
     let second = log_of_a_start(&house, "second.log", "second.log").await;
     assert!(

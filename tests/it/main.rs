@@ -29,6 +29,7 @@ mod proxies;
 mod quarantine;
 mod receiving;
 mod reconciling;
+mod reference;
 mod restart;
 mod schemas;
 mod secrecy;
