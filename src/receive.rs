@@ -1,5 +1,5 @@
-//! The one way in for receipts, whatever their source: posted to the callback, found by asking the
-//! provider, or replayed from the quarantine.
+//! The only way in for receipts from any source: posted to the callback, returned by the provider, or replayed from the
+//! quarantine.
 
 mod lenient;
 mod packed;
@@ -14,29 +14,29 @@ use crate::domain::{BatchId, Identifier, Incoming, Item, Receipt, Recorded, Sour
 use crate::provider::{CallError, Polled, Provider};
 use crate::store::{Store, StoreError};
 
-/// Bytes that an item of the quarantine may have when it is unpacked.
+/// The largest size in bytes of a decompressed quarantined item.
 const LARGEST_REPLAYED: u64 = 16 << 20;
 
-/// Records the body of an authentic callback. When this returns, it is durable.
+/// Records the body of a callback with a valid token. It is durable on return.
 ///
 /// # Errors
-/// Nothing may be acknowledged; whoever sent it may send it again.
+/// If it may not have been recorded: do not acknowledge it. The sender may send it again.
 pub async fn callback(store: &Store, batch: BatchId, body: Vec<u8>) -> Result<Recorded, StoreError> {
     store.record(Incoming { batch, source: Source::Webhook, items: read(&body), body }).await
 }
 
-/// Records what the provider answered when it was asked about a batch.
+/// Records receipts that the provider returned for a batch.
 ///
 /// # Errors
-/// Nothing was recorded, or all of it; asking again does no harm.
+/// If none or all of them were recorded; asking again is harmless.
 pub async fn found(store: &Store, batch: BatchId, receipts: Vec<Receipt>) -> Result<Recorded, StoreError> {
     let items = receipts.into_iter().map(|receipt| Item::Understood(receipt.within_bounds())).collect();
     store.record(Incoming { batch, source: Source::Poll, items, body: Vec::new() }).await
 }
 
-/// Asks the provider for the receipts of a batch by one of its names, and records them piece by piece while the answer
-/// arrives, so that neither memory nor the callbacks suffer from a large batch. What was recorded is true also where the
-/// answer has an error.
+/// Asks the provider for the receipts of a batch by one of its names, and records them piece by piece as the answer
+/// arrives, so that a large batch affects neither memory nor callbacks. What was recorded is valid even if the answer
+/// ends with an error.
 pub async fn asked(
     store: &Store,
     provider: &Provider,
@@ -56,21 +56,21 @@ pub async fn asked(
     futures_util::join!(provider.receipts(name, to), recording)
 }
 
-/// What became of the wish to replay something.
+/// The result of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replayed {
-    /// It is recorded now.
+    /// It has been recorded.
     Done(Recorded),
-    /// It is still not understood, or its batch is still unknown; it stays where it is.
+    /// It still cannot be understood, or its batch is still unknown; it stays in the quarantine.
     StillNotUnderstood(String),
-    /// There is no such item.
+    /// The item does not exist.
     Unknown,
 }
 
-/// Reads an item of the quarantine again and records what it says.
+/// Processes a quarantined item again and records its receipts.
 ///
 /// # Errors
-/// When the store fails.
+/// If the store fails.
 pub async fn replay(store: &Store, id: i64) -> Result<Replayed, StoreError> {
     let Some((item, mut body)) = store.quarantined(id).await? else { return Ok(Replayed::Unknown) };
     if let Some(Unpacked::Whole(unpacked)) = Packing::of(&body).map(|packing| packing.unpack(&body, LARGEST_REPLAYED)) {

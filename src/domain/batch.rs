@@ -1,4 +1,4 @@
-//! Batches: one text to a list of destinations.
+//! Batches: a text for a list of destinations.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,25 +15,25 @@ use super::receipt::Identifier;
 use super::state::BatchState;
 use super::timestamp::Timestamp;
 
-/// Our uuid of a batch, or of a group of batches.
+/// The id of a batch or of a group of batches: a UUID that the client chose.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = Uuid)]
 pub struct BatchId(Uuid);
 
 impl BatchId {
-    /// A new one, that nobody has.
+    /// A new random id.
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// The id that always belongs to this name under this one (UUIDv5): asked twice, it is the same.
+    /// The id that belongs to a name within this id (UUIDv5): the same name always gives the same id.
     #[must_use]
     pub fn derive(self, name: &str) -> Self {
         Self(Uuid::new_v5(&self.0, name.as_bytes()))
     }
 
-    /// The uuid itself.
+    /// The id as a UUID.
     pub fn as_uuid(&self) -> &Uuid {
         &self.0
     }
@@ -45,9 +45,9 @@ impl From<Uuid> for BatchId {
     }
 }
 
-/// What is not a [`BatchId`].
+/// The error for a text that is not a [`BatchId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an id: it is a UUID such as 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11, as `receiptd batches` lists them")]
+#[error("not an id: ids are UUIDs such as 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11, as listed by `receiptd batches`")]
 pub struct NoBatchId;
 
 impl FromStr for BatchId {
@@ -70,7 +70,7 @@ impl fmt::Debug for BatchId {
     }
 }
 
-/// A way to reach a handset.
+/// A channel for reaching a phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
@@ -81,7 +81,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// The word of the provider.
+    /// The provider's word for the channel.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sms => "sms",
@@ -108,49 +108,49 @@ impl FromStr for Channel {
     }
 }
 
-/// What is asked of the provider, apart from the destinations.
+/// What the provider is asked to send, without the destinations.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
-    /// Sender ID: a word or an owned number.
+    /// Sender ID: an alphanumeric name or a number that the account owns.
     pub from: String,
-    /// The text.
+    /// The text of the message.
     pub message: String,
-    /// SMS parts of the text.
+    /// The number of SMS parts of the text.
     pub parts: u32,
-    /// First channel; the provider's own choice where it is not given.
+    /// The channel to try first; `None` leaves the choice to the provider.
     pub channel: Option<Channel>,
-    /// Channels tried in this order when the one before fails.
+    /// The channels to try if the previous one fails, in order.
     pub fallback_channels: Vec<Channel>,
-    /// When the provider is to send; at once where it is not given.
+    /// When the provider is to send the batch; `None`: at once.
     pub send_at: Option<Timestamp>,
-    /// A text of several parts is meant to be one.
+    /// Whether a text of several parts is allowed.
     pub allow_multi: bool,
-    /// The provider checks it and sends nothing.
+    /// Whether the provider only validates the batch, without sending it.
     pub dry_run: bool,
 }
 
-/// A batch as it was asked for, checked.
+/// A new batch, validated.
 #[derive(Clone)]
 pub struct NewBatch {
-    /// Its id.
+    /// The id of the batch.
     pub id: BatchId,
-    /// The group it is part of.
+    /// The group that the batch belongs to.
     pub group: Option<BatchId>,
-    /// The batch whose destinations it sends to again.
+    /// The batch of which this one is a resend.
     pub resend_of: Option<BatchId>,
-    /// The caller's own word for it.
+    /// The client's own reference.
     pub reference: Option<String>,
-    /// What is sent.
+    /// The content.
     pub content: Content,
-    /// Sorted, without repetitions.
+    /// The numbers, sorted and without repetitions.
     pub destinations: Vec<Msisdn>,
-    /// How many were dropped because they were the same number again.
+    /// How many repeated numbers were merged.
     pub merged: u64,
 }
 
 impl NewBatch {
-    /// SHA-256 of all that was asked for: tells the same batch, asked for twice, from another one
-    /// under the same id.
+    /// SHA-256 of everything that the client specified. It distinguishes a repeated request from a different batch with
+    /// the same id.
     pub fn fingerprint(&self) -> [u8; 32] {
         let c = &self.content;
         let channels: Vec<&str> = c.fallback_channels.iter().map(|channel| channel.as_str()).collect();
@@ -177,55 +177,56 @@ impl NewBatch {
 /// A batch.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Batch {
-    /// Our uuid.
+    /// The id of the batch.
     pub id: BatchId,
-    /// What the provider calls it, as soon as it has said so.
+    /// The provider's identifier of the batch, once it is known.
     pub provider_id: Option<String>,
-    /// The group it is part of.
+    /// The group that the batch belongs to.
     pub group: Option<BatchId>,
-    /// The batch whose destinations it sends to again.
+    /// The batch of which this one is a resend.
     pub resend_of: Option<BatchId>,
-    /// The caller's own word for it.
+    /// The client's own reference.
     pub reference: Option<String>,
-    /// How far it has come.
+    /// The state of the batch.
     pub state: BatchState,
     /// Sender ID.
     pub from: String,
-    /// The text; null once it was erased by retention.
+    /// The text; null after retention has erased it.
     pub message: Option<String>,
-    /// SMS parts of the text.
+    /// The number of SMS parts of the text.
     pub parts: u32,
-    /// First channel.
+    /// The channel to try first.
     pub channel: Option<Channel>,
-    /// Channels tried after it.
+    /// The channels to try after it, in order.
     pub fallback_channels: Vec<Channel>,
-    /// When the provider is to send.
+    /// When the provider is to send the batch; null: at once.
     pub send_at: Option<Timestamp>,
-    /// A text of several parts is meant to be one.
+    /// Whether a text of several parts is allowed.
     pub allow_multi: bool,
-    /// The provider checks it and sends nothing.
+    /// Whether the provider only validates the batch, without sending it.
     pub dry_run: bool,
-    /// Its destinations by state.
+    /// The number of destinations in each state.
     pub counts: Counts,
-    /// How many times it was handed to the provider.
+    /// How many times the batch was submitted to the provider.
     pub attempts: u64,
-    /// What went wrong last.
+    /// The last error, if there was one.
     pub last_error: Option<LastError>,
-    /// When it was accepted here.
+    /// When receiptd accepted the batch.
     pub created_at: Timestamp,
-    /// When the provider had it.
+    /// When the provider had the batch, as far as is known.
     pub submitted_at: Option<Timestamp>,
-    /// When its last destination became final.
+    /// When the last destination became final.
     pub completed_at: Option<Timestamp>,
 }
 
 impl Batch {
-    /// When it was sent, as far as we know: at its `send_at` if that is later than its submission. Its deadline counts from here.
+    /// When the batch was sent, as far as is known: the later of its submission and its `send_at`. The deadline counts
+    /// from here.
     pub fn sent_at(&self) -> Timestamp {
         sent_at(self.submitted_at, self.send_at, self.created_at)
     }
 
-    /// The identifiers that the provider may know it by: the provider's own first, then ours.
+    /// The identifiers by which the provider may know the batch: the provider's own first, then ours.
     pub fn names(&self) -> Vec<Identifier> {
         let ours = Identifier::Uuid(*self.id.as_uuid());
         let theirs = self.provider_id.as_deref().map(Identifier::from).filter(|name| *name != ours);
@@ -233,41 +234,42 @@ impl Batch {
     }
 }
 
-/// [`Batch::sent_at`] of a batch of which only the times are at hand.
+/// [`Batch::sent_at`] for code that has only the times of a batch.
 pub fn sent_at(submitted_at: Option<Timestamp>, send_at: Option<Timestamp>, created_at: Timestamp) -> Timestamp {
     submitted_at.max(send_at).unwrap_or(created_at)
 }
 
-/// Destinations by state; `total` is their sum. `merged` and `conflict` count on their own.
+/// The number of destinations in each state. `total` is the sum of the states; `merged` and `conflict` are counted
+/// separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Counts {
     /// All destinations.
     pub total: u64,
-    /// Dropped on the way in: the same number again.
+    /// Repeated numbers that were merged when the batch was accepted.
     pub merged: u64,
-    /// Not (known to be) with the provider.
+    /// Destinations that the provider does not have, or is not known to have.
     pub queued: u64,
-    /// With the provider, no receipt yet.
+    /// Destinations that the provider has, without a receipt so far.
     pub submitted: u64,
-    /// Delivered.
+    /// Delivered messages.
     pub delivered: u64,
-    /// Failed.
+    /// Failed messages.
     pub failed: u64,
-    /// No receipt in time.
+    /// Destinations without a receipt before the deadline.
     pub expired: u64,
-    /// Cancelled.
+    /// Destinations of a cancelled batch.
     pub cancelled: u64,
-    /// Rejected.
+    /// Destinations of a rejected batch.
     pub rejected: u64,
-    /// Dry run, accepted.
+    /// Destinations of a dry run that the provider accepted.
     pub validated: u64,
-    /// Delivered, and reported as failed after that.
+    /// Delivered messages for which a failure was reported afterwards.
     pub conflict: u64,
 }
 
 impl Counts {
-    /// The counts of a batch: those without a receipt are what its state says.
+    /// The counts of a batch. Destinations without a receipt have the state of the batch.
     pub fn of(state: BatchState, total: u64, merged: u64, delivered: u64, failed: u64, conflict: u64) -> Self {
         let mut counts = Self { total, merged, delivered, failed, conflict, ..Self::default() };
         let silent = total.saturating_sub(delivered).saturating_sub(failed);
@@ -283,7 +285,7 @@ impl Counts {
         counts
     }
 
-    /// Adds those of another batch.
+    /// Adds the counts of another batch.
     pub fn add(&mut self, other: &Self) {
         self.total += other.total;
         self.merged += other.merged;
@@ -298,12 +300,12 @@ impl Counts {
         self.conflict += other.conflict;
     }
 
-    /// Destinations of which receipts have told what became of them.
+    /// The number of destinations with an outcome that a receipt reported.
     pub fn settled(&self) -> u64 {
         self.delivered + self.failed
     }
 
-    /// Destinations in this state.
+    /// The number of destinations in this state.
     pub fn in_state(&self, state: DestinationState) -> u64 {
         match state {
             DestinationState::Queued => self.queued,
@@ -317,21 +319,21 @@ impl Counts {
         }
     }
 
-    /// Destinations whose state can still change by itself.
+    /// The number of destinations whose state can still change without a decision by a person.
     pub fn pending(&self) -> u64 {
         self.queued + self.submitted
     }
 }
 
-/// What went wrong with a submission, bounded and masked.
+/// An error in submitting a batch, with secrets masked and its length limited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastError {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// A word for the kind, such as `refused`, `timeout`, `unauthorized`.
+    /// A word for the kind of error, such as `refused`, `timeout` or `unauthorized`.
     #[schema(value_type = String)]
     pub kind: ErrorKind,
-    /// The status the provider answered with.
+    /// The status of the provider's answer.
     pub status: Option<u16>,
     /// What the provider answered, or what happened.
     pub detail: String,

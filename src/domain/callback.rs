@@ -1,4 +1,4 @@
-//! The token in a callback URL: who knows it may speak for one batch, and for no other.
+//! The token in a callback URL: it gives access to one batch and to no other.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use subtle::ConstantTimeEq;
 
 use super::batch::BatchId;
 
-/// Bytes of the HMAC that a token carries: 192 bits, 32 characters of base64url.
+/// The number of HMAC bytes in a token: 192 bits, 32 characters of base64url.
 const TOKEN_BYTES: usize = 24;
 
-/// The unguessable last segment of a callback URL. Shows itself only through [`CallbackToken::expose`].
+/// The unguessable last segment of a callback URL. It can be read only through [`CallbackToken::expose`].
 #[derive(Clone)]
 pub struct CallbackToken(String);
 
 impl CallbackToken {
-    /// The token as it stands in the URL. For the provider's eyes alone.
+    /// The token as it appears in the URL. Pass it only to the provider.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -30,31 +30,28 @@ impl fmt::Debug for CallbackToken {
     }
 }
 
-/// The secrets that tokens are derived from: the newest makes them, all of them are accepted.
+/// The secrets that tokens are derived from: the newest creates tokens, and all of them are accepted.
 #[derive(Clone)]
 pub struct CallbackSecrets {
     newest_first: Vec<Hmac<Sha256>>,
 }
 
 impl CallbackSecrets {
-    /// From the secrets of the identity file, the newest first.
-    ///
-    /// # Errors
-    /// `None` when there is none at all.
+    /// Uses the secrets of the identity file, newest first; `None` if there is none.
     pub fn new<'a>(newest_first: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
         let newest_first: Vec<_> = newest_first.into_iter().filter_map(|secret| Hmac::new_from_slice(secret).ok()).collect();
         (!newest_first.is_empty()).then_some(Self { newest_first })
     }
 
-    /// The token of a batch: HMAC-SHA-256 of its uuid under the newest secret.
+    /// The token of a batch: an HMAC-SHA-256 of its id, made with the newest secret.
     pub fn token(&self, batch: BatchId) -> CallbackToken {
         CallbackToken(URL_SAFE_NO_PAD.encode(Self::derive(&self.newest_first[0], batch)))
     }
 
-    /// Whether a token was made for this batch, in time that does not tell how much of it was right.
+    /// Whether a token belongs to this batch, compared in constant time.
     pub fn verify(&self, batch: BatchId, token: &str) -> bool {
         let mut presented = [0u8; TOKEN_BYTES];
-        // Decoding reveals only what the caller sent. A token of another length is no token.
+        // Decoding reveals only what the caller sent. A token of another length is invalid.
         let Ok(TOKEN_BYTES) = URL_SAFE_NO_PAD.decode_slice(token, &mut presented) else { return false };
         self.newest_first.iter().fold(false, |known, secret| known | bool::from(Self::derive(secret, batch).ct_eq(&presented)))
     }

@@ -1,4 +1,4 @@
-//! Destinations: what became of a message to one number.
+//! Destinations: the outcome of a message to one number.
 
 use std::fmt;
 
@@ -7,60 +7,60 @@ use utoipa::ToSchema;
 
 use super::state::BatchState;
 
-/// What the receipts of a destination say together. Ordered: the later one wins over the earlier,
-/// whatever came first.
+/// What the receipts of a destination say together. The variants are ordered: a later one overrides an earlier one, in
+/// whatever order the receipts arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Said {
-    /// There is no receipt.
+    /// There are no receipts.
     #[default]
     Nothing,
-    /// At least one failure, and no delivery.
+    /// There is at least one failure and no delivery.
     Failed,
-    /// At least one delivery: delivered for good.
+    /// There is at least one delivery, which is permanent.
     Delivered,
 }
 
 impl Said {
-    /// What is said once one more receipt is in.
+    /// The result after one more receipt.
     #[must_use]
     pub fn after(self, delivered: bool) -> Self {
         self.max(if delivered { Self::Delivered } else { Self::Failed })
     }
 }
 
-/// What a set of receipts says: a function of the set, never of its order or of repetitions.
+/// What a set of receipts says, independent of order and repetitions.
 pub fn fold(delivered: impl IntoIterator<Item = bool>) -> Said {
     delivered.into_iter().fold(Said::Nothing, Said::after)
 }
 
-/// What became of the message to one number.
+/// What happened to the message to one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DestinationState {
-    /// The provider does not have the batch yet, or is not known to.
+    /// The provider does not have the batch, or is not known to have it.
     Queued,
-    /// The provider has it; no receipt yet.
+    /// The provider has the batch, and there is no receipt so far.
     Submitted,
-    /// A receipt says delivered.
+    /// A receipt reports a delivery.
     Delivered,
-    /// Receipts say failed, and none says delivered.
+    /// Receipts report failures and no delivery.
     Failed,
-    /// No receipt came in time; one that comes late still counts.
+    /// No receipt arrived before the deadline. A late one still counts.
     Expired,
-    /// Cancelled with its batch.
+    /// The batch was cancelled.
     Cancelled,
-    /// Rejected with its batch.
+    /// The batch was rejected.
     Rejected,
-    /// Part of a dry run that the provider accepted.
+    /// The destination is part of a dry run that the provider accepted.
     Validated,
 }
 
 impl DestinationState {
-    /// All of them, in the order in which they are shown.
+    /// All states, in display order.
     pub const ALL: [Self; 8] =
         [Self::Queued, Self::Submitted, Self::Delivered, Self::Failed, Self::Expired, Self::Cancelled, Self::Rejected, Self::Validated];
 
-    /// The state of a destination: what its receipts say; where they say nothing, its batch's word.
+    /// The state of a destination: what its receipts say or, without receipts, the state of its batch.
     pub fn of(said: Said, batch: BatchState) -> Self {
         match said {
             Said::Delivered => Self::Delivered,
@@ -76,7 +76,7 @@ impl DestinationState {
         }
     }
 
-    /// The word of the contract.
+    /// The word for this state in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",

@@ -1,4 +1,4 @@
-//! The kinds of things that go wrong with a batch.
+//! The kinds of errors in handling a batch.
 
 use std::fmt;
 
@@ -6,75 +6,75 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, in a word; the words are part of the API.
+/// The kind of an error. The words are part of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
-    // Nothing left this machine.
-    /// The provider's name was not resolved.
+    // The request did not leave this machine.
+    /// The provider's name could not be resolved.
     Dns,
-    /// No connection.
+    /// The connection failed.
     Connect,
-    /// No connection in time.
+    /// The connection was not established in time.
     ConnectTimeout,
-    /// The provider speaks no TLS that we accept.
+    /// The provider offers no TLS that we accept.
     Tls,
-    /// The request could not be made.
+    /// The request could not be created.
     Unwritable,
 
-    // No whole answer.
-    /// None in time.
+    // There was no complete answer.
+    /// There was no answer in time.
     Timeout,
-    /// The connection ended without one.
+    /// The connection ended without an answer.
     NoAnswer,
-    /// It ended too early.
+    /// The answer ended too early.
     CutShort,
-    /// It is longer than one may be.
+    /// The answer is longer than allowed.
     TooLong,
-    /// One that is not to be understood.
+    /// The answer could not be understood.
     Unreadable,
 
-    // An answer.
-    /// It says yes and names no batch.
+    // There was an answer.
+    /// The answer is a success but contains no identifier.
     NoIdentifier,
-    /// The key is refused.
+    /// The provider refuses the key.
     Unauthorized,
     /// The account has too little credit.
     NoCredit,
-    /// The batch, or the call, is refused.
+    /// The provider refuses the batch or the call.
     Refused,
-    /// 409: it may be there already.
+    /// 409: the batch may exist already.
     Conflict,
-    /// Not now.
+    /// The provider is busy.
     Busy,
-    /// There is no such batch.
+    /// The provider does not know the batch.
     NotFound,
-    /// 1xx alone.
+    /// Only an interim answer (1xx) came.
     Interim,
-    /// A 2xx that says nothing.
+    /// The answer is a 2xx status without a defined meaning.
     Unexpected,
-    /// 3xx: not followed.
+    /// 3xx: redirects are not followed.
     Redirect,
     /// 5xx.
     ServerError,
 
-    // Here.
-    /// The identity file holds no secret.
+    // The error is on our side.
+    /// The identity file contains no secret.
     Identity,
-    /// Storage failed.
+    /// The storage failed.
     Storage,
-    /// Its `send_at` came too close while it waited.
+    /// The `send_at` came too close while the batch waited.
     TooLate,
-    /// All its numbers were forgotten.
+    /// All numbers of the batch were erased.
     NoDestinations,
-    /// receiptd ended while it was being submitted.
+    /// receiptd ended while the batch was being submitted.
     Interrupted,
     /// The database may be an older copy.
     Held,
-    /// The provider does not list it as scheduled, or at another time.
+    /// The provider does not list the batch as scheduled, or lists it at another time.
     NotScheduled,
 
-    /// A word of a later version.
+    /// A word that only a later version knows.
     #[serde(untagged)]
     Other(String),
 }
@@ -82,7 +82,7 @@ pub enum ErrorKind {
 impl From<&str> for ErrorKind {
     fn from(word: &str) -> Self {
         let word: StrDeserializer<'_, Error> = word.into_deserializer();
-        Self::deserialize(word).unwrap_or(Self::Other(String::new())) // every text is one
+        Self::deserialize(word).unwrap_or(Self::Other(String::new())) // every text is valid
     }
 }
 

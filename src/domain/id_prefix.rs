@@ -1,21 +1,21 @@
-//! The beginning of an id, as people type it.
+//! The beginning of an id, as a person types it.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Hexadecimal digits of a UUID.
+/// The number of hexadecimal digits of a UUID.
 const DIGITS: usize = 32;
-/// Before which digits a UUID has a hyphen.
+/// The digits before which a UUID has a hyphen.
 const HYPHENS: [usize; 4] = [8, 12, 16, 20];
 
-/// What the ids of some batches or groups begin with: 1 to 32 hexadecimal digits, shown in the form of a UUID. By default
-/// what all begin with: nothing.
+/// The beginning of batch or group ids: 1 to 32 hexadecimal digits, displayed in the form of a UUID. The default is the
+/// empty prefix, which matches every id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdPrefix(String);
 
-/// What is not the beginning of an id.
+/// The error for a text that is not the beginning of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the beginning of an id: it has 1 to 32 hexadecimal digits, as 6f2c1d9e")]
+#[error("not the beginning of an id: write 1 to 32 hexadecimal digits, such as 6f2c1d9e")]
 pub struct NoIdPrefix;
 
 impl FromStr for IdPrefix {
@@ -33,7 +33,7 @@ impl FromStr for IdPrefix {
             }
             canonical.push(digit);
         }
-        // Where the hyphens stood is part of what was typed: `6f-2c` begins no id.
+        // The hyphens must be where a UUID has them: no id begins with `6f-2c`.
         if text.contains('-') && !canonical.starts_with(text.trim_end_matches('-').to_ascii_lowercase().as_str()) {
             return Err(NoIdPrefix);
         }

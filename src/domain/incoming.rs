@@ -1,52 +1,52 @@
-//! What comes in: receipts, and what was meant to be some.
+//! Incoming data: receipts, and what could not be understood as a receipt.
 
 use std::ops::Range;
 
 use super::batch::BatchId;
 use super::receipt::{Outcome, Receipt, Source};
 
-/// What came in one callback, or was found by one question.
+/// The content of one callback, or of one answer of the provider.
 #[derive(Debug, Clone)]
 pub struct Incoming {
-    /// The batch, by the URL.
+    /// The batch in the URL.
     pub batch: BatchId,
-    /// The way it came.
+    /// How it arrived.
     pub source: Source,
-    /// What it says, in the order in which it stood there.
+    /// The items, in the order in which they appeared.
     pub items: Vec<Item>,
-    /// All of it as it came: kept where the batch is unknown or an item is not understood.
+    /// The raw body, which is kept if the batch is unknown or an item could not be understood.
     pub body: Vec<u8>,
 }
 
-/// One thing that came.
+/// One item of a body.
 #[derive(Debug, Clone)]
 pub enum Item {
     /// A receipt.
     Understood(Receipt),
-    /// Something else.
+    /// Something that could not be understood as a receipt.
     NotUnderstood {
         /// What is missing or wrong.
         reason: String,
-        /// Where it stands in the body.
+        /// Its position in the body.
         at: Range<usize>,
     },
 }
 
-/// What became of what came.
+/// The result of recording incoming data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// New in the log.
+    /// Receipts that are new in the log.
     pub recorded: u64,
-    /// There already.
+    /// Receipts that were already in the log.
     pub duplicates: u64,
-    /// Kept in the quarantine under these ids.
+    /// The ids of the quarantined items.
     pub quarantined: Vec<i64>,
-    /// What the recorded ones did.
+    /// The effects of the new receipts.
     pub outcomes: Vec<Outcome>,
 }
 
 impl Recorded {
-    /// Adds what became of another part.
+    /// Adds the result of another part.
     pub fn add(&mut self, part: Self) {
         self.recorded += part.recorded;
         self.duplicates += part.duplicates;

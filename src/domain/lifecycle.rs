@@ -1,8 +1,8 @@
-//! How a batch moves: every change of its state, its times and its counters of attempts and polls.
+//! The lifecycle of a batch: every change of its state, its times, and its counts of attempts and polls.
 //!
-//! Each rule looks at a batch as it is and answers with what is to be written, [`Progress`], or that nothing is. No rule
-//! reads or writes anything; whoever stores batches reads the batch, calls the rule and writes its answer in one
-//! transaction, and may call it again if that fails.
+//! Each rule takes a batch as it is and returns the changes to write as a [`Progress`], or none. Rules have no side
+//! effects. The store reads the batch, calls the rule and writes its result in one transaction, and may call it again
+//! if that fails.
 //!
 //! ```text
 //!  queued ─claim─► submitting ─handed_over─► submitted (scheduled while `send_at` is ahead) ─► complete
@@ -11,12 +11,13 @@
 //!    └─ resolve ── unconfirmed ◄── handed_over, interrupted, held
 //! ```
 //!
-//! A batch that was unconfirmed once stays doubtful until the provider is known to have it: what would cancel or reject it
-//! makes it unconfirmed again ([`Progress::moved`]). Only a person gives it up ([`resolve`]).
+//! A batch that was once unconfirmed remains doubtful until the provider is known to have it: instead of being
+//! cancelled or rejected it becomes unconfirmed again ([`Progress::moved`]). Only a person can give it up
+//! ([`resolve`]).
 //!
-//! What was handed over goes back to `queued` only where the provider provably did not take it, where nothing of it
-//! had left ([`release`]), or where a person says so ([`resolve`]). A receipt proves that the provider has the batch,
-//! whatever we believed.
+//! A submitted batch returns to `queued` only if the provider provably did not accept it, if nothing had been sent
+//! ([`release`]), or if a person decides so ([`resolve`]). A receipt proves that the provider has the batch, whatever
+//! we believed.
 
 use std::ops::Deref;
 
@@ -32,20 +33,20 @@ use super::timestamp::Timestamp;
 #[cfg(test)]
 mod tests;
 
-/// A batch with all that the rules decide by: what everybody sees of it, and what only the rules need.
+/// A batch with everything that the rules depend on: the public fields, and those that only the rules need.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tracked {
     /// The batch.
     pub batch: Batch,
-    /// Receipts in the log, also those for numbers that it does not have.
+    /// The number of receipts in the log, including those for numbers that are not in the batch.
     pub receipts: u64,
-    /// When the last of them was recorded.
+    /// When the last receipt was recorded.
     pub last_receipt_at: Option<Timestamp>,
-    /// What is known of asking the provider about it.
+    /// When and how often the provider was asked about the batch.
     pub polls: Polls,
-    /// What the provider calls it.
+    /// The provider's names for the batch.
     pub names: Names,
-    /// The provider may have it from an earlier attempt.
+    /// Whether the provider may have the batch from an earlier attempt.
     pub doubtful: bool,
 }
 
@@ -60,22 +61,22 @@ impl Deref for Tracked {
 /// How often, and when, the provider was asked about a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Polls {
-    /// How often since the receipt that came before the last question; [`in_silence`](Self::in_silence) says how often
-    /// since the last receipt.
+    /// The number of polls since the last receipt before the last poll. [`in_silence`](Self::in_silence) gives the
+    /// number since the last receipt.
     pub asks: u32,
-    /// When it was asked last.
+    /// When the provider was last asked.
     pub asked_at: Option<Timestamp>,
-    /// When it answered last.
+    /// When the provider last answered.
     pub answered_at: Option<Timestamp>,
 }
 
 impl Polls {
-    /// How often it was asked since the last receipt.
+    /// The number of polls since the last receipt.
     pub fn in_silence(self, last_receipt_at: Option<Timestamp>) -> u32 {
         if self.asked_at >= last_receipt_at { self.asks } else { 0 }
     }
 
-    /// Asked once more.
+    /// Counts one more poll.
     #[must_use]
     fn and_now(self, last_receipt_at: Option<Timestamp>, answered: bool, now: Timestamp) -> Self {
         Self {
@@ -86,46 +87,47 @@ impl Polls {
     }
 }
 
-/// What the provider calls a batch, and who says so.
+/// The provider's names for a batch, and where they come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    /// The provider's own answer.
+    /// The name in an answer of the provider.
     pub answered: Option<String>,
-    /// A receipt, while no answer had named it. Whoever knows the callback URL can write one: so this name may find receipts,
-    /// and nothing is cancelled by it.
+    /// The name in a receipt, if no answer has named the batch. Anyone who knows the callback URL can send one, so this
+    /// name is used to find receipts, but never to cancel a batch.
     pub learned: Option<String>,
 }
 
 impl Names {
-    /// The name that is shown.
+    /// The name to display.
     pub fn shown(&self) -> Option<&str> {
         self.answered.as_deref().or(self.learned.as_deref())
     }
 }
 
-/// What of a batch changes while it moves, as it is stored.
+/// The stored fields of a batch that change during its lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Never `scheduled`, which follows from `submitted` and `send_at`.
+    /// The state; never `scheduled`, which follows from `submitted` and `send_at`.
     pub state: BatchState,
-    /// What the provider calls it.
+    /// The provider's names for the batch.
     pub names: Names,
-    /// The provider may have it from an earlier attempt: it was unconfirmed once, and nobody knows more since.
+    /// Whether the provider may have the batch from an earlier attempt: it was unconfirmed once, and nothing more is
+    /// known since.
     pub doubtful: bool,
-    /// How many times it was handed to the provider.
+    /// How many times the batch was submitted to the provider.
     pub attempts: u64,
-    /// What went wrong last.
+    /// The last error.
     pub last_error: Option<LastError>,
-    /// When the provider had it, as far as we know. Set once and never changed.
+    /// When the provider had the batch, as far as is known. Set once and never changed.
     pub submitted_at: Option<Timestamp>,
-    /// When its last destination became final; set where the state is settled, and only there.
+    /// When the batch was settled; set exactly while the state is settled.
     pub completed_at: Option<Timestamp>,
-    /// What is known of asking the provider about it.
+    /// When and how often the provider was asked about the batch.
     pub polls: Polls,
 }
 
 impl Progress {
-    /// How far a batch has come.
+    /// The current progress of a batch.
     pub fn of(batch: &Tracked) -> Self {
         Self {
             state: batch.state.stored(),
@@ -139,15 +141,16 @@ impl Progress {
         }
     }
 
-    /// Moves on to a state, with the times that go with it. Nothing else sets them.
+    /// Changes the state, and the times that depend on it. Nothing else sets these times.
     ///
-    /// A doubtful batch is neither cancelled nor rejected, which would say that nobody got it: it is unconfirmed instead.
+    /// A doubtful batch becomes unconfirmed instead of cancelled or rejected, because those states say that nobody
+    /// received it.
     ///
-    /// - `submitted_at` is the first time that the batch is known to be with the provider, in whatever way that became
-    ///   known: an answer, a receipt, or a person. So a dry run that a person resolves as accepted has it, too.
-    /// - `completed_at` is the time at which the batch became settled as it is now: a batch that was rejected or
-    ///   cancelled, and that late receipts complete, was completed by them. A move to the state that it is in changes
-    ///   nothing: a complete batch keeps its time when more receipts come.
+    /// - `submitted_at` is the first time at which the batch is known to be with the provider, whether from an answer, a
+    ///   receipt or a person. So a dry run that a person resolves as accepted has it too.
+    /// - `completed_at` is the time at which the batch reached its current settled state. If late receipts complete a rejected
+    ///   or cancelled batch, it is the time of that completion. Moving to the current state changes nothing: a complete
+    ///   batch keeps its time when more receipts arrive.
     #[must_use]
     pub fn moved(self, to: BatchState, now: Timestamp) -> Self {
         let state = match to.stored() {
@@ -172,12 +175,11 @@ impl Progress {
     }
 }
 
-/// What a rule answers: what is to be written (`None`: nothing), and what whoever asked is told.
+/// The result of a rule: the changes to write (`None`: no change), and the answer for the caller.
 pub type Moved<T> = (Option<Progress>, T);
 
-/// Takes a batch out of the outbox to hand it over, or rejects it where there is a reason not to (`refusal`); a doubtful one
-/// is unconfirmed then.
-/// Says whether it is handed over.
+/// Takes a batch out of the outbox in order to submit it. If there is a reason not to (`refusal`), it rejects the batch
+/// instead, or makes a doubtful one unconfirmed. Returns whether the batch is to be submitted.
 pub fn claim(batch: &Tracked, refusal: Option<LastError>, now: Timestamp) -> Moved<bool> {
     if batch.state != BatchState::Queued {
         return (None, false);
@@ -189,7 +191,7 @@ pub fn claim(batch: &Tracked, refusal: Option<LastError>, now: Timestamp) -> Mov
     }
 }
 
-/// Undoes a claim of which nobody knows: nothing of the batch has left, and nothing of it ever will.
+/// Undoes a claim that had no effect: nothing of the batch was sent, and nothing will be.
 pub fn release(batch: &Tracked, now: Timestamp) -> Option<Progress> {
     let progress = Progress::of(batch);
     (batch.state == BatchState::Submitting).then(|| Progress {
@@ -198,26 +200,26 @@ pub fn release(batch: &Tracked, now: Timestamp) -> Option<Progress> {
     })
 }
 
-/// The state after handing a batch over, or after an attempt to: a receipt that came meanwhile proves that the provider
-/// has it, whatever else is said.
+/// The state after a submission or an attempt at one. A receipt that arrived meanwhile proves that the provider has the
+/// batch, whatever `state` says.
 fn unless_receipts_came(batch: &Tracked, state: BatchState) -> BatchState {
     if batch.receipts > 0 { state.after_receipts(batch.counts.total, batch.counts.settled()) } else { state }
 }
 
-/// How handing a batch over ended.
+/// The result of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Handover {
-    /// The provider has it, and calls it so.
+    /// The provider has the batch, under this identifier.
     Accepted(Identifier),
-    /// It provably was not taken: it goes back into the outbox.
+    /// The provider provably did not accept it: the batch returns to the outbox.
     NotTaken(LastError),
     /// The provider refused it.
     Rejected(LastError),
-    /// Nobody knows: a receipt, a question that is answered, or a person decides.
+    /// Unknown: a receipt, an answer to a question, or a person decides.
     Unconfirmed(LastError),
 }
 
-/// Handing it over has ended.
+/// Applies the result of a submission.
 pub fn handed_over(batch: &Tracked, how: Handover, now: Timestamp) -> Option<Progress> {
     if batch.state != BatchState::Submitting {
         return None;
@@ -233,21 +235,22 @@ pub fn handed_over(batch: &Tracked, how: Handover, now: Timestamp) -> Option<Pro
     Some(Progress { names, last_error: error.or(progress.last_error), ..progress })
 }
 
-/// The last run ended while the batch was being handed over: it may have reached the provider.
+/// Marks a batch whose submission was interrupted by the end of the last run: it may have reached the provider.
 pub fn interrupted(batch: &Tracked, now: Timestamp) -> Option<Progress> {
     let detail = "receiptd ended while this batch was being submitted: the provider may or may not have it";
     handed_over(batch, Handover::Unconfirmed(LastError { at: now, kind: ErrorKind::Interrupted, status: None, detail: detail.into() }), now)
 }
 
-/// The batch is queued in what may be an older copy of the database (`why`): its original may have submitted it since.
+/// Holds a queued batch of a database that may be an older copy (`why`): its original may have submitted the batch
+/// since.
 pub fn held(batch: &Tracked, why: &str, now: Timestamp) -> Option<Progress> {
     let detail = format!("this database may be an older copy ({why}): the batch may have been submitted already");
     let error = LastError { at: now, kind: ErrorKind::Held, status: None, detail };
     (batch.state == BatchState::Queued).then(|| Progress::of(batch).moved(BatchState::Unconfirmed, now).failed(error))
 }
 
-/// Receipts came that only a provider which has the batch can have sent (`is_proof`), or that told how the provider calls
-/// it (`learned`), which is kept where nothing else has named it.
+/// Applies what receipts have shown: that the provider has the batch (`is_proof`), and the provider's name for it
+/// (`learned`), which is kept if nothing else has named it.
 pub fn proved(batch: &Tracked, is_proof: bool, learned: Option<&Identifier>, now: Timestamp) -> Option<Progress> {
     let before = Progress::of(batch);
     let state = if is_proof { batch.state.after_receipts(batch.counts.total, batch.counts.settled()) } else { batch.state };
@@ -258,24 +261,25 @@ pub fn proved(batch: &Tracked, is_proof: bool, learned: Option<&Identifier>, now
     (after != before).then_some(after)
 }
 
-/// What came of asking the provider about a batch.
+/// The result of asking the provider about a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollAnswer {
-    /// It has the batch; what it told of receipts is recorded.
+    /// The provider has the batch, and the receipts in its answer have been recorded.
     Found,
-    /// It answers, but not about this batch: nothing more will come of asking.
+    /// The provider answers, but not about this batch: asking again will bring nothing more.
     Gone,
-    /// It gave no clear answer, or said that it does not know the batch, which may only be on its way.
+    /// There was no clear answer, or the provider does not know the batch, which may still be in transit.
     Nothing,
 }
 
-/// The provider was asked about a batch: one that it may or may not have, and has, is submitted; after an answer, what is
-/// still pending of a batch that was sent before `sent_before` has expired.
+/// Applies the result of asking the provider about a batch. An unconfirmed batch that the provider has becomes
+/// submitted. After an answer, the pending destinations of a batch that was sent before `sent_before` expire.
 pub fn polled(batch: &Tracked, answer: PollAnswer, sent_before: Option<Timestamp>, now: Timestamp) -> Progress {
     let answered = answer != PollAnswer::Nothing;
     let before = Progress::of(batch);
     let progress = Progress { polls: batch.polls.and_now(batch.last_receipt_at, answered, now), ..before };
-    // A queued one, too: a person may have put it back into the outbox, or the original of a restored copy sent it.
+    // This also applies to queued batches: a person may have put one back into the outbox, or the original of a
+    // restored copy may have sent it.
     if answer == PollAnswer::Found && matches!(batch.state, BatchState::Unconfirmed | BatchState::Queued) {
         let mut progress = progress.moved(accepted(batch), now);
         if progress.names.shown().is_none() {
@@ -286,30 +290,31 @@ pub fn polled(batch: &Tracked, answer: PollAnswer, sent_before: Option<Timestamp
     if answered && is_overdue(batch, sent_before) { progress.moved(BatchState::Complete, now) } else { progress }
 }
 
-/// Whether receipts of a batch are awaited no longer: it was sent before `sent_before` (`None`: nobody knows what time it is).
+/// Whether receipts of the batch are no longer awaited: it was sent before `sent_before` (`None`: the time is unknown).
 fn is_overdue(batch: &Tracked, sent_before: Option<Timestamp>) -> bool {
     batch.state == BatchState::Submitted && !batch.dry_run && sent_before.is_some_and(|before| batch.sent_at() < before)
 }
 
-/// Something went wrong with a batch that changes nothing else.
+/// Notes an error that changes nothing else.
 pub fn noted(batch: &Tracked, error: LastError) -> Progress {
     Progress::of(batch).failed(error)
 }
 
-/// What became of the wish to cancel a batch.
+/// The result of a request to cancel a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cancellation {
-    /// It is cancelled; nothing of it had left.
+    /// The batch is cancelled; nothing of it had been sent.
     Done,
-    /// The provider has it and sends it later: the provider must be asked, by the name in its answer; `None`: none is known.
+    /// The provider has the batch and will send it later, so the provider must be asked to cancel it, by the name in
+    /// its answer; `None` if there is none.
     AtProvider(Option<Identifier>),
-    /// It is not sent again, and unconfirmed once more: the provider may have it from an earlier attempt.
+    /// The batch will not be sent again and is unconfirmed: the provider may have it from an earlier attempt.
     Doubtful,
-    /// It can no longer be cancelled: it is in this state.
+    /// The batch can no longer be cancelled: it is in this state.
     TooLate(BatchState),
 }
 
-/// Cancels a batch that is queued, unless it is doubtful; says what is to be done about one that is not queued.
+/// Cancels a queued batch. Otherwise, returns what must be done about the batch.
 pub fn cancel(batch: &Tracked, now: Timestamp) -> Moved<Cancellation> {
     match batch.state {
         BatchState::Queued => {
@@ -321,7 +326,7 @@ pub fn cancel(batch: &Tracked, now: Timestamp) -> Moved<Cancellation> {
     }
 }
 
-/// The provider has cancelled it, unless it became something else meanwhile.
+/// Marks a batch as cancelled by the provider, unless its state has changed meanwhile.
 pub fn cancelled_at_provider(batch: &Tracked, now: Timestamp) -> Option<Progress> {
     let is_there = matches!(batch.state, BatchState::Scheduled | BatchState::Submitted);
     is_there.then(|| Progress::of(batch).moved(BatchState::Cancelled, now))
@@ -331,15 +336,15 @@ pub fn cancelled_at_provider(batch: &Tracked, now: Timestamp) -> Option<Progress
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Resolution {
-    /// The provider has it: await receipts.
+    /// The provider has it: wait for receipts.
     Accepted,
-    /// The provider does not have it: hand it over again. A person answers for that.
+    /// The provider does not have it: submit it again. The person who decides is responsible for that.
     Resubmit,
-    /// Give it up.
+    /// Give up on it.
     Abandoned,
 }
 
-/// Decides an unconfirmed batch, as a person says. `Err`: there is nothing to decide, it is in this state.
+/// Applies a person's decision about an unconfirmed batch. Fails with the state of the batch if it is not unconfirmed.
 pub fn resolve(batch: &Tracked, how: Resolution, now: Timestamp) -> Moved<Result<(), BatchState>> {
     if batch.state != BatchState::Unconfirmed {
         return (None, Err(batch.state));
@@ -348,18 +353,18 @@ pub fn resolve(batch: &Tracked, how: Resolution, now: Timestamp) -> Moved<Result
     let progress = match how {
         Resolution::Accepted => progress.moved(accepted(batch), now),
         Resolution::Resubmit => progress.moved(BatchState::Queued, now),
-        // Who gives it up answers for that: it is cancelled in spite of all doubt.
+        // The person who gives it up is responsible: it is cancelled despite any doubt.
         Resolution::Abandoned => Progress { doubtful: false, ..progress }.moved(BatchState::Cancelled, now),
     };
     (Some(progress), Ok(()))
 }
 
-/// Where a batch is that the provider has: of a dry run no receipt is awaited.
+/// The state of a batch that the provider has. A dry run has no receipts to wait for.
 fn accepted(batch: &Batch) -> BatchState {
     if batch.dry_run { BatchState::Validated } else { BatchState::Submitted.completed(batch.counts.total, batch.counts.settled()) }
 }
 
-/// Whether a batch was settled before this time, so that retention applies to it.
+/// Whether the batch was settled before this time, so that retention applies to it.
 pub fn is_due(batch: &Batch, settled_before: Timestamp) -> bool {
     batch.completed_at.is_some_and(|at| at < settled_before)
 }

@@ -1,4 +1,4 @@
-//! Where a telephone number stands in somebody's text, and the text without it.
+//! Finding a phone number in a text, and removing it.
 
 use std::ops::Range;
 
@@ -6,20 +6,20 @@ use serde::de::IgnoredAny;
 
 use super::msisdn::Msisdn;
 
-/// Separators that may stand between two digits of one number, as in `+44 (0)7700 - 900123`.
+/// The largest number of separators between two digits of a number, as in `+44 (0)7700 - 900123`.
 const BETWEEN: usize = 3;
 
-/// The characters that people write between the digits of a number: blanks and hyphens of all kinds, dots and brackets.
+/// The characters that people write between the digits of a number: spaces and hyphens of all kinds, dots and brackets.
 const SEPARATORS: [&str; 12] = [" ", "-", ".", "(", ")", "\t", "\u{a0}", "\u{202f}", "\u{2010}", "\u{2011}", "\u{2012}", "\u{2013}"];
 
-/// Whether a number stands in any of these texts.
+/// Whether one of the texts contains the number.
 pub fn is_in<'t>(texts: impl IntoIterator<Item = &'t str>, number: Msisdn) -> bool {
     let digits = number.digits().to_string();
     texts.into_iter().any(|text| !places(text.as_bytes(), digits.as_bytes()).is_empty())
 }
 
-/// A text without the digits of a number, however they are grouped; `None` where it does not stand there. Within a longer
-/// row of digits they are somebody else's.
+/// The text with the digits of the number replaced, however they are grouped; `None` if the text does not contain the
+/// number. A longer sequence of digits is another number.
 pub fn without(text: &str, number: Msisdn) -> Option<String> {
     let digits = number.digits().to_string();
     let mut bytes = text.as_bytes().to_vec();
@@ -28,7 +28,8 @@ pub fn without(text: &str, number: Msisdn) -> Option<String> {
     if found.is_empty() { None } else { String::from_utf8(bytes).ok() }
 }
 
-/// The same of a body: JSON stays JSON, of the same length, so that what it says of others can still be read.
+/// Like [`without`] for a body. JSON remains valid JSON of the same length, so that its other content can still be
+/// read.
 pub fn body_without(body: &[u8], number: Msisdn) -> Option<Vec<u8>> {
     let digits = number.digits().to_string();
     let found = places(body, digits.as_bytes());
@@ -40,7 +41,7 @@ pub fn body_without(body: &[u8], number: Msisdn) -> Option<Vec<u8>> {
     for place in found {
         let is_bare = strings.as_ref().is_some_and(|strings| !strings.iter().any(|string| string.contains(&place.start)));
         if is_bare {
-            // All of a JSON number goes, with what stands before and after its digits.
+            // Replaces a JSON number as a whole, with the characters before and after the digits.
             let part = |byte: &&u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
             let start = place.start - bytes[..place.start].iter().rev().take_while(part).count();
             let end = place.end + bytes[place.end..].iter().take_while(part).count();
@@ -57,7 +58,7 @@ fn cross_out(place: &mut [u8]) {
     place.iter_mut().filter(|byte| byte.is_ascii_digit()).for_each(|byte| *byte = b'x');
 }
 
-/// Wherever the digits stand as a number of their own, or after `00`.
+/// The positions of the digits, if they form a number of their own or follow `00`.
 fn places(text: &[u8], digits: &[u8]) -> Vec<Range<usize>> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < text.len() {
@@ -72,7 +73,7 @@ fn places(text: &[u8], digits: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
-/// How long the digits are at the beginning of a text, with what stands between them.
+/// The length of the digits at the beginning of the text, including the separators between them.
 fn end_of(text: &[u8], digits: &[u8]) -> Option<usize> {
     let mut at = 0;
     for (index, digit) in digits.iter().enumerate() {
@@ -89,12 +90,12 @@ fn end_of(text: &[u8], digits: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// The bytes of the separator that a text begins with, if it does.
+/// The length in bytes of the separator at the beginning of the text, or 0.
 fn separator(text: &[u8]) -> usize {
     SEPARATORS.iter().find(|separator| text.starts_with(separator.as_bytes())).map_or(0, |separator| separator.len())
 }
 
-/// Whether a number may begin after this. The digits of an escaped character (`\u00a0`) are none of a number.
+/// Whether a number may begin after this text. The digits of an escaped character (`\u00a0`) are not part of a number.
 fn is_beginning(before: &[u8]) -> bool {
     let escape = (2..=6).find(|length| before.len().checked_sub(*length).is_some_and(|at| before[at..].starts_with(b"\\u")));
     if let Some(length) = escape {
@@ -104,7 +105,7 @@ fn is_beginning(before: &[u8]) -> bool {
     digits == 0 || &before[before.len() - digits..] == b"00"
 }
 
-/// Where the strings of a JSON text are.
+/// The positions of the strings in a JSON text.
 fn strings(text: &[u8]) -> Vec<Range<usize>> {
     let (mut found, mut start, mut escaped) = (Vec::new(), None, false);
     for (at, byte) in text.iter().enumerate() {
@@ -165,7 +166,7 @@ mod tests {
             let left = body_without(body.as_bytes(), number()).expect("found");
             assert!(serde_json::from_slice::<IgnoredAny>(&left).is_ok() && left.len() == body.len(), "{number_like}");
         }
-        // What is none has no strings.
+        // A text that is not JSON has no strings.
         assert_eq!(body_without(b"{447700900123", number()).expect("found"), b"{xxxxxxxxxxxx");
         assert_eq!(body_without(b"{447700900124", number()), None);
     }

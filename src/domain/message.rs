@@ -5,17 +5,17 @@ use sms_splitter::splitter_options::SplitterOptions;
 
 use super::number::named;
 
-/// The characters of GSM-7, those of its extension table among them. All others force a text to 70 characters a part.
+/// The characters of GSM-7, including its extension table. All others limit the text to 70 characters per part.
 const GSM_7: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿\
                      abcdefghijklmnopqrstuvwxyzäöñüà\u{c}^{}\\[~]|€";
-/// Of the characters that force a text to 70 a part, so many are named.
+/// The largest number of characters outside GSM-7 that are named.
 const NAMED: usize = 5;
 
-/// How many SMS parts a text takes: 160 characters of GSM-7 in one part, 153 a part in several;
-/// 70 and 67 UTF-16 units as soon as one character is outside GSM-7. An empty text takes none.
+/// The number of SMS parts of a text: 160 characters of GSM-7 in a single part, 153 in each of several; 70 and 67
+/// UTF-16 units if a character is outside GSM-7. An empty text has none.
 pub fn parts(message: &str) -> u32 {
     if message.is_empty() {
-        return 0; // the library counts the rest of a last part that is not there
+        return 0; // the library expects at least one part
     }
     let summary_only = SplitterOptions::new(false, true);
     #[expect(clippy::unnecessary_to_owned, reason = "it is the library's split, and that takes a String")]
@@ -23,8 +23,8 @@ pub fn parts(message: &str) -> u32 {
     u32::try_from(split.parts.len()).unwrap_or(u32::MAX)
 }
 
-/// Which characters force the text to 70 characters a part, and how many parts it would take without them. None where
-/// all of it is GSM-7.
+/// The characters that limit the text to 70 characters per part, and the number of parts without them; `None` if the
+/// whole text is GSM-7.
 pub fn shortened_by(message: &str) -> Option<String> {
     let mut forcing: Vec<(char, usize, usize)> = Vec::new();
     for (at, c) in (1..).zip(message.chars()).filter(|(_, c)| !GSM_7.contains(*c)) {
@@ -99,10 +99,10 @@ mod tests {
             ("a".repeat(161), 2),
             ("a".repeat(306), 2),
             ("a".repeat(307), 3),
-            // the extension table takes two septets a character
+            // The characters of the extension table take two septets each.
             ("€".repeat(80), 1),
             ("€".repeat(81), 2),
-            // and such a pair is not cut in two between parts: 76 fit a part of 153
+            // Such a pair is not split between parts: 76 fit in a part of 153.
             ("€".repeat(152), 2),
             ("€".repeat(153), 3),
             ("я".repeat(70), 1),

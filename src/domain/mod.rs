@@ -1,6 +1,6 @@
-//! The words of the trade as types, parsed once at the edge, and the rules as pure functions.
+//! The terms of the field as types, parsed once at the edge, and the rules as pure functions.
 //!
-//! Nothing here knows of HTTP, SQL, files or the clock.
+//! This module does not use HTTP, SQL, files or the clock.
 
 mod batch;
 mod callback;

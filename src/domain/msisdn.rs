@@ -1,29 +1,29 @@
-//! Telephone numbers.
+//! Phone numbers.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A telephone number in E.164: 7 to 15 digits, the first not a zero. Shown with a plus.
+/// A phone number in E.164: 7 to 15 digits, the first of which is not zero. Displayed with a plus.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Msisdn(u64);
 
-/// The smallest and the largest number with 7 and with 15 digits.
+/// The smallest number with 7 digits and the largest with 15.
 const SMALLEST: u64 = 1_000_000;
 const LARGEST: u64 = 999_999_999_999_999;
 
 impl Msisdn {
-    /// From the digits as one number.
+    /// A number from its digits; `None` if it is not a valid E.164 number.
     pub fn from_digits(digits: u64) -> Option<Self> {
         (SMALLEST..=LARGEST).contains(&digits).then_some(Self(digits))
     }
 
-    /// The digits as one number.
+    /// The digits, without a plus.
     pub fn digits(self) -> u64 {
         self.0
     }
 
-    /// Reads digits with or without a plus, and nothing else: the form of the wire.
+    /// Reads digits with or without a plus, and nothing else: the provider's format.
     pub fn from_wire(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('+').unwrap_or(text).as_bytes();
         if !(7..=15).contains(&digits.len()) || digits[0] == b'0' {
@@ -39,7 +39,7 @@ impl Msisdn {
         Some(Self(number))
     }
 
-    /// With all but the last three digits hidden, for logs.
+    /// The number with all but the last three digits hidden, for logs.
     pub fn masked(self) -> String {
         format!("…{:03}", self.0 % 1000)
     }
@@ -51,7 +51,7 @@ impl fmt::Display for Msisdn {
     }
 }
 
-/// Masked: what is printed for debugging ends up in logs.
+/// Masked, because debug output ends up in logs.
 impl fmt::Debug for Msisdn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.masked())

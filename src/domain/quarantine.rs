@@ -1,4 +1,4 @@
-//! What becomes of callbacks that were not understood.
+//! The states of callbacks that could not be understood.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,23 +6,23 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How far a callback in the quarantine has come.
+/// The state of a quarantined callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum QuarantineState {
-    /// It was not understood, and somebody has to decide.
+    /// It could not be understood, and a person has to decide.
     Waiting,
     /// It was understood later, and recorded.
     Replayed,
-    /// It was given up.
+    /// It was discarded.
     Dropped,
 }
 
 impl QuarantineState {
-    /// All of them, in the order in which they are shown.
+    /// All states, in display order.
     pub const ALL: [Self; 3] = [Self::Waiting, Self::Replayed, Self::Dropped];
 
-    /// The word of the API.
+    /// The word for this state in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",

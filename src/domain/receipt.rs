@@ -8,36 +8,37 @@ use uuid::Uuid;
 
 use super::msisdn::Msisdn;
 
-/// What one receipt says, whatever way it came.
+/// The content of one receipt, however it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The number it is about.
+    /// The number that it is about.
     pub destination: Msisdn,
-    /// Delivered, or failed.
+    /// Whether the message was delivered; otherwise it failed.
     pub delivered: bool,
-    /// `receiptInfo.code` (webhook) or `info.code` (details), as it came.
+    /// `receiptInfo.code` (callback) or `info.code` (details), as it arrived.
     pub code: Option<ReceiptCode>,
-    /// The description that came with the code.
+    /// The description of the code in the receipt.
     pub description: Option<String>,
-    /// `messageuuid`. Several messages may share one (provider.md, "Pull receipts").
+    /// The provider's `messageuuid`. Several messages may share one (docs/provider.md, "Receipts").
     pub message_id: Option<Identifier>,
-    /// `batchuuid`: evidence of what the provider calls the batch.
+    /// `batchuuid`: evidence of the provider's name for the batch.
     pub batchuuid: Option<Identifier>,
-    /// The bytes of the body as they came, kept only where they say more than the fields above.
+    /// The raw body, kept only if it contains more than the fields above.
     pub body: Option<Vec<u8>>,
 }
 
-/// Characters that a code may have.
+/// The largest number of characters of a code.
 const LONGEST_CODE: usize = 64;
-/// Characters that a description may have.
+/// The largest number of characters of a description.
 const LONGEST_DESCRIPTION: usize = 1_024;
-/// Characters that an identifier of the provider's may have.
+/// The largest number of characters of an identifier from the provider.
 const LONGEST_IDENTIFIER: usize = 200;
-/// Bytes of a body that are kept with a receipt.
+/// The largest number of bytes of a body that is kept with a receipt.
 pub const LARGEST_RECEIPT_BODY: usize = 4 << 10;
 
 impl Receipt {
-    /// The first field that is longer than any in its senses: all receipts of a batch together must not fill the disk.
+    /// The first field that is too long. The limits are far above real values; they prevent the receipts of a batch
+    /// from filling the disk.
     pub fn too_long(&self) -> Option<&'static str> {
         [
             ("code", self.code.as_ref().is_some_and(|code| has_more(code.as_str(), LONGEST_CODE))),
@@ -49,7 +50,7 @@ impl Receipt {
         .find_map(|(field, is_too_long)| is_too_long.then_some(field))
     }
 
-    /// Without the fields that are too long: what counts is whether the message was delivered.
+    /// Drops the fields that are too long: what matters is whether the message was delivered.
     #[must_use]
     pub fn within_bounds(self) -> Self {
         Self {
@@ -61,7 +62,7 @@ impl Receipt {
         }
     }
 
-    /// In the form in which the provider posts it.
+    /// The receipt in the format in which the provider posts it.
     pub fn to_callback(&self) -> String {
         let info = (self.code.is_some() || self.description.is_some())
             .then(|| serde_json::json!({"code": self.code, "description": self.description}));
@@ -73,17 +74,17 @@ impl Receipt {
     }
 }
 
-/// Whether a text has more than so many characters.
+/// Whether the text has more than this many characters.
 fn has_more(text: &str, characters: usize) -> bool {
     text.len() > characters && text.chars().nth(characters).is_some()
 }
 
-/// An identifier made by the provider: any text, usually a uuid.
+/// An identifier assigned by the provider: any text, usually a UUID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Identifier {
-    /// A uuid, in whatever case it came.
+    /// A UUID, in upper or lower case.
     Uuid(Uuid),
-    /// Anything else, as it came.
+    /// Any other text, as it arrived.
     Text(String),
 }
 
@@ -95,7 +96,7 @@ impl Identifier {
 
 impl From<&str> for Identifier {
     fn from(text: &str) -> Self {
-        // Only the hyphenated form: 32 bare digits or a urn would not be shown again as they came.
+        // Only the hyphenated form: 32 bare digits or a URN could not be displayed again as they arrived.
         match Uuid::try_parse(text) {
             Ok(uuid) if text.len() == 36 => Self::Uuid(uuid),
             _ => Self::Text(text.to_owned()),
@@ -124,25 +125,25 @@ impl<'de> Deserialize<'de> for Identifier {
     }
 }
 
-/// A receipt code: a hexadecimal number, not padded alike (`00`, `1`, `22`), kept as it came.
+/// A receipt code: a hexadecimal number with varying padding (`00`, `1`, `22`), kept as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String)]
 pub struct ReceiptCode(String);
 
 impl ReceiptCode {
-    /// A code as it came.
+    /// A code as it arrived.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// As it came.
+    /// The code as it arrived.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What two codes are compared by: the hexadecimal number, without padding and in capitals;
-    /// a text that is no such number is compared as it is.
+    /// The form for comparing codes: the hexadecimal number without padding, in upper case. A text that is not a
+    /// hexadecimal number is compared unchanged.
     pub fn key(&self) -> String {
         let digits = self.0.trim();
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -161,29 +162,29 @@ impl fmt::Display for ReceiptCode {
     }
 }
 
-/// How a receipt reached us.
+/// How a receipt reached the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The provider posted it to the callback.
     Webhook,
-    /// It was found by asking the provider.
+    /// The provider returned it when it was asked.
     Poll,
-    /// It came out of the quarantine.
+    /// It was replayed from the quarantine.
     Replay,
 }
 
-/// What a receipt did when it arrived.
+/// The effect of a receipt when it arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It set or changed the state of its destination.
     Applied,
-    /// The state was so already.
+    /// The destination already had that state.
     Repeated,
-    /// A failure after a delivery: recorded, and changes nothing.
+    /// It is a failure after a delivery: it is recorded and changes nothing.
     Conflict,
-    /// The batch has no such destination.
+    /// The batch does not contain that number.
     UnexpectedDestination,
 }
 

@@ -8,23 +8,23 @@ use utoipa::ToSchema;
 
 use super::timestamp::Timestamp;
 
-/// How far a batch has come.
+/// The state of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BatchState {
-    /// In the outbox; nothing of it has left.
+    /// In the outbox; not submitted yet.
     Queued,
-    /// Being handed to the provider at this moment.
+    /// Being submitted to the provider at this moment.
     Submitting,
     /// The provider has it and will send it at `send_at`.
     Scheduled,
-    /// The provider has it; receipts are awaited.
+    /// The provider has it, and receipts are awaited.
     Submitted,
     /// Every destination is final.
     Complete,
     /// The provider refused it.
     Rejected,
-    /// The provider may or may not have it. Never sent again by itself.
+    /// The provider may or may not have it. It is never resubmitted automatically.
     Unconfirmed,
     /// Cancelled before it was sent, or given up by a person.
     Cancelled,
@@ -33,7 +33,7 @@ pub enum BatchState {
 }
 
 impl BatchState {
-    /// All of them, in the order in which they are shown.
+    /// All states, in display order.
     pub const ALL: [Self; 9] = [
         Self::Queued,
         Self::Submitting,
@@ -46,7 +46,7 @@ impl BatchState {
         Self::Validated,
     ];
 
-    /// The word of the contract.
+    /// The word for this state in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -61,16 +61,16 @@ impl BatchState {
         }
     }
 
-    /// Whether nothing more is going to happen to it by itself.
+    /// Whether the state is final unless another receipt arrives.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Complete | Self::Rejected | Self::Cancelled | Self::Validated)
     }
 
-    /// The state once receipts have come in.
+    /// The state after receipts have arrived.
     ///
-    /// A receipt proves that the provider has the batch, whatever we believed: so it must not be sent
-    /// (again), and its destinations are awaited, also where somebody had given it up. While it is being
-    /// submitted the answer will say; a validated batch stays so.
+    /// A receipt proves that the provider has the batch, whatever we believed. So the batch must not be sent (again),
+    /// and its receipts are awaited, even if it had been given up. While it is being submitted, the answer decides; a
+    /// validated batch keeps its state.
     #[must_use]
     pub fn after_receipts(self, total: u64, is_final: u64) -> Self {
         let with_provider = match self {
@@ -80,19 +80,19 @@ impl BatchState {
         with_provider.completed(total, is_final)
     }
 
-    /// `complete` where it was `submitted` and every destination is final.
+    /// `complete` instead of `submitted` if every destination is final.
     #[must_use]
     pub fn completed(self, total: u64, is_final: u64) -> Self {
         if self == Self::Submitted && is_final >= total { Self::Complete } else { self }
     }
 
-    /// As it is stored: `scheduled` is `submitted` with a `send_at` that lies ahead ([`at`](Self::at)).
+    /// The stored form: `scheduled` is stored as `submitted` with a `send_at` in the future ([`at`](Self::at)).
     #[must_use]
     pub fn stored(self) -> Self {
         if self == Self::Scheduled { Self::Submitted } else { self }
     }
 
-    /// `scheduled` where it is `submitted` and will be sent later.
+    /// `scheduled` instead of `submitted` if the batch will be sent later.
     #[must_use]
     pub fn at(self, send_at: Option<Timestamp>, now: Timestamp) -> Self {
         match (self, send_at) {

@@ -1,4 +1,4 @@
-//! Points in time, to the millisecond.
+//! Points in time with millisecond precision.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,16 +9,16 @@ use utoipa::ToSchema;
 
 /// A point in time: milliseconds since 1970-01-01 UTC.
 ///
-/// Shown as RFC 3339 UTC with milliseconds. Read as ISO 8601 with `Z` or an offset, seconds optional.
+/// Displayed as RFC 3339 in UTC with milliseconds. Parsed from ISO 8601 with `Z` or an offset; seconds are optional.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(value_type = String, format = DateTime)]
 pub struct Timestamp(i64);
 
-/// Latest time that is read or shown: what the library can show, at the end of the year 9999.
+/// The latest time that can be read or displayed: the library's limit at the end of the year 9999.
 const LATEST: i64 = 253_402_207_200_000;
 
 impl Timestamp {
-    /// From milliseconds since 1970 UTC; clamped to the years 1970 to 9999.
+    /// A time from milliseconds since 1970 UTC, clamped to the years 1970 to 9999.
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(0, LATEST))
     }
@@ -28,19 +28,19 @@ impl Timestamp {
         self.0
     }
 
-    /// How long ago `earlier` was; zero if it lies ahead.
+    /// The time since `earlier`; zero if `earlier` is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
-    /// This time and so much later, at most the end of the year 9999.
+    /// This time plus `by`, at most the end of the year 9999.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
         let by = i64::try_from(by.as_millis()).unwrap_or(LATEST);
         Self::from_millis(self.0.saturating_add(by))
     }
 
-    /// This time and so much earlier, at the least 1970.
+    /// This time minus `by`, at least the beginning of 1970.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
         let by = i64::try_from(by.as_millis()).unwrap_or(LATEST);
@@ -63,15 +63,15 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// A text that is no time.
+/// Why a text is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotATime {
-    /// Not ISO 8601, or without `Z` and offset.
+    /// It is not ISO 8601, or has neither `Z` nor an offset.
     #[error("not a time; write it as ISO 8601 with Z or an offset, for instance 2026-12-24T09:00Z")]
     Unreadable,
-    /// Two different times: by its offset, and by the zone in brackets.
+    /// Its offset and the zone in brackets give two different times.
     #[error(
-        "ambiguous: its offset is not that of its zone at that time, or the zone is unknown here; write it with Z or an offset alone, for instance 2026-12-24T09:00Z"
+        "ambiguous: its offset does not match its zone at that time, or the zone is unknown here; write it with Z or an offset alone, for instance 2026-12-24T09:00Z"
     )]
     OtherOffset,
 }
@@ -82,7 +82,7 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, NotATime> {
         let text = text.trim();
         let at: jiff::Timestamp = text.parse().map_err(|_| NotATime::Unreadable)?;
-        // A calendar (`[u-ca=…]`) changes nothing; a zone must agree with the offset beside it.
+        // A calendar (`[u-ca=…]`) changes nothing; a zone must agree with the offset.
         if let Some((_, brackets)) = text.split_once('[')
             && !brackets.split(']').next().unwrap_or_default().contains('=')
             && !text.parse::<jiff::ZonedDateTime>().is_ok_and(|zoned| zoned.timestamp() == at)

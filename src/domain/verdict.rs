@@ -1,48 +1,49 @@
-//! What a receipt does to its destination and to the counters of its batch.
+//! The effect of a receipt on its destination and on the counters of its batch.
 
 use std::ops::{AddAssign, Sub};
 
 use super::destination::Said;
 use super::receipt::{Outcome, Source};
 
-/// Distinct receipts that one destination takes; more are quarantined.
+/// The largest number of distinct receipts per destination; more are quarantined.
 pub const RECEIPTS_PER_DESTINATION: u64 = 1_000;
-/// Receipts of a batch, beyond one for each destination, from which those for numbers that it does not have are quarantined.
+/// The number of receipts of a batch, beyond one per destination, after which receipts for numbers that are not in the
+/// batch are quarantined.
 pub const UNEXPECTED_PER_BATCH: i64 = 10_000;
 
-/// What is known of a destination when a receipt for it comes. The default is what is known of most: nothing was said of
-/// it, and it is not one of the batch's.
+/// What is known about a destination when a receipt for it arrives. The default is the most common case: no receipt so
+/// far, and not a number of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The batch has this number.
+    /// Whether the batch contains this number.
     pub in_batch: bool,
-    /// What its receipts have said.
+    /// What its receipts have said so far.
     pub said: Said,
-    /// One of them was the same: `delivered`, code (as a number) and message id.
+    /// Whether one of its receipts was the same: `delivered`, code (as a number) and message id.
     pub same: bool,
-    /// How many distinct ones there are.
+    /// The number of distinct receipts.
     pub receipts: u64,
-    /// One of them was in conflict with an earlier one.
+    /// Whether one of its receipts conflicted with an earlier one.
     pub conflict: bool,
 }
 
-/// What is known of the batch when a receipt for a number that it does not have comes.
+/// What is known about the batch when a receipt arrives for a number that it does not contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchSoFar {
-    /// Its destinations.
+    /// The number of its destinations.
     pub total: i64,
-    /// What its receipts have added up to.
+    /// The counters of its receipts so far.
     pub counts: ReceiptCounts,
 }
 
-/// What receipts add up to, or what one of them adds.
+/// Counters of receipts, or the change that one receipt makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiptCounts {
-    /// Destinations that are delivered.
+    /// Delivered destinations.
     pub delivered: i64,
-    /// Destinations that have failed.
+    /// Failed destinations.
     pub failed: i64,
-    /// Destinations that were reported as failed after they were delivered.
+    /// Destinations that were reported as failed after they had been delivered.
     pub conflict: i64,
     /// Receipts.
     pub receipts: i64,
@@ -70,37 +71,37 @@ impl Sub for ReceiptCounts {
     }
 }
 
-/// What becomes of a receipt.
+/// What happens to a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes into the log.
+    /// It is added to the log.
     New {
-        /// What it did.
+        /// Its effect.
         outcome: Outcome,
-        /// What the destination's receipts say with it.
+        /// What the receipts of the destination say now.
         said: Said,
-        /// It is the first receipt of a destination of the batch.
+        /// Whether it is the first receipt for a destination of the batch.
         first: bool,
-        /// What it adds to the counters of the batch.
+        /// The change of the batch's counters.
         counts: ReceiptCounts,
     },
-    /// It is there already.
+    /// It is already in the log.
     Duplicate,
-    /// It is more than a working provider sends, and goes into the quarantine for this reason.
+    /// There are more than a working provider sends; it is quarantined for this reason.
     Excess(&'static str),
 }
 
-/// What becomes of one more receipt of a destination.
+/// Decides what happens to one more receipt of a destination.
 ///
-/// An answer of the provider tells the state of a destination and not each of its receipts: if that is the state that is
-/// known, the answer is no receipt of its own.
+/// An answer of the provider gives the state of a destination, not each of its receipts: if that state is known
+/// already, the answer is not a receipt of its own.
 pub fn verdict(seen: Seen, batch: BatchSoFar, delivered: bool, source: Source) -> Verdict {
     let said = seen.said.after(delivered);
     if seen.same || (source == Source::Poll && said == seen.said) {
         return Verdict::Duplicate;
     }
     if seen.receipts >= RECEIPTS_PER_DESTINATION {
-        return Verdict::Excess("the destination has 1,000 distinct receipts already");
+        return Verdict::Excess("the destination already has 1,000 distinct receipts");
     }
     if !seen.in_batch {
         return unexpected(batch);
@@ -121,18 +122,18 @@ pub fn verdict(seen: Seen, batch: BatchSoFar, delivered: bool, source: Source) -
     Verdict::New { outcome, said, first: seen.receipts == 0, counts }
 }
 
-/// Of made-up numbers there is no end: whoever knows a callback URL must not fill the disk with them.
+/// Anyone who knows a callback URL could make up endless numbers, and must not fill the disk with them.
 fn unexpected(batch: BatchSoFar) -> Verdict {
     let ReceiptCounts { receipts, delivered, failed, .. } = batch.counts;
     if receipts - delivered - failed >= UNEXPECTED_PER_BATCH + batch.total {
-        return Verdict::Excess("the batch has 10,000 receipts for numbers that it does not have already");
+        return Verdict::Excess("the batch already has 10,000 receipts for numbers that it does not contain");
     }
     let counts = ReceiptCounts { receipts: 1, ..ReceiptCounts::default() };
     Verdict::New { outcome: Outcome::UnexpectedDestination, said: Said::Nothing, first: false, counts }
 }
 
-/// Whether a recorded receipt proves that the provider has the batch. Only the provider was given the callback's address;
-/// but to a question it may tell of somebody else's batch.
+/// Whether a recorded receipt proves that the provider has the batch. Only the provider was given the callback URL; but
+/// its answer to a question may concern somebody else's batch.
 pub fn proves(source: Source, outcome: Outcome) -> bool {
     source != Source::Poll || outcome != Outcome::UnexpectedDestination
 }
@@ -151,7 +152,7 @@ mod tests {
         BatchSoFar { total: 5, counts: ReceiptCounts::default() }
     }
 
-    /// All that can be seen of a destination.
+    /// Everything that can be known about a destination.
     fn all_seen() -> Vec<Seen> {
         let mut all = Vec::new();
         for said in SAID {
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn every_receipt_does_what_the_table_says() {
         use Outcome::{Applied, Conflict, Repeated};
-        // What was said, what comes; what it does when it is posted, and what when the provider was asked.
+        // What was said and what arrives; its effect when it is posted, and its effect when it comes from a poll.
         let table = [
             (Said::Nothing, false, Some((Applied, 0, 1, 0)), Some((Applied, 0, 1, 0))),
             (Said::Nothing, true, Some((Applied, 1, 0, 0)), Some((Applied, 1, 0, 0))),
@@ -253,7 +254,7 @@ mod tests {
     }
 
     proptest! {
-        /// Receipts (delivered, and which one of several that are told apart) in any order, some of them twice.
+        /// Receipts (delivered, and one of several distinguishable ones) in any order, some of them repeated.
         #[test]
         fn receipts_one_by_one_add_up_to_the_fold_of_their_set(
             receipts in prop::collection::vec((any::<bool>(), 0..4u8, prop::sample::select(SOURCES.to_vec())), 0..30)
@@ -275,7 +276,7 @@ mod tests {
             prop_assert_eq!(seen.said, all);
             prop_assert_eq!((sum.delivered, sum.failed), (i64::from(all == Said::Delivered), i64::from(all == Said::Failed)));
             prop_assert_eq!((sum.receipts, sum.conflict), (log.len() as i64, i64::from(seen.conflict)));
-            // The log alone tells the conflict: a failure after a delivery.
+            // The log alone shows the conflict: a failure after a delivery.
             let first = log.iter().position(|(delivered, _)| *delivered);
             prop_assert_eq!(seen.conflict, first.is_some_and(|at| log[at..].iter().any(|(delivered, _)| !delivered)));
         }

@@ -1,20 +1,21 @@
-//! `Accept`: whether a client asks for one media type by its name rather than for the usual one.
+//! `Accept`: whether a client asks for a particular media type instead of the default one.
 
 use actix_web::http::header::{self, HeaderMap};
 
 const STREAM: &str = "text/event-stream";
 const OPENMETRICS: &str = "application/openmetrics-text";
-/// What covers JSON, the least exact first.
+/// The media ranges that include JSON, the most general first.
 const JSON: [&str; 3] = ["*/*", "application/*", "application/json"];
-/// What covers plain text, the least exact first.
+/// The media ranges that include plain text, the most general first.
 const TEXT: [&str; 3] = ["*/*", "text/*", "text/plain"];
 
-/// Whether a stream is asked for by its name, and JSON is not wanted more. Where both are wanted equally, a stream.
+/// Whether the client explicitly asks for a stream and does not prefer JSON. If it accepts both equally, it gets a
+/// stream.
 pub(super) fn prefers_stream(headers: &HeaderMap) -> bool {
     prefers(headers, STREAM, JSON)
 }
 
-/// Whether OpenMetrics is asked for by its name, and plain text is not wanted more.
+/// Whether the client explicitly asks for OpenMetrics and does not prefer plain text.
 pub(super) fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     prefers(headers, OPENMETRICS, TEXT)
 }
@@ -26,9 +27,9 @@ fn prefers(headers: &HeaderMap, special: &str, usual: [&str; 3]) -> bool {
         let media = parts.next().unwrap_or_default();
         let weight = parts.find_map(weight).unwrap_or(1.0);
         if media.eq_ignore_ascii_case(special) {
-            wanted = wanted.max(weight); // it may be named once a version
+            wanted = wanted.max(weight); // it may occur once per version
         }
-        // Of what names the usual one, the most exact counts.
+        // For the default type, the most specific range counts.
         if let Some(exactness) = usual.iter().position(|name| media.eq_ignore_ascii_case(name))
             && exactness >= named
         {
@@ -38,7 +39,7 @@ fn prefers(headers: &HeaderMap, special: &str, usual: [&str; 3]) -> bool {
     wanted > 0.0 && wanted >= usually
 }
 
-/// The weight in a parameter; one that cannot be read is none, so that nobody gets an endless answer by mistake.
+/// The weight in a parameter. An unreadable weight counts as 0, so that nobody gets an endless answer by mistake.
 fn weight(parameter: &str) -> Option<f32> {
     let (name, value) = parameter.split_once('=')?;
     let weight = value.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0);

@@ -1,7 +1,7 @@
-//! The access log: one line a request, with the pattern of its path, for in the path itself stand tokens and numbers.
+//! The access log: one line per request, with the pattern of the path, because paths contain tokens and numbers.
 //!
-//! What changes something through the API is told at `info`. All else is at `debug`: tens of thousands of receipts a
-//! second are counted in the metrics, and only whoever wants it reads them one by one
+//! API requests that change something are logged at `info`, everything else at `debug`: the metrics count tens of
+//! thousands of receipts per second, and single lines are only needed for debugging
 //! (`RUST_LOG=info,receiptd::http::access=debug`).
 
 use std::time::Instant;
@@ -18,10 +18,10 @@ use super::error::ApiError;
 use super::public::{self, PublicState};
 use crate::domain::BatchId;
 
-/// Wraps the private listener.
+/// Logs the requests to the private listener.
 ///
 /// # Errors
-/// Those of what it wraps.
+/// Those of the wrapped service.
 pub async fn logged(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let level = if request.method().is_safe() { Level::Debug } else { Level::Info };
     if !log::log_enabled!(level) {
@@ -43,7 +43,7 @@ pub async fn logged(request: ServiceRequest, next: Next<impl MessageBody>) -> Re
     answer
 }
 
-/// Answers `HEAD` as `GET`, without the body: what would have been streamed is not even begun.
+/// Answers `HEAD` like `GET`, but without a body: a stream is not even started.
 pub async fn head(mut request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
     if request.method() != Method::HEAD {
         return Ok(next.call(request).await?.map_into_boxed_body());
@@ -53,7 +53,7 @@ pub async fn head(mut request: ServiceRequest, next: Next<impl MessageBody + 'st
     Ok(answer.map_body(|_, _| BoxBody::new(None::new())))
 }
 
-/// The public listener, in the place of [`public::callback`].
+/// Logs the requests to the public listener; wraps [`public::callback`].
 pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data<PublicState>) -> Result<HttpResponse, ApiError> {
     if !log::log_enabled!(Level::Debug) {
         return public::callback(request, payload, state).await;
@@ -70,7 +70,7 @@ pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data
 
 fn line(level: Level, batch: Option<BatchId>, method: &Method, route: Option<&str>, status: StatusCode, started: Instant) {
     let of = batch.map(|batch| format!("batch {batch}: ")).unwrap_or_default();
-    // Any word may stand in the place of the method.
+    // A request may have any word as its method.
     let method = [Method::GET, Method::POST, Method::DELETE, Method::HEAD, Method::PUT, Method::PATCH, Method::OPTIONS]
         .iter()
         .find(|known| *known == method)

@@ -19,9 +19,9 @@ use crate::submit::{self, CancelOutcome, Resend};
 
 type Answer = Result<HttpResponse, ApiError>;
 
-/// 50,000 numbers with room to spare.
+/// The largest body of a batch: ample for 50,000 numbers.
 const LARGEST_BODY: u64 = 8 << 20;
-/// Bodies of decisions.
+/// The largest body of other requests.
 const SMALL_BODY: u64 = 64 << 10;
 
 /// `POST /v1/batches`
@@ -42,7 +42,7 @@ pub(super) async fn create(request: HttpRequest, payload: Payload, state: Data<A
         Enqueued::New(batch) => Ok(accepted(id).json(Accepted { batch, numbers: asked.numbers })),
         Enqueued::Same(batch) => Ok(HttpResponse::Ok().json(Accepted { batch, numbers: asked.numbers })),
         Enqueued::Different => Err(ApiError::Conflict(format!(
-            "{id} is the id of a batch with other content; nothing was changed. Use a new id for a new batch"
+            "{id} is the id of a batch with different content; nothing was changed. Use a new id for a new batch"
         ))),
         Enqueued::Pruned => Err(ApiError::Pruned(id)),
     }
@@ -95,7 +95,7 @@ pub(super) async fn group(path: Path<String>, state: Data<ApiState>) -> Answer {
     let id = batch_id(&path)?;
     let (batches, pruned) = state.store.group(id).await?;
     if batches.is_empty() && pruned == 0 {
-        return Err(ApiError::NotFound(format!("there is no group {id}")));
+        return Err(ApiError::NotFound(format!("group {id} does not exist")));
     }
     let mut counts = Counts::default();
     batches.iter().for_each(|batch| counts.add(&batch.counts));
@@ -109,7 +109,7 @@ pub(super) async fn cancel(path: Path<String>, state: Data<ApiState>) -> Answer 
         CancelOutcome::Done(batch) => Ok(HttpResponse::Ok().json(batch)),
         CancelOutcome::TooLate(why) => Err(ApiError::Conflict(format!("batch {id} cannot be cancelled: {why}"))),
         CancelOutcome::Refused(why) => {
-            let told = format!("batch {id} cannot be cancelled: the provider refused to cancel it: {why}");
+            let told = format!("batch {id} cannot be cancelled: the provider refused: {why}");
             Err(ApiError::Refused(StatusCode::CONFLICT, told))
         }
         CancelOutcome::Unclear(why) => {
@@ -187,7 +187,7 @@ pub(super) async fn destinations(request: HttpRequest, path: Path<String>, state
     };
     let (limit, cursor) = (query.limit(), query.cursor("cursor"));
     query.finish()?;
-    // Forgotten numbers are below zero: a first page begins before them.
+    // Erased numbers are negative, so the first page starts below them.
     let after = cursor.unwrap_or(i64::MIN);
     let (_, found, next) = state.store.destinations(id, filter, after, limit).await?.ok_or_else(|| unknown(id))?;
     Ok(page::answer(found, next))
@@ -199,7 +199,7 @@ pub(super) async fn destination(path: Path<(String, String)>, state: Data<ApiSta
     let id = batch_id(&id)?;
     let number = read_number(&state, &number)?;
     let found = state.store.destination(id, number).await?;
-    let missing = || ApiError::NotFound(format!("batch {id} has no such destination, or there is no such batch"));
+    let missing = || ApiError::NotFound(format!("batch {id} does not exist or does not contain this number"));
     Ok(HttpResponse::Ok().json(found.ok_or_else(missing)?))
 }
 
@@ -207,22 +207,22 @@ pub(super) fn destination_state(query: &mut Parameters) -> Option<DestinationSta
     query.parsed("state", "a state: queued, submitted, delivered, failed, expired, cancelled, rejected or validated")
 }
 
-/// An id in a path; one that is no UUID belongs to nothing.
+/// An id in a path. An invalid one is answered like an unknown one.
 pub(super) fn batch_id(text: &str) -> Result<BatchId, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound("the id in the path is not a UUID".into()))
 }
 
 pub(super) fn unknown(id: BatchId) -> ApiError {
-    ApiError::NotFound(format!("there is no batch {id}"))
+    ApiError::NotFound(format!("batch {id} does not exist"))
 }
 
-/// A number in a path, with or without its plus.
+/// A number in a path, with or without a plus.
 pub(super) fn read_number(state: &ApiState, text: &str) -> Result<Msisdn, ApiError> {
     let read = state.intake.numbers.read(text).map(|read| read.number);
     read.map_err(|error| ApiError::field("number", format!("the number in the path, {}, {error}", quoted(text))))
 }
 
-/// The small body of a decision; `None` where there is none.
+/// The small body of a request; `None` if it is empty.
 pub(super) async fn decision<T: serde::de::DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
@@ -239,7 +239,7 @@ pub(super) async fn decision<T: serde::de::DeserializeOwned>(
         .map_err(|(pointer, error)| ApiError::field(pointer, format!("the body must be {expected}: {error}")))
 }
 
-/// Which field is wrong, missing, or given twice.
+/// The field that is wrong, missing or given twice.
 fn pointer(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let said = error.inner().to_string();
     let named = said.strip_prefix("missing field `").or_else(|| said.strip_prefix("duplicate field `"));

@@ -1,4 +1,4 @@
-//! Reading request bodies within bounds of size, time and memory.
+//! Reading request bodies within limits of size, time and memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,32 +16,33 @@ use crate::headers;
 use crate::receive::{Packing, Unpacked};
 use crate::store::StoreError;
 
-/// A body must have come within this time.
+/// The time limit for receiving a body.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// So many bytes of each body are not counted: single receipts get through however many large bodies there are.
+/// The bytes of each body that are not counted, so that single receipts get through however many large bodies there
+/// are.
 const FREE: usize = 4 << 10;
 
-/// The memory that the bodies of a listener share, in bytes, from their arrival until their answer. A body that does not
-/// fit is refused as busy, so that many large bodies can fill neither the memory nor one commit.
+/// The memory in bytes that the bodies of a listener share, from their arrival to their answer. A body that does not
+/// fit is refused as busy, so that many large bodies cannot fill the memory or a single commit.
 #[derive(Clone)]
 pub struct BodyBudget(Arc<Semaphore>);
 
-/// What a body takes of the budget; nothing yet, or nothing at all for a small one.
+/// A body's part of the budget; `None` for a small body.
 type Share = Option<OwnedSemaphorePermit>;
 
-/// A body, and its share of the budget.
+/// A body and its part of the budget.
 pub(super) struct Body {
     pub bytes: Vec<u8>,
     share: Share,
 }
 
 impl BodyBudget {
-    /// With so many bytes.
+    /// A budget of this many bytes.
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Enlarges a share so that it covers a body of so many bytes.
+    /// Enlarges a part so that it covers a body of this size.
     fn cover(&self, share: &mut Share, bytes: usize) -> Result<(), ApiError> {
         let wanted = bytes.saturating_sub(FREE + share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
         if wanted == 0 {
@@ -59,7 +60,8 @@ impl BodyBudget {
 }
 
 impl Body {
-    /// Unpacks it. What cannot be unpacked stays as it came: some say that a body is compressed when it no longer is.
+    /// Decompresses the body. If it cannot be decompressed it stays as it arrived, because some senders leave the
+    /// header on a body that is not compressed.
     pub fn unpack(&mut self, packing: Packing, most: u64, budget: &BodyBudget) -> Result<(), ApiError> {
         match packing.unpack(&self.bytes, most) {
             Unpacked::Whole(bytes) => {
@@ -73,10 +75,10 @@ impl Body {
     }
 }
 
-/// How the body of a request is compressed.
+/// The compression of a request's body.
 ///
 /// # Errors
-/// In a way that is not read here.
+/// If it is not supported.
 pub(super) fn packing(headers: &HeaderMap) -> Result<Option<Packing>, ApiError> {
     let mut packing = None;
     for value in headers.get_all(header::CONTENT_ENCODING) {
@@ -88,14 +90,14 @@ pub(super) fn packing(headers: &HeaderMap) -> Result<Option<Packing>, ApiError> 
                 _ => return Err(ApiError::Encoding),
             };
             if packing.replace(this).is_some() {
-                return Err(ApiError::Encoding); // twice over
+                return Err(ApiError::Encoding); // compressed twice
             }
         }
     }
     Ok(packing)
 }
 
-/// Whether a request says where its body ends.
+/// Whether the request gives the length of its body, or sends it in chunks.
 pub(super) fn has_length(headers: &HeaderMap) -> bool {
     match headers::content_length(headers) {
         Some(length) => length != NO_LENGTH,
@@ -103,7 +105,7 @@ pub(super) fn has_length(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The body, with at most `most` bytes. `connection` notes each piece that comes.
+/// Reads the body, up to `most` bytes. `connection` is notified of each piece.
 pub(super) async fn body(
     request: &HttpRequest,
     mut payload: Payload,
@@ -121,8 +123,8 @@ pub(super) async fn body(
         while declared != Some(body.bytes.len())
             && let Some(chunk) = payload.next().await
         {
-            let mut chunk = chunk.map_err(|_| ApiError::field("", "the body ended before its time"))?;
-            // With `Upgrade: websocket`, actix-web takes all that ever comes for the body.
+            let mut chunk = chunk.map_err(|_| ApiError::field("", "the body is incomplete"))?;
+            // With `Upgrade: websocket`, actix-web treats everything that follows as the body.
             chunk.truncate(declared.map_or(usize::MAX, |declared| declared - body.bytes.len()));
             let length = body.bytes.len() + chunk.len();
             if length as u64 > most {
@@ -130,14 +132,14 @@ pub(super) async fn body(
             }
             budget.cover(&mut body.share, length)?;
             if body.bytes.is_empty() && declared == Some(chunk.len()) {
-                body.bytes = chunk.into(); // all of it at once, as nearly always: no copy
+                body.bytes = chunk.into(); // the whole body at once, as nearly always: no copy
                 return Ok(body);
             }
             if let Some(connection) = connection {
                 connection.note();
             }
             if body.bytes.is_empty() {
-                // Once, instead of growing through all sizes: what is not touched of it takes no memory.
+                // Allocates once instead of growing step by step. Untouched memory costs nothing.
                 body.bytes.reserve_exact(declared.unwrap_or(length));
             }
             body.bytes.extend_from_slice(&chunk);

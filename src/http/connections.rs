@@ -1,12 +1,12 @@
-//! Cutting clients that are slow or idle, so that they cannot keep honest ones out.
+//! Closing slow or idle connections, so that they cannot keep honest clients out.
 //!
-//! actix-web times the first head of a connection only (pitfalls.md, "actix-web"). One registry covers
-//! the rest: each connection notes when a request of it was completed, when a piece of a body came, and when the client
-//! took a piece of an answer. A sweeper shuts those where none of this happened for a while.
+//! actix-web limits only the time for the first head of a connection. One registry covers the rest: each connection
+//! records when a request was completed, when a piece of a body arrived, and when the client read a piece of an answer.
+//! A sweeper closes connections on which none of this happened for a while.
 //!
-//! When connections run short, the batch that holds the most of them loses the one that has been idle longest: whoever
-//! knows one callback URL cannot keep out those who report on other batches. Connections that no valid request came on
-//! yet count as one batch.
+//! When connections run short, the batch that holds the most of them loses the one that has been idle longest. So
+//! anyone who knows one callback URL cannot keep out those who report on other batches. Connections without a valid
+//! request so far count as one batch.
 
 use std::collections::HashMap;
 use std::io;
@@ -25,7 +25,7 @@ use crate::domain::BatchId;
 use crate::lock::lock;
 use crate::metrics::{Failed, Metrics};
 
-/// A kept-alive connection without a finished request for so long is cut; one that takes an answer is not idle.
+/// How long a kept-alive connection may stay idle. A connection that is reading an answer is not idle.
 pub const IDLE: Duration = Duration::from_secs(60);
 
 /// The open connections of a listener.
@@ -40,36 +40,36 @@ struct Registry {
     last_answers: AtomicBool,
 }
 
-/// One connection.
+/// An open connection.
 pub struct Connection {
-    /// A second handle of the socket: shutting it down wakes the one who serves it.
+    /// A second handle of the socket: shutting it down wakes the task that serves the connection.
     socket: Socket,
-    /// Milliseconds since the start at which it was opened, or last did something.
+    /// When it was opened or last active, in milliseconds since the start.
     active_at: AtomicU64,
-    /// Requests that are being answered. A request whose body is still awaited is none of them.
+    /// The number of requests being answered. A request whose body is still awaited does not count.
     busy: AtomicU32,
-    /// Stands for the batch that its last valid request was for; 0 where there was none yet.
+    /// Identifies the batch of its last valid request; 0 if there was none.
     batch: AtomicU64,
 }
 
-/// Takes the connection out of the registry when it ends.
+/// Removes the connection from the registry when it ends.
 struct Entry {
     registry: Arc<Registry>,
     id: u64,
     connection: Arc<Connection>,
 }
 
-/// Notes what is taken of an answer: an export may take its reader longer than any connection may be idle.
+/// Records that the client reads an answer: reading an export may take longer than a connection may be idle.
 pub struct Taking(Arc<Connection>, Arc<Registry>);
 
 /// The connection of a request.
 pub struct Current(Arc<Connection>, Arc<Registry>);
 
-/// While it lives, its connection is not idle.
+/// Keeps its connection from being idle while it exists.
 pub struct Busy(Current);
 
 impl Connections {
-    /// For a listener that holds `most` connections.
+    /// A registry for a listener with at most `most` connections.
     pub fn new(most: usize, clock: Clock) -> Self {
         Self(
             Arc::new(Registry { most, clock, open: Mutex::default(), next: AtomicU64::new(0), last_answers: AtomicBool::new(false) }),
@@ -77,13 +77,13 @@ impl Connections {
         )
     }
 
-    /// Counts in `metrics` the connections that fail.
+    /// Counts failed connections in `metrics`.
     #[must_use]
     pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
         Self(self.0, Some(metrics))
     }
 
-    /// Notes that a connection failed. At `debug`: any stranger can send garbage to a public port.
+    /// Records a failed connection. It is logged at `debug`, because any stranger can send garbage to a public port.
     pub fn failed(&self, error: &DispatchError) {
         log::debug!("a connection failed: {error}");
         if let Some(metrics) = &self.1 {
@@ -100,7 +100,7 @@ impl Connections {
         }
     }
 
-    /// Notes a new connection.
+    /// Registers a new connection.
     pub fn opened(&self, stream: &TcpStream, extensions: &mut Extensions) -> Option<Taking> {
         let socket = SockRef::from(stream).try_clone().ok()?;
         let registry = &self.0;
@@ -136,7 +136,7 @@ impl Connections {
         Self::of(request).map(Current::busy)
     }
 
-    /// Cuts what has been idle for too long. Returns how many that were.
+    /// Closes the connections that have been idle for longer than `idle`. Returns their number.
     pub fn sweep(&self, idle: Duration) -> usize {
         let limit = self.0.elapsed().saturating_sub(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX));
         let open = self.0.open();
@@ -144,17 +144,17 @@ impl Connections {
         stale.map(|connection| connection.cut()).count()
     }
 
-    /// From now on each answer ends its connection: its sender opens another one, elsewhere, and loses nothing.
+    /// From now on, each answer closes its connection. The client opens another one elsewhere and loses nothing.
     pub fn answer_for_the_last_time(&self) {
         self.0.last_answers.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the next answer of a connection is its last.
+    /// Whether the next answer on a connection closes it.
     pub fn are_ending(&self) -> bool {
         self.0.last_answers.load(Ordering::Relaxed)
     }
 
-    /// How many are open.
+    /// The number of open connections.
     pub fn count(&self) -> usize {
         self.0.open().len()
     }
@@ -176,11 +176,11 @@ impl Connection {
     }
 
     fn cut(&self) {
-        let _ = self.socket.shutdown(std::net::Shutdown::Both); // closed already: then it is as wished
+        let _ = self.socket.shutdown(std::net::Shutdown::Both); // fails if it is closed already
     }
 }
 
-/// Which connection is cut so that another finds a place. `None`: all are busy.
+/// The connection to close in order to make room; `None` if all are busy.
 fn next_to_go(open: &HashMap<u64, Arc<Connection>>) -> Option<u64> {
     let mut held = HashMap::<u64, usize>::new();
     for connection in open.values() {
@@ -196,19 +196,19 @@ fn next_to_go(open: &HashMap<u64, Arc<Connection>>) -> Option<u64> {
 }
 
 impl Current {
-    /// A valid request for a batch began on it.
+    /// Records that a valid request for a batch has started.
     pub fn is_for(&self, batch: BatchId) {
         let (start, end) = batch.as_uuid().as_u64_pair();
         self.0.batch.store((start ^ end).max(1), Ordering::Relaxed);
         self.note();
     }
 
-    /// Something came on it just now.
+    /// Records activity on the connection.
     pub fn note(&self) {
         self.0.active_at.store(self.1.elapsed(), Ordering::Relaxed);
     }
 
-    /// Marks it as busy until the value is dropped.
+    /// Marks the connection as busy until the value is dropped.
     pub fn busy(self) -> Busy {
         self.0.busy.fetch_add(1, Ordering::Relaxed);
         Busy(self)
@@ -216,7 +216,7 @@ impl Current {
 }
 
 impl Taking {
-    /// Something was taken just now.
+    /// Records that the client has read something.
     pub fn note(&self) {
         self.0.active_at.store(self.1.elapsed(), Ordering::Relaxed);
     }

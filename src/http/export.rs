@@ -1,5 +1,5 @@
-//! `GET /v1/batches/{id}/export`: one row a destination, streamed in pages, so that any size takes little memory
-//! and no long read keeps the WAL from shrinking.
+//! `GET /v1/batches/{id}/export`: one row per destination, streamed in pages. So an export of any size needs little
+//! memory, and no long read keeps the WAL from shrinking.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::api::Destination;
 use crate::domain::{Batch, BatchId, DestinationState, Identifier, Timestamp};
 use crate::store::{DestinationFilter, StoreError};
 
-/// Rows that are read at once.
+/// The number of rows per page.
 const PAGE: u32 = 2_000;
 
-/// While receipts come, an export rests for about as long as it works.
+/// How long an export pauses after each page while receipts arrive: about as long as it works.
 const BREATH: Duration = Duration::from_millis(5);
 
-/// The columns of the contract, in their order.
+/// The columns of an export, in their order.
 #[derive(Serialize)]
 struct Row<'a> {
     batch: BatchId,
@@ -58,7 +58,7 @@ impl std::str::FromStr for Format {
     }
 }
 
-/// Where an export stands.
+/// The progress of an export.
 struct Export {
     state: Data<ApiState>,
     batch: BatchId,
@@ -94,13 +94,13 @@ pub(super) async fn export(request: HttpRequest, path: Path<String>, state: Data
 }
 
 impl Export {
-    /// The next page as text; an error ends the answer without its end mark, so that nobody takes it for whole.
+    /// The next page as text. An error ends the answer without its end mark, so that nobody takes it for complete.
     async fn next_page(&mut self) -> Option<Result<Bytes, StoreError>> {
         let after = self.after.take()?;
         let filter = DestinationFilter { state: self.wanted, ..DestinationFilter::default() };
         let (batch, found, next) = match self.state.store.destinations(self.batch, filter, after, PAGE).await {
             Ok(Some(found)) => found,
-            Ok(None) => return None, // pruned meanwhile
+            Ok(None) => return None, // the batch has been pruned meanwhile
             Err(error) => return Some(Err(error)),
         };
         self.after = next;
@@ -112,8 +112,8 @@ impl Export {
     }
 }
 
-/// A text of the provider, which a spreadsheet would take for a formula where it begins like one: an apostrophe goes before
-/// it. Numbers of destinations keep their plus, and programs read NDJSON, where nothing is changed.
+/// Protects text from the provider that a spreadsheet would take for a formula, by putting an apostrophe before it.
+/// Numbers keep their plus, and NDJSON is not changed, because programs read it.
 fn no_formula(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
@@ -146,7 +146,7 @@ fn render(batch: &Batch, found: &[Destination], format: Format, header: bool) ->
             }
             let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(&mut text);
             for row in rows {
-                // Neither a row of plain fields nor a vector can fail.
+                // Serializing plain fields into a vector cannot fail.
                 let _ = writer.serialize(row);
             }
             let _ = writer.flush();

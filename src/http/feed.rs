@@ -1,4 +1,4 @@
-//! One task follows the receipt log and hands each page to all who follow the live stream.
+//! The feed of the live stream: a single task reads the receipt log and passes each page to all followers.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,39 +10,39 @@ use crate::api::Receipt;
 use crate::lock::lock;
 use crate::store::{ReceiptFilter, Store};
 
-/// Receipts that are read at once: a client that does not read holds some pages in memory, 15 KiB each.
+/// The number of receipts per page. A client that does not read holds a few pages in memory, 15 KiB each.
 pub(super) const PAGE: u32 = 50;
-/// Pages that a follower may be behind before it has to read by itself.
+/// The number of pages that a follower may be behind before it reads the log itself.
 const BEHIND: usize = 100;
-/// The log is looked at this often at most.
+/// The shortest interval between two reads of the log.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// What all followers together are sent: one of them keeps up with the rate at which receipts can come, a thousand fall
-/// behind while they come so fast, instead of taking the time from those who bring them.
+/// The bandwidth of all followers together, in bytes per second. A single follower keeps up with the fastest receipts.
+/// A thousand fall behind while receipts arrive that fast, instead of slowing down receiving.
 const BYTES_A_SECOND: u64 = 16 << 20;
 
-/// What followers listen to.
+/// What followers subscribe to.
 #[derive(Clone)]
 pub struct Feed {
     pub(super) pages: broadcast::Sender<Arc<Page>>,
-    /// When the next bytes may leave.
+    /// When the next bytes may be sent.
     free_at: Arc<Mutex<Instant>>,
     pub(super) stopping: watch::Receiver<bool>,
 }
 
-/// Some receipts, and the events that tell of them: written once for all who follow everything.
+/// Some receipts and their events, rendered once for all followers without a filter.
 pub(super) struct Page {
     pub(super) receipts: Vec<Receipt>,
     pub(super) events: Bytes,
 }
 
 impl Feed {
-    /// Its streams end when `stopping` becomes true.
+    /// Creates a feed whose streams end when `stopping` becomes true.
     pub fn new(stopping: watch::Receiver<bool>) -> Self {
         Self { pages: broadcast::Sender::new(BEHIND), free_at: Arc::new(Mutex::new(Instant::now())), stopping }
     }
 
-    /// Waits until so many bytes may leave.
+    /// Waits until this many bytes may be sent.
     pub(super) async fn turn(&self, bytes: usize) {
         let at = {
             let mut free_at = lock(&self.free_at);
@@ -53,7 +53,7 @@ impl Feed {
         tokio::time::sleep_until(at.into()).await;
     }
 
-    /// Follows the log for all of them, until the task is dropped.
+    /// Follows the log for all followers, until the task is dropped.
     pub async fn follow(self, store: Store) {
         let mut newest = store.newest_receipt();
         let mut last = *newest.borrow_and_update();
@@ -67,15 +67,15 @@ impl Feed {
                 match store.receipts(last, ReceiptFilter::default(), PAGE).await {
                     Ok((page, _)) => {
                         let Some(end) = page.last() else {
-                            last = until; // pruned meanwhile
+                            last = until; // they have been pruned meanwhile
                             break;
                         };
                         last = end.id;
                         let events = events(page.iter());
-                        let _ = self.pages.send(Arc::new(Page { receipts: page, events })); // the last follower may just have gone
+                        let _ = self.pages.send(Arc::new(Page { receipts: page, events })); // fails if the last follower has just left
                     }
                     Err(error) => {
-                        log::debug!("the log cannot be followed at the moment: {error}");
+                        log::debug!("cannot read the receipt log at the moment: {error}");
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 }
@@ -84,13 +84,13 @@ impl Feed {
     }
 }
 
-/// The events that tell of these receipts.
+/// The events for these receipts.
 pub(super) fn events<'a>(receipts: impl Iterator<Item = &'a Receipt>) -> Bytes {
     let mut text = String::new();
     for receipt in receipts {
         match serde_json::to_string(receipt) {
             Ok(json) => text.push_str(&format!("id: {}\nevent: receipt\ndata: {json}\n\n", receipt.id)),
-            Err(error) => log::error!("receipt {} cannot be shown: {error}", receipt.id),
+            Err(error) => log::error!("receipt {} cannot be serialized: {error}", receipt.id),
         }
     }
     text.into()

@@ -1,4 +1,4 @@
-//! A listener with its limits, and little memory for each connection.
+//! A listener with limits, which needs little memory per connection.
 
 use std::io;
 use std::net::TcpListener;
@@ -14,19 +14,22 @@ use actix_web::rt::net::TcpStream;
 use super::connections::Connections;
 use super::sipping::Sipping;
 
-/// The first head of a connection must have come within this time.
+/// The time limit for the first head of a connection.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Longer than [`IDLE`](super::connections::IDLE), so that the sweeper decides.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a connection that was answered before its body had come is kept, so that its sender reads the answer.
+/// How long a connection is kept after a request was answered before its body arrived, so that the client reads the
+/// answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// Threads of each worker that read the file or a large body; more of them only take memory from one another.
+/// The number of blocking threads per worker, which read the file or large bodies. More of them would only compete for
+/// memory.
 const BLOCKING: usize = 8;
 
-/// Serves an application on a listener. `patience` is what remains for answers when it is stopped. `need_length`: a body
-/// without a stated length is marked, so that the application can refuse it.
+/// Serves an application on a listener. `patience` is the time for open requests when the server is stopped. With
+/// `need_length`, a body without a given length is marked, so that the application can refuse it.
 ///
 /// # Errors
+/// If listening on the socket fails.
 /// When the socket cannot be listened on.
 pub fn serve<F, T, B>(
     listener: TcpListener,
@@ -44,7 +47,7 @@ where
     let service = move || {
         let (connections, ending, failing) = (connections.clone(), connections.clone(), connections.clone());
         let app = app().into_factory().map(move |mut response: ServiceResponse<B>| {
-            // actix-web ends a connection after `Connection: upgrade`, and does not say so by itself.
+            // actix-web closes the connection after `Connection: upgrade` without announcing it.
             let upgrades = response.request().head().connection_type() == ConnectionType::Upgrade;
             if upgrades || ending.are_ending() {
                 response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
@@ -57,7 +60,7 @@ where
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(move |stream: &Sipping, extensions| {
                 if let Some(taking) = connections.opened(&stream.stream, extensions) {
-                    let _ = stream.taking.set(taking); // it is opened once
+                    let _ = stream.taking.set(taking); // set only once
                 }
             })
             .h1(map_config(app.map_err(|error| error.error_response()), |()| AppConfig::default()));
@@ -70,7 +73,7 @@ where
             error
         }))
     };
-    let builder = Server::build().workers(workers).worker_max_blocking_threads(BLOCKING).max_concurrent_connections(20_000); // ours decide
+    let builder = Server::build().workers(workers).worker_max_blocking_threads(BLOCKING).max_concurrent_connections(20_000); // our own limits apply first
     Ok(builder.shutdown_timeout(patience.as_secs()).disable_signals().listen("receiptd", listener, service)?.run())
 }
 
@@ -87,10 +90,10 @@ mod tests {
     use crate::domain::Timestamp;
     use crate::http::IDLE;
 
-    /// More than the buffers of both sides hold: to have taken so much, some of it must have been written meanwhile.
+    /// More than the buffers of both sides: after reading this much, some of it must have been written in the meantime.
     const MUCH: usize = 16 << 20;
 
-    /// Whether the next so many bytes come.
+    /// Whether this many bytes can be read.
     fn take(stream: &mut std::net::TcpStream, bytes: usize) -> bool {
         let mut piece = vec![0; bytes];
         stream.read_exact(&mut piece).is_ok()
@@ -116,18 +119,18 @@ mod tests {
             stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
             stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").expect("asked");
             for _ in 0..4 {
-                assert!(take(&mut stream, MUCH), "cut although it takes what comes");
+                assert!(take(&mut stream, MUCH), "closed although the client reads");
                 clock.step(IDLE * 5 / 6);
                 assert_eq!(connections.sweep(IDLE), 0);
             }
-            // Until the buffers between both are full, it still takes something.
+            // The connection is active until the buffers on both sides are full.
             let cut = (0..1_000).any(|_| {
                 clock.step(IDLE * 2);
                 std::thread::yield_now();
                 connections.sweep(IDLE) == 1
             });
             assert!(cut);
-            assert!(!take(&mut stream, 4 * MUCH), "it was cut, and what was on its way ends");
+            assert!(!take(&mut stream, 4 * MUCH), "closed, so the rest does not arrive");
         });
         reading.await.expect("no panic");
         handle.stop(false).await;

@@ -1,4 +1,4 @@
-//! Both listeners: requests in, use cases called, answers out.
+//! Both listeners: parsing requests, calling the use cases, rendering answers.
 
 mod accept;
 mod access;

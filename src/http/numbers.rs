@@ -1,4 +1,4 @@
-//! One number over all batches.
+//! The endpoints for one number in all batches.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -24,12 +24,12 @@ pub(super) async fn forget(path: Path<String>, state: Data<ApiState>) -> Result<
     match state.store.forget(read_number(&state, &path)?).await? {
         Forget::Done(forgotten) => Ok(HttpResponse::Ok().json(forgotten)),
         Forget::StillQueued(batch) => Err(ApiError::Conflict(format!(
-            "the number waits in the outbox, in batch {batch}: cancel that batch first, or wait until it is submitted; nothing was changed"
+            "batch {batch} with this number is still queued: cancel it first, or wait until it is submitted; nothing was changed"
         ))),
         Forget::Unknown => Err(nothing_known()),
     }
 }
 
 fn nothing_known() -> ApiError {
-    ApiError::NotFound("nothing is known of this number".into())
+    ApiError::NotFound("nothing is known about this number".into())
 }

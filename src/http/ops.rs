@@ -1,4 +1,4 @@
-//! Running the daemon: health, totals, pausing, checking.
+//! Operating the daemon: health, totals, pausing, checking.
 
 use std::path::{Path, PathBuf};
 
@@ -20,19 +20,19 @@ use crate::store::{BackupError, StoreError};
 
 type Answer = Result<HttpResponse, ApiError>;
 
-/// `GET /healthz`: the process is alive.
+/// `GET /healthz`: the daemon is running.
 pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({"alive": true}))
 }
 
-/// `GET /readyz`: receipts can be recorded.
+/// `GET /readyz`: whether receipts can be recorded.
 pub(super) async fn readyz(state: Data<ApiState>) -> HttpResponse {
     let reasons = state.store.fault().await.map(|why| (Condition::Storage, why)).into_iter().collect();
     let ready = Readiness::new(reasons, degraded(&state).await);
     if ready.ready { HttpResponse::Ok().json(ready) } else { HttpResponse::ServiceUnavailable().json(ready) }
 }
 
-/// What is wrong although receipts are taken.
+/// What else is wrong while receipts are recorded.
 async fn degraded(state: &ApiState) -> Vec<(Condition, String)> {
     let of_errand = |errand| if errand == Errand::Submitting { Condition::Submitting } else { Condition::Asking };
     let troubles = state.standing.troubles().into_iter();
@@ -40,7 +40,7 @@ async fn degraded(state: &ApiState) -> Vec<(Condition, String)> {
     match state.store.stats().await {
         Ok(stats) => {
             if stats.paused {
-                degraded.push((Condition::Paused, "paused: nothing is handed to the provider until `receiptd resume`".into()));
+                degraded.push((Condition::Paused, "paused: nothing is sent until `receiptd resume`".into()));
             }
             match stats.batches.get(&BatchState::Unconfirmed) {
                 Some(&unconfirmed) if unconfirmed > 0 => degraded.push((Condition::Unconfirmed, format!(
@@ -53,7 +53,7 @@ async fn degraded(state: &ApiState) -> Vec<(Condition, String)> {
     }
     if let Ok(true) = state.store.quarantine_is_full().await {
         let what =
-            "the quarantine is full: callbacks that are not understood are refused (`receiptd quarantine list`, then replay or drop)";
+            "the quarantine is full: callbacks that cannot be understood are refused (`receiptd quarantine list`, then replay or drop)";
         degraded.push((Condition::QuarantineFull, what.into()));
     }
     if state.public_url.reached_us() == Some(false) {
@@ -63,7 +63,7 @@ async fn degraded(state: &ApiState) -> Vec<(Condition, String)> {
     degraded
 }
 
-/// `GET /metrics`: in the format that the `Accept` header asks for.
+/// `GET /metrics`, in the format that the `Accept` header asks for.
 pub(super) async fn metrics(request: HttpRequest, state: Data<ApiState>) -> Answer {
     let format = if accept::prefers_openmetrics(request.headers()) { Format::OpenMetrics } else { Format::Classic };
     let mut gauges = state.store.gauges(state.after).await?;
@@ -78,11 +78,11 @@ pub(super) async fn openapi() -> HttpResponse {
     HttpResponse::Ok().json(crate::openapi::document())
 }
 
-/// `GET /`: a small page that names the daemon and its state.
+/// `GET /`: a small page about the daemon and its state.
 pub(super) async fn home(state: Data<ApiState>) -> HttpResponse {
     let condition = match state.store.fault().await {
         None => "Receipts are being recorded.",
-        Some(_) => "Receipts can NOT be recorded at the moment: see /readyz.",
+        Some(_) => "Receipts cannot be recorded at the moment: see /readyz.",
     };
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>receiptd</title>\
@@ -111,7 +111,7 @@ pub(super) async fn resume(state: Data<ApiState>) -> Answer {
 
 async fn set_paused(state: &ApiState, paused: bool) -> Answer {
     state.store.set_paused(paused).await?;
-    log::info!("{}", if paused { "paused: nothing is handed to the provider" } else { "resumed: batches are handed to the provider" });
+    log::info!("{}", if paused { "paused: nothing is sent" } else { "resumed: batches are being sent" });
     Ok(HttpResponse::Ok().json(Paused { paused }))
 }
 
@@ -124,14 +124,14 @@ pub(super) async fn check(state: Data<ApiState>) -> Answer {
 /// `POST /v1/backup`
 pub(super) async fn backup(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
     let wish: Option<Backup> = decision(&request, payload, &state, r#"{"file":"/an/absolute/path"}"#).await?;
-    let Some(wish) = wish else { return Err(ApiError::field("/file", "is missing: the absolute path of the copy")) };
+    let Some(wish) = wish else { return Err(ApiError::field("/file", "is missing: give the absolute path of the copy")) };
     let to = PathBuf::from(&wish.file);
     if !to.is_absolute() || to.file_name().is_none() {
         return Err(ApiError::field("/file", format!("`{}` is not the absolute path of a file", wish.file)));
     }
     match state.store.backup(to).await {
         Ok(()) => {
-            log::info!("a copy of the database was written to {}", wish.file);
+            log::info!("backed up the database to {}", wish.file);
             Ok(HttpResponse::Ok().json(wish))
         }
         Err(error @ BackupError::Exists(_)) => Err(ApiError::Conflict(error.to_string())),
@@ -140,7 +140,7 @@ pub(super) async fn backup(request: HttpRequest, payload: Payload, state: Data<A
         Err(error) => {
             let folder = state.store.path().parent().unwrap_or(Path::new("/")).display();
             let detail = format!("{error}; the daemon can write to {folder}, the folder of its database");
-            log::error!("no copy was made: {detail}");
+            log::error!("backup failed: {detail}");
             Err(ApiError::Backup(detail))
         }
     }
@@ -149,9 +149,9 @@ pub(super) async fn backup(request: HttpRequest, payload: Payload, state: Data<A
 /// `POST /v1/prune`
 pub(super) async fn prune(request: HttpRequest, payload: Payload, state: Data<ApiState>) -> Answer {
     let wish: Option<PruneRequest> = decision(&request, payload, &state, r#"{"older_than":"90d","dry_run":true}"#).await?;
-    let Some(wish) = wish else { return Err(ApiError::field("/older_than", "is missing: a length of time such as 90d")) };
+    let Some(wish) = wish else { return Err(ApiError::field("/older_than", "is missing: give a duration such as 90d")) };
     let age = humantime::parse_duration(&wish.older_than)
-        .map_err(|error| ApiError::field("/older_than", format!("`{}` is not a length of time such as 90d: {error}", wish.older_than)))?;
+        .map_err(|error| ApiError::field("/older_than", format!("`{}` is not a duration such as 90d: {error}", wish.older_than)))?;
     let now = retention::time_by_hand(&state.provider, &state.clock).await;
     let pruned = state.store.prune(now.minus(age), wish.dry_run).await?;
     if !wish.dry_run {
@@ -174,7 +174,7 @@ pub(super) async fn rotate_secret(request: HttpRequest, payload: Payload, state:
     if let Some(secrets) = state.store.callback_secrets() {
         *lock::write(&state.secrets) = secrets;
     }
-    log::info!("the callback secret was rotated{}", if revoke { "; URLs given out before are refused" } else { "" });
+    log::info!("new callback secret in use{}", if revoke { "; earlier callback URLs are refused" } else { "" });
     Ok(HttpResponse::Ok().json(Rotated { accepted }))
 }
 
@@ -184,14 +184,14 @@ pub(super) async fn probe(state: Data<ApiState>) -> Answer {
     let now = state.clock.now();
     let provider_clock_ahead = time.as_ref().ok().copied().flatten().map(|theirs| (theirs.as_millis() - now.as_millis()) / 1_000);
     let provider = match time {
-        Ok(_) => Look { ok: true, detail: "it answers and takes the key".into() },
+        Ok(_) => Look { ok: true, detail: "it answers and accepts the key".into() },
         Err(error) => Look { ok: false, detail: error.to_string() },
     };
     let traffic = state.store.traffic().await?;
     Ok(HttpResponse::Ok().json(Probed { public_url, largest_body, provider, provider_clock_ahead, traffic }))
 }
 
-/// Does the public URL lead here, and then for the largest callback too?
+/// Checks whether the public URL reaches this daemon, and then whether the largest callback does.
 async fn probe_public_url(state: &ApiState) -> (Look, Option<Look>) {
     if let Reached::No(detail) = state.prober.probe(0).await {
         return (Look { ok: false, detail }, None);
@@ -200,8 +200,8 @@ async fn probe_public_url(state: &ApiState) -> (Look, Option<Look>) {
     let largest = match state.prober.probe(usize::try_from(state.max_body).unwrap_or(usize::MAX)).await {
         Reached::Yes => Look { ok: true, detail: format!("callbacks of {size} arrive, as callback.max_body allows") },
         Reached::No(why) => {
-            Look { ok: false, detail: format!("small callbacks arrive, one of {size} (callback.max_body) does not: {why}") }
+            Look { ok: false, detail: format!("small callbacks arrive, but one of {size} (callback.max_body) does not: {why}") }
         }
     };
-    (Look { ok: true, detail: "public_url leads to this daemon".into() }, Some(largest))
+    (Look { ok: true, detail: "public_url reaches this daemon".into() }, Some(largest))
 }

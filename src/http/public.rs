@@ -1,4 +1,4 @@
-//! The public listener: callbacks, and nothing else.
+//! The public listener, which serves only callbacks.
 
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
@@ -24,25 +24,25 @@ use crate::store::{Store, StoreError};
 pub struct PublicState {
     /// The store.
     pub store: Store,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The path of `public_url`, which a proxy may strip on the way or not.
+    /// The path prefix of `public_url`. A proxy may remove it or not.
     pub prefix: String,
-    /// What tokens are checked with.
+    /// The secrets that tokens are checked with.
     pub secrets: Arc<RwLock<CallbackSecrets>>,
     /// `callback.max_body`, in bytes.
     pub max_body: u64,
-    /// For bodies that are more than a receipt.
+    /// The memory budget for bodies larger than a single receipt.
     pub budget: BodyBudget,
-    /// What a callback may repeat, and is not kept.
+    /// Secrets that a callback may echo and that must not be stored.
     pub echo: Echo,
-    /// Probes of the public URL that are under way.
+    /// The probes of the public URL that are under way.
     pub probes: Probes,
-    /// Callbacks that are not taken (413, 503): a reason to ask the provider soon.
+    /// Callbacks that were refused (413, 503), so that the provider is soon asked about them.
     pub missed: Missed,
 }
 
-/// `POST {public_url}/callbacks/{batch}/{token}`: whatever the method, the path is checked first.
+/// `POST {public_url}/callbacks/{batch}/{token}`. The path is checked before the method.
 pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data<PublicState>) -> Result<HttpResponse, ApiError> {
     let started = Instant::now();
     let answer = answer(request, payload, &state).await;
@@ -52,9 +52,9 @@ pub(super) async fn callback(request: HttpRequest, payload: Payload, state: Data
 }
 
 async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> Result<HttpResponse, ApiError> {
-    // Decoded, where somebody thought that a `-` or a `_` had to be encoded.
+    // Decoded, because some clients encode `-` or `_`.
     let path = request.match_info().as_str();
-    let (batch, token) = authentic(path, state).ok_or_else(|| ApiError::NotFound("there is nothing here".into()))?;
+    let (batch, token) = authentic(path, state).ok_or_else(|| ApiError::NotFound("not found".into()))?;
     if request.method() != Method::POST {
         return Err(ApiError::Method("POST"));
     }
@@ -62,7 +62,8 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
         return Err(ApiError::NoLength);
     }
     let packing = packing(request.headers())?;
-    // While its body is awaited a connection counts as idle: nobody keeps honest senders out by holding back what is due.
+    // While its body is awaited, a connection counts as idle, so that nobody can keep honest senders out by holding
+    // bodies back.
     let connection = Connections::of(&request);
     if let Some(connection) = &connection {
         connection.is_for(batch);
@@ -104,7 +105,7 @@ async fn answer(request: HttpRequest, payload: Payload, state: &PublicState) -> 
                 state.missed.of(batch);
             }
             if !matches!(error, StoreError::Busy) {
-                log::debug!("batch {batch}: a callback was not taken: {error}");
+                log::debug!("batch {batch}: a callback was not recorded: {error}");
             }
             Err(error.into())
         }
@@ -130,8 +131,9 @@ fn authentic<'a>(path: &'a str, state: &PublicState) -> Option<(BatchId, &'a str
     lock::read(&state.secrets).verify(batch, token).then_some((batch, token))
 }
 
-/// Batch and token in a path, with the prefix of `public_url` or, where a proxy strips it, without. Without first: a short
-/// prefix is the beginning of `/callbacks` too. One slash more at the end is forgiven.
+/// The batch and the token in a path, without the prefix of `public_url` (if a proxy removes it) or with it. Trying
+/// without it first matters: a short prefix may also be the beginning of `/callbacks`. One additional slash at the end
+/// is accepted.
 fn named<'a>(path: &'a str, prefix: &str) -> Option<(BatchId, &'a str)> {
     let read = |path: &'a str| {
         let (batch, token) = path.strip_prefix("/callbacks/")?.split_once('/')?;

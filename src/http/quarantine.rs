@@ -1,4 +1,4 @@
-//! Callbacks that were authentic but not understood.
+//! The endpoints for callbacks that could not be understood.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -34,7 +34,7 @@ pub(super) async fn discard(path: Path<String>, state: Data<ApiState>) -> Result
         return Ok(HttpResponse::NoContent().finish());
     }
     let (item, _) = state.store.quarantined(id).await?.ok_or_else(unknown)?;
-    Err(ApiError::Conflict(format!("it is {} already", item.state)))
+    Err(ApiError::Conflict(format!("it has already been {}", item.state)))
 }
 
 /// `POST /v1/quarantine/{id}/replay`
@@ -55,5 +55,5 @@ fn item_id(text: &str) -> Result<i64, ApiError> {
 }
 
 fn unknown() -> ApiError {
-    ApiError::NotFound("there is no such item in the quarantine".into())
+    ApiError::NotFound("this item is not in the quarantine".into())
 }

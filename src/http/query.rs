@@ -1,4 +1,4 @@
-//! Reading query strings: every parameter by name, and none that is not known.
+//! Reading query strings: every parameter by name, and no unknown ones.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use actix_web::web::Query;
 use super::error::ApiError;
 use crate::api::{DEFAULT_LIMIT, FieldError, MAX_LIMIT};
 
-/// The parameters that were not read yet, and what was wrong with those that were.
+/// The parameters that have not been read yet, and the errors in those that have.
 pub(super) struct Parameters {
     given: Vec<(String, String)>,
     known: Vec<&'static str>,
@@ -18,12 +18,12 @@ pub(super) struct Parameters {
 impl Parameters {
     pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let given = Query::<Vec<(String, String)>>::from_query(request.query_string())
-            .map_err(|_| ApiError::field("query", "the query string is not readable"))?
+            .map_err(|_| ApiError::field("query", "the query string cannot be parsed"))?
             .into_inner();
         Ok(Self { given, known: Vec::new(), errors: Vec::new() })
     }
 
-    /// A text. An empty one is an error: a filter whose value got lost must not become no filter.
+    /// A text. An empty one is an error: a filter that lost its value must not be ignored.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);
         let at = self.given.iter().position(|(key, _)| key == name)?;
@@ -38,7 +38,7 @@ impl Parameters {
         Some(value)
     }
 
-    /// Anything that is read from text. `expected` says what would be right.
+    /// A value parsed from text. `expected` describes what is accepted.
     pub fn parsed<T: FromStr>(&mut self, name: &'static str, expected: &str) -> Option<T> {
         let text = self.text(name)?;
         let parsed = text.parse().ok();
@@ -49,7 +49,7 @@ impl Parameters {
         parsed
     }
 
-    /// `limit`: 1 to 1000, 100 where it is not given.
+    /// `limit`: 1 to 1000, by default 100.
     pub fn limit(&mut self) -> u32 {
         match self.parsed::<u32>("limit", "a number from 1 to 1000") {
             Some(limit) if (1..=MAX_LIMIT).contains(&limit) => limit,
@@ -61,11 +61,11 @@ impl Parameters {
         }
     }
 
-    /// A cursor as a page gave it out.
+    /// A cursor from an earlier page.
     pub fn cursor(&mut self, name: &'static str) -> Option<i64> {
-        let cursor = self.parsed::<i64>(name, "a cursor: use `next` of the page before, or leave it out");
+        let cursor = self.parsed::<i64>(name, "a cursor: use `next` of the previous page, or leave it out");
         if cursor.is_some_and(|cursor| cursor < 0) {
-            self.wrong(name, "is not a cursor: use `next` of the page before, or leave it out");
+            self.wrong(name, "is not a cursor: use `next` of the previous page, or leave it out");
         }
         cursor
     }
@@ -74,7 +74,7 @@ impl Parameters {
         self.errors.push(FieldError::new(name, detail));
     }
 
-    /// All that was wrong, at once.
+    /// All errors at once.
     pub fn finish(mut self) -> Result<(), ApiError> {
         for (name, _) in std::mem::take(&mut self.given) {
             if self.errors.iter().any(|error| error.pointer == name) {
@@ -86,6 +86,6 @@ impl Parameters {
         if self.errors.is_empty() {
             return Ok(());
         }
-        Err(ApiError::Invalid("the query is invalid".into(), self.errors))
+        Err(ApiError::Invalid("invalid query".into(), self.errors))
     }
 }

@@ -1,4 +1,4 @@
-//! The log of receipts, and what codes mean.
+//! The receipt log and the meanings of codes.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -10,7 +10,7 @@ use super::query::Parameters;
 use super::state::ApiState;
 use crate::store::ReceiptFilter;
 
-/// `GET /v1/receipts`: a page, or a live stream for those who ask for one.
+/// `GET /v1/receipts`: a page, or a live stream if the client asks for one.
 pub(super) async fn list(request: HttpRequest, state: Data<ApiState>) -> Result<HttpResponse, ApiError> {
     if accept::prefers_stream(request.headers()) {
         return super::stream::stream(&request, state).await;

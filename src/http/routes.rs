@@ -1,4 +1,4 @@
-//! Each listener's whole table.
+//! All routes of both listeners.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -13,8 +13,8 @@ use super::state::ApiState;
 use super::{access, batches, export, numbers, ops, quarantine, receipts};
 use crate::headers;
 
-/// The public listener: `/callbacks/{batch}/{token}`. It reads its one path itself, since the router would match it by a
-/// regular expression, for each receipt anew.
+/// The public listener: `/callbacks/{batch}/{token}`. The handler parses this single path itself, because the router
+/// would match a regular expression for each receipt.
 pub fn public_routes(config: &mut ServiceConfig) {
     config.default_service(web::to(access::callback));
 }
@@ -59,17 +59,17 @@ pub fn private_routes(config: &mut ServiceConfig) {
         .default_service(web::to(nothing));
 }
 
-/// A path, and what is answered to methods that it does not have.
+/// A path, and the answer to methods that it does not support.
 fn at(path: &str, methods: &'static str) -> Resource {
     let other = move || async move { Err::<actix_web::HttpResponse, _>(ApiError::Method(methods)) };
     web::resource(path).default_service(Route::new().to(other))
 }
 
 async fn nothing() -> Result<actix_web::HttpResponse, ApiError> {
-    Err(ApiError::NotFound("there is nothing here; the API is under /v1".into()))
+    Err(ApiError::NotFound("not found; the API is under /v1".into()))
 }
 
-/// Lets those through who have the token.
+/// Passes on requests that carry the token.
 async fn authorized(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let _busy = Connections::busy(request.request());
     let token = headers::text(request.headers(), header::AUTHORIZATION).and_then(|value| {

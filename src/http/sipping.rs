@@ -1,4 +1,4 @@
-//! A connection as it is read: in small pieces, and its first head within bounds.
+//! Reading a connection in small pieces, with a limit on its first head.
 
 use std::io;
 use std::pin::Pin;
@@ -10,30 +10,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::Taking;
 
-/// What is read of a connection before the others have their turn; actix-web itself would read up to 128 KiB ahead, for
-/// which 2,000 connections need 250 MB.
+/// The number of bytes read from a connection before other connections get their turn. actix-web would read up to 128
+/// KiB ahead, which takes 250 MB for 2,000 connections.
 const SIP: usize = 4 << 10;
-/// The first head of a connection may have so many bytes; actix-web itself takes 128 KiB. Whoever got a first request
-/// through knows a token, for what nobody knows is answered with the end of the connection.
+/// The largest first head of a connection in bytes; actix-web accepts 128 KiB. A client whose first request succeeded
+/// knows a token, because the answer to an unknown path closes the connection.
 const HEAD: usize = 16 << 10;
-/// The length of a body whose sender does not say where it ends.
+/// Stands for the length of a body whose sender does not give it.
 pub(super) const NO_LENGTH: u64 = u64::MAX;
-/// What says so.
+/// The header field with [`NO_LENGTH`].
 const NO_LENGTH_FIELD: &[u8] = b"content-length: 18446744073709551615\r\n";
 
-/// A connection that lets its reader take no more than a sip at a time.
+/// A connection from which at most a small piece is read at a time.
 pub(super) struct Sipping {
     pub stream: TcpStream,
     pub taking: OnceLock<Taking>,
-    /// Since the reader last had to wait.
+    /// Bytes read since the reader last had to wait.
     read: usize,
     head: FirstHead,
     marks_no_length: bool,
 }
 
 impl Sipping {
-    /// `marks_no_length`: a first request that posts a body and says nothing of its length gets [`NO_LENGTH`]. actix-web
-    /// would take what follows for another request, and refuse HTTP/1.0 without asking us.
+    /// With `marks_no_length`, a first request that posts a body without a length gets [`NO_LENGTH`]. actix-web would
+    /// take the body for another request, and would refuse HTTP/1.0 without asking the application.
     pub fn new(stream: TcpStream, marks_no_length: bool) -> Self {
         Self { stream, taking: OnceLock::new(), read: 0, head: FirstHead::default(), marks_no_length }
     }
@@ -46,11 +46,11 @@ impl Sipping {
     }
 }
 
-/// How far the first head of a connection has come.
+/// The state of parsing the first head of a connection.
 #[derive(Default)]
 struct FirstHead {
     length: usize,
-    /// The beginning of the line that is being read, as much as it takes to know it.
+    /// The beginning of the current line, as much as is needed to recognise it.
     line: [u8; "transfer-encoding:".len()],
     on_line: usize,
     has_request_line: bool,
@@ -60,10 +60,10 @@ struct FirstHead {
 }
 
 impl FirstHead {
-    /// Reads on; returns where in these bytes the line starts that ends the head.
+    /// Parses more bytes. Returns the position in them of the line that ends the head.
     ///
     /// # Errors
-    /// The head is longer than it may be.
+    /// If the head is too long.
     fn read(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         if self.is_over {
             return Ok(None);
@@ -115,7 +115,7 @@ impl AsyncRead for Sipping {
         }
         let before = buffer.filled().len();
         let polled = if self.marks_no_length && !self.head.is_over {
-            // With room for what may have to be added.
+            // Leaves room for the field that may have to be added.
             let most = buffer.remaining().saturating_sub(NO_LENGTH_FIELD.len()).max(1);
             let mut some = ReadBuf::new(buffer.initialize_unfilled_to(most));
             let polled = Pin::new(&mut self.stream).poll_read(cx, &mut some);

@@ -1,4 +1,4 @@
-//! What the handlers of the private listener share.
+//! The shared state of the private listener's handlers.
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -15,35 +15,35 @@ use crate::secret::Secret;
 use crate::store::Store;
 use crate::submit::Intake;
 
-/// Shared by all handlers of the private listener; one a worker thread, since awc stays on its thread.
+/// The shared state of the private listener's handlers. Each worker thread has its own, because awc is not `Send`.
 pub struct ApiState {
     /// The store.
     pub store: Store,
     /// The clock.
     pub clock: Clock,
-    /// Checks what is handed in.
+    /// Validates new batches.
     pub intake: Intake,
-    /// How it goes with the provider.
+    /// The state of the connection to the provider.
     pub standing: Standing,
-    /// The provider, for what people ask of it.
+    /// The provider, for requests that need it.
     pub provider: Provider,
-    /// Silence on a batch before the provider is asked about it.
+    /// How long a batch must be silent before the provider is asked about it.
     pub after: Duration,
-    /// When what is pending expires.
+    /// When pending destinations expire.
     pub deadline: Arc<Deadline>,
     /// `callback.max_body`, in bytes.
     pub max_body: u64,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// Asks whether the public URL reaches this daemon.
+    /// Checks whether the public URL reaches this daemon.
     pub prober: Prober,
-    /// What it found.
+    /// The result of the last check.
     pub public_url: PublicUrl,
-    /// The receipts as they come.
+    /// The feed of new receipts.
     pub feed: Feed,
-    /// The memory that the bodies of requests share.
+    /// The memory budget of request bodies.
     pub budget: BodyBudget,
-    /// Who may use the API.
+    /// The API token.
     pub token: Secret,
     /// The secrets that the public listener checks tokens with.
     pub secrets: Arc<RwLock<CallbackSecrets>>,

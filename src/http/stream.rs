@@ -1,8 +1,7 @@
 //! The receipt log as a live stream (server-sent events).
 //!
-//! A client that keeps up is sent the pages of the [`Feed`](super::Feed). One that is new, or too slow for that, reads the
-//! log by itself, page by page as it takes them, until it has caught up: so a slow client costs neither memory nor the
-//! writer's time.
+//! A client that keeps up is sent the pages of the [`Feed`](super::Feed). A client that is new or too slow reads the
+//! log itself, page by page, until it has caught up. So a slow client costs neither memory nor the writer's time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,27 +19,28 @@ use super::state::ApiState;
 use crate::api::Receipt;
 use crate::store::ReceiptFilter;
 
-/// A quiet stream shows that it lives.
+/// The interval of heartbeats on a quiet stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Where a follower stands.
+/// The progress of a follower.
 struct Follower {
     state: Data<ApiState>,
     filter: ReceiptFilter,
-    /// The last receipt that it was given, or that is of no interest to it.
+    /// The last receipt that it was sent or that its filter excludes.
     last: i64,
     pages: broadcast::Receiver<Arc<Page>>,
-    /// It reads the log by itself.
+    /// Whether it reads the log itself.
     behind: bool,
     greeted: bool,
-    /// When it must hear something, whether or not there is something for it: a busy log may have nothing that it wants.
+    /// When it must be sent something, even if no receipt matches its filter.
     heartbeat: Instant,
     stopping: watch::Receiver<bool>,
-    /// The connection is not idle, however little is said.
+    /// Keeps the connection from being idle, however little is sent.
     _busy: Option<Busy>,
 }
 
-/// `GET /v1/receipts` with `Accept: text/event-stream`: from `Last-Event-ID`, else from `after`, else from now on.
+/// `GET /v1/receipts` with `Accept: text/event-stream`: starts after `Last-Event-ID`, else after `after`, else with new
+/// receipts.
 pub(super) async fn stream(request: &HttpRequest, state: Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let mut query = Parameters::of(request)?;
     let after = query.cursor("after");
@@ -50,12 +50,9 @@ pub(super) async fn stream(request: &HttpRequest, state: Data<ApiState>) -> Resu
     let pages = state.feed.pages.subscribe();
     let resumed = match request.headers().get("last-event-id").map(|id| id.to_str().map(str::trim)) {
         None | Some(Ok("")) => None,
-        Some(id) => Some(
-            id.ok()
-                .and_then(|id| id.parse::<i64>().ok())
-                .filter(|id| *id >= 0)
-                .ok_or_else(|| ApiError::field("Last-Event-ID", "is not the id of an event of this stream: leave it out to begin now"))?,
-        ),
+        Some(id) => Some(id.ok().and_then(|id| id.parse::<i64>().ok()).filter(|id| *id >= 0).ok_or_else(|| {
+            ApiError::field("Last-Event-ID", "is not the id of an event of this stream: leave it out to start with new receipts")
+        })?),
     };
     let last = resumed.or(after).unwrap_or_else(|| *state.store.newest_receipt().borrow());
     let stopping = state.feed.stopping.clone();
@@ -84,7 +81,7 @@ impl Follower {
     /// The next events; `None` when the daemon stops.
     async fn next(&mut self) -> Option<Bytes> {
         if !std::mem::replace(&mut self.greeted, true) {
-            return Some(Bytes::from_static(b": receipts of this daemon, oldest first\n\n")); // the client sees at once that it is served
+            return Some(Bytes::from_static(b": receipts of this daemon, oldest first\n\n")); // so that the client sees at once that the stream works
         }
         loop {
             if *self.stopping.borrow() {
@@ -111,7 +108,7 @@ impl Follower {
                 events(page.iter())
             }
             Err(error) => {
-                log::debug!("a follower cannot read the log at the moment: {error}");
+                log::debug!("a follower cannot read the receipt log at the moment: {error}");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 Bytes::new()
             }

@@ -1,5 +1,5 @@
-//! What is broken in a body, read as far as it can be: bytes that are no UTF-8, raw control characters, halves of characters
-//! and wrong escapes spoil only the field they stand in, and one element of an array spoils no other.
+//! Reading malformed bodies as far as possible: bytes that are not UTF-8, raw control characters, half surrogate pairs
+//! and wrong escapes affect only the field that contains them, and one element of an array does not affect the others.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,34 +12,34 @@ use crate::loose::Loose;
 
 type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-/// JSON out of what is nearly JSON: U+FFFD stands for what is no character, a raw control character in a string is escaped,
-/// and between strings it counts as a blank.
-pub(super) fn mended(body: &[u8]) -> String {
+/// Turns almost-JSON into JSON. U+FFFD replaces invalid characters; a raw control character is escaped inside a string,
+/// and counts as a space between strings.
+pub(super) fn repaired(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    let mut mended = String::with_capacity(text.len() + 64);
+    let mut repaired = String::with_capacity(text.len() + 64);
     let (mut rest, mut in_string) = (&*text, false);
     while let Some(next) = rest.chars().next() {
         let mut length = next.len_utf8();
         match next {
             '"' => {
                 in_string = !in_string;
-                mended.push(next);
+                repaired.push(next);
             }
             '\\' if in_string => {
                 let (said, of) = escape(rest);
-                mended.push_str(said);
+                repaired.push_str(said);
                 length = of;
             }
-            '\0'..' ' if in_string => mended.push_str(&format!("\\u{:04x}", u32::from(next))),
-            '\0'..' ' => mended.push(' '),
-            _ => mended.push(next),
+            '\0'..' ' if in_string => repaired.push_str(&format!("\\u{:04x}", u32::from(next))),
+            '\0'..' ' => repaired.push(' '),
+            _ => repaired.push(next),
         }
         rest = &rest[length..];
     }
-    mended
+    repaired
 }
 
-/// The escape at the beginning of a text, put right where that is needed, and how long it is there.
+/// The escape at the beginning of a text, repaired if necessary, and its length in the text.
 fn escape(text: &str) -> (&str, usize) {
     let unit = |at: usize| {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
@@ -50,19 +50,19 @@ fn escape(text: &str) -> (&str, usize) {
         (Some(0xd800..0xe000), _) => ("\\ufffd", 6),
         (Some(_), _) => (&text[..6], 6),
         (None, _) if text[1..].starts_with(['"', '\\', '/', 'b', 'f', 'n', 'r', 't']) => (&text[..2], 2),
-        (None, _) => ("\\\\", 1), // escapes nothing: a backslash
+        (None, _) => ("\\\\", 1), // not an escape: a plain backslash
     }
 }
 
-/// A part of a body without the blanks and control characters at its ends.
+/// A part of a body without leading and trailing spaces and control characters.
 pub(super) fn trimmed(body: &[u8], part: Range<usize>) -> Range<usize> {
     let is_blank = |byte: &&u8| **byte <= b' ';
     let start = part.start + body[part.clone()].iter().take_while(is_blank).count();
     start..part.end.max(start) - body[start..part.end].iter().rev().take_while(is_blank).count()
 }
 
-/// Where the elements of an array stand, found by its brackets, commas and quotation marks alone, up to where it is cut off.
-/// What follows its end is one more.
+/// The positions of the elements of an array, found only by brackets, commas and quotation marks, up to the point where
+/// it is cut off. What follows the array counts as one more element.
 pub(super) fn elements(body: &[u8]) -> Vec<Range<usize>> {
     let (mut found, mut depth, mut in_string, mut start, mut at) = (Vec::new(), 0usize, false, 0, 0);
     let mut add = |range: Range<usize>| found.extend(Some(trimmed(body, range)).filter(|range| !range.is_empty()));
@@ -98,10 +98,11 @@ pub(super) fn elements(body: &[u8]) -> Vec<Range<usize>> {
 }
 
 impl<'a> Reading<'a> {
-    /// Reads an object field by field, so that what is wrong with one of them (a number beyond all bounds, for instance) is
-    /// no matter to the others.
+    /// Reads an object field by field, so that an invalid field (for instance a number that is out of range) does not
+    /// affect the others.
     ///
     /// # Errors
+    /// If it is not an object.
     /// It is no object.
     pub fn field_by_field(text: &'a str) -> Result<Self, serde_json::Error> {
         let fields: Fields<'a> = serde_json::from_str(text)?;
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_broken_is_mended_and_what_is_whole_stays() {
+    fn what_is_broken_is_repaired_and_what_is_whole_stays() {
         for (body, expected) in [
             (
                 &br#"{"a":"b\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00","c":[1,true]}"#[..],
@@ -145,7 +146,7 @@ mod tests {
             (b"\"a\\\xff\"", "\"a\\\\\u{fffd}\""),
             (b"\"a\\", "\"a\\\\"),
         ] {
-            assert_eq!(mended(body), expected, "{}", String::from_utf8_lossy(body));
+            assert_eq!(repaired(body), expected, "{}", String::from_utf8_lossy(body));
         }
     }
 

@@ -1,31 +1,31 @@
-//! Bodies that came compressed.
+//! Compressed bodies.
 
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// How a body was compressed.
+/// The compression of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
     /// `gzip`.
     Gzip,
-    /// `deflate`: with the frame of zlib, as it should be, or without, as some send it.
+    /// `deflate`: with the zlib header, as it should be, or without it, as some clients send it.
     Deflate,
 }
 
-/// What a compressed body holds.
+/// The result of decompressing a body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unpacked {
-    /// The body.
+    /// The complete body.
     Whole(Vec<u8>),
-    /// More bytes than it may have; no more than those were unpacked.
+    /// It is larger than allowed; decompression stopped at the limit.
     TooLarge,
-    /// It was not compressed in this way, or something of it is missing.
+    /// It is not compressed in this way, or it is incomplete.
     Broken,
 }
 
 impl Packing {
-    /// Unpacks a body of at most `most` bytes.
+    /// Decompresses a body to at most `most` bytes.
     pub fn unpack(self, body: &[u8], most: u64) -> Unpacked {
         match self {
             Self::Gzip => whole(MultiGzDecoder::new(body), most),
@@ -36,7 +36,8 @@ impl Packing {
         }
     }
 
-    /// What a body that is no text looks like: kept by a version that could not unpack it.
+    /// The compression that binary data seems to have. An earlier version, which could not decompress it, may have
+    /// stored it.
     pub(super) fn of(body: &[u8]) -> Option<Self> {
         match body {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),

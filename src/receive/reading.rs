@@ -1,20 +1,20 @@
-//! What a body says: one receipt, or an array of them, with every field of whatever type it came in.
+//! The content of a body: one receipt or an array of receipts, whose fields may have any type.
 
 use std::ops::Range;
 
 use serde_json::value::RawValue;
 
-use super::lenient::{elements, mended, trimmed};
+use super::lenient::{elements, repaired, trimmed};
 use super::shape::Reading;
 use crate::domain::{Identifier, Item, LARGEST_RECEIPT_BODY, Msisdn, Receipt, ReceiptCode};
 use crate::loose::Loose;
 
-/// So many items of a body that are not understood are kept one by one; where there are more, the body is kept whole.
+/// The largest number of items that are quarantined separately; beyond that, the body is kept as a whole.
 const KEPT_ONE_BY_ONE: usize = 100;
 
-/// Reads a body: one receipt, or an array of them. Of what cannot be understood, it says where it stands.
+/// Reads a body: one receipt or an array of receipts. Returns the position of each part that cannot be understood.
 ///
-/// JSON as it should be is read at once, whole. What is broken is read again, as leniently as [`super::lenient`] can.
+/// Valid JSON is parsed in one go. A malformed body is read again by [`super::lenient`].
 pub fn read(body: &[u8]) -> Vec<Item> {
     let mut items = Items { body, items: Vec::new(), not_understood: 0 };
     let text = std::str::from_utf8(body);
@@ -29,21 +29,21 @@ pub fn read(body: &[u8]) -> Vec<Item> {
             Ok(Ok(elements)) => {
                 elements.into_iter().for_each(|element| items.read_element(items.place(element.get()), Some(element.get())))
             }
-            Ok(Err(error)) => items.read_apart(whole, &format!("it is not JSON: {}", place(&error))),
-            Err(_) => items.read_apart(whole, "it is not UTF-8"),
+            Ok(Err(error)) => items.read_apart(whole, &format!("not JSON: {}", place(&error))),
+            Err(_) => items.read_apart(whole, "not UTF-8"),
         }
     }
     items.done()
 }
 
-/// A body that is no UTF-8, without what stands around it.
+/// The content of a body that is not UTF-8, without what surrounds it.
 fn unmarked(body: &[u8]) -> Range<usize> {
     let mark = b"\xef\xbb\xbf";
     let marks = body.chunks(mark.len()).take_while(|chunk| chunk == mark).count();
     trimmed(body, marks * mark.len()..body.len())
 }
 
-/// What was read of a body so far.
+/// The items read from a body so far.
 struct Items<'b> {
     body: &'b [u8],
     items: Vec<Item>,
@@ -51,7 +51,7 @@ struct Items<'b> {
 }
 
 impl Items<'_> {
-    /// Where a part of the body stands in it.
+    /// The position of a part in the body.
     fn place(&self, part: &str) -> Range<usize> {
         let start = part.as_ptr().addr() - self.body.as_ptr().addr();
         start..start + part.len()
@@ -61,7 +61,7 @@ impl Items<'_> {
         self.read(at.clone(), text, at);
     }
 
-    /// Reads one receipt; `text` is its text, where it is UTF-8. If it is not understood, what stands `at` is kept.
+    /// Reads one receipt. `text` is its text if it is UTF-8. If it cannot be understood, the bytes `at` are kept.
     fn read(&mut self, part: Range<usize>, text: Option<&str>, at: Range<usize>) {
         match read_one(&self.body[part], text) {
             Ok(receipt) => self.items.push(Item::Understood(receipt)),
@@ -74,7 +74,8 @@ impl Items<'_> {
         }
     }
 
-    /// Reads the elements of an array that is not JSON, each by itself. Where none of them is understood, it is kept whole.
+    /// Reads the elements of an array that is not valid JSON separately. If none can be understood, the array is kept
+    /// as a whole.
     fn read_apart(&mut self, array: Range<usize>, reason: &str) {
         for element in elements(&self.body[array.clone()]) {
             let at = array.start + element.start..array.start + element.end;
@@ -89,36 +90,36 @@ impl Items<'_> {
     fn done(mut self) -> Vec<Item> {
         if self.not_understood > KEPT_ONE_BY_ONE {
             self.items.retain(|item| matches!(item, Item::Understood(_)));
-            let reason = format!("{} of its items are not understood", self.not_understood);
+            let reason = format!("{} of its items cannot be understood", self.not_understood);
             self.items.push(Item::NotUnderstood { reason, at: 0..self.body.len() });
         }
         self.items
     }
 }
 
-/// Reads one receipt; else why it cannot be understood.
+/// Reads one receipt, or returns why it cannot be understood.
 fn read_one(body: &[u8], text: Option<&str>) -> Result<Receipt, String> {
     match text.map(serde_json::from_str::<Reading<'_>>) {
         Some(Ok(read)) => understood(read, body),
-        Some(Err(error)) if error.is_data() => Err("it is not a JSON object".into()),
+        Some(Err(error)) if error.is_data() => Err("not a JSON object".into()),
         strictly => {
             let error = strictly.and_then(Result::err);
-            let text = mended(body);
+            let text = repaired(body);
             let read = Reading::field_by_field(&text);
             if let Ok(Reading { destination: Loose::Text(destination), .. }) = &read
                 && destination.contains(char::is_control)
             {
                 return Err(NO_NUMBER.into());
             }
-            let read = read.map_err(|second| format!("it is not JSON: {}", place(error.as_ref().unwrap_or(&second))))?;
+            let read = read.map_err(|second| format!("not JSON: {}", place(error.as_ref().unwrap_or(&second))))?;
             understood(read, body)
         }
     }
 }
 
-const NO_NUMBER: &str = "its `destination` is not a telephone number";
+const NO_NUMBER: &str = "its `destination` is not a phone number";
 
-/// What was read, as a receipt. `body` is kept with it where it says more than the receipt can hold.
+/// Converts the fields to a receipt. `body` is kept with it if it contains more than the receipt can hold.
 fn understood(read: Reading<'_>, body: &[u8]) -> Result<Receipt, String> {
     let mut plain = read.plain && read.info.plain;
     let destination = match &read.destination {
@@ -180,25 +181,25 @@ fn understood(read: Reading<'_>, body: &[u8]) -> Result<Receipt, String> {
     };
     let receipt = Receipt { destination, delivered, code, description, message_id, batchuuid, body: None };
     if let Some(field) = receipt.too_long() {
-        return Err(format!("its {field} is longer than any receipt's"));
+        return Err(format!("its {field} is too long"));
     }
     if plain {
         return Ok(receipt);
     }
     if body.len() > LARGEST_RECEIPT_BODY {
-        return Err("it says more than a receipt does, and has more than 4 KiB".into());
+        return Err("it has other fields than a receipt and is larger than 4 KiB".into());
     }
     Ok(Receipt { body: Some(body.to_vec()), ..receipt })
 }
 
-/// The number in a text that some program made a decimal one of: `22.0` is 22.
+/// A whole number that some program turned into a decimal: `22.0` is 22.
 fn whole_number(text: &str) -> Option<&str> {
     let (number, zeros) = text.split_once('.')?;
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     (are_digits(number) && are_digits(zeros) && zeros.bytes().all(|byte| byte == b'0')).then_some(number)
 }
 
-/// Where in the body, in words that quote nothing of it.
+/// The position in the body, without quoting any of it.
 fn place(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
@@ -272,35 +273,35 @@ mod tests {
             assert_eq!((read.description.as_deref(), read.body.as_deref()), (Some(read_as), Some(text.as_bytes())));
         }
         let broken = r#"{"destination":"+441111111111","delivered":false,"receiptInfo":{"description":"\ud83d"}"#;
-        assert!(reasons(broken.as_bytes())[0].starts_with("it is not JSON"));
-        assert!(reasons(br#"{"a":"\ud83d\"#)[0].starts_with("it is not JSON"));
+        assert!(reasons(broken.as_bytes())[0].starts_with("not JSON"));
+        assert!(reasons(br#"{"a":"\ud83d\"#)[0].starts_with("not JSON"));
     }
 
     #[test]
     fn an_array_is_read_element_by_element() {
         let array = format!(r#"[{DOCUMENTED}, 7, {{"delivered":true}}, {DOCUMENTED}]"#);
-        assert_eq!(reasons(array.as_bytes()), ["understood", "it is not a JSON object", "it has no `destination`", "understood"]);
+        assert_eq!(reasons(array.as_bytes()), ["understood", "not a JSON object", "it has no `destination`", "understood"]);
         assert!(read(b"[]").is_empty());
     }
 
     #[test]
     fn what_is_not_understood_is_named_and_kept_whole() {
         for (body, reason) in [
-            (&b""[..], "it is not JSON: line 1, column 0"),
-            (b"hello", "it is not JSON: line 1, column 1"),
-            (b"\xff\xfe", "it is not JSON: line 1, column 1"),
-            (b"[\xff,1]", "it is not UTF-8"),
-            (b"\xef\xbb\xbf\n{}\0\xff\0", "it is not JSON: line 1, column 4"),
+            (&b""[..], "not JSON: line 1, column 0"),
+            (b"hello", "not JSON: line 1, column 1"),
+            (b"\xff\xfe", "not JSON: line 1, column 1"),
+            (b"[\xff,1]", "not UTF-8"),
+            (b"\xef\xbb\xbf\n{}\0\xff\0", "not JSON: line 1, column 4"),
             (b"\xef\xbb\xbf {} ", "it has no `destination`"),
-            (b"null", "it is not a JSON object"),
-            (b"\"x\"", "it is not a JSON object"),
-            (b"[1,", "it is not JSON: line 1, column 3"),
+            (b"null", "not a JSON object"),
+            (b"\"x\"", "not a JSON object"),
+            (b"[1,", "not JSON: line 1, column 3"),
             (br#"{"delivered":true}"#, "it has no `destination`"),
             (br#"{"destination":"+441111111111"}"#, "it has no `delivered`"),
             (br#"{"destination":"+441111111111","delivered":"true"}"#, "its `delivered` is neither true nor false"),
-            (br#"{"destination":"mum","delivered":true}"#, "its `destination` is not a telephone number"),
-            (br#"{"destination":-5,"delivered":true}"#, "its `destination` is not a telephone number"),
-            (br#"{"destination":"+441111111111","delivered":true"#, "it is not JSON: line 1, column 47"),
+            (br#"{"destination":"mum","delivered":true}"#, "its `destination` is not a phone number"),
+            (br#"{"destination":-5,"delivered":true}"#, "its `destination` is not a phone number"),
+            (br#"{"destination":"+441111111111","delivered":true"#, "not JSON: line 1, column 47"),
         ] {
             assert_eq!(reasons(body), [reason], "{}", String::from_utf8_lossy(body));
             let Item::NotUnderstood { at, .. } = read(body).remove(0) else { unreachable!() };
@@ -321,7 +322,7 @@ mod tests {
         assert_eq!(found, [b"1".as_slice(), "\"ü\"".as_bytes()]);
     }
 
-    /// What stands for each receipt: its code, or why it is not understood.
+    /// For each receipt: its code, or why it cannot be understood.
     fn codes(body: &[u8]) -> Vec<String> {
         let code = |receipt: Receipt| receipt.code.map(|code| code.to_string()).unwrap_or_default();
         read(body)
@@ -342,7 +343,7 @@ mod tests {
         for bad in
             [&b"Num\xe9ro"[..], b"refus\xc3", b"\xed\xa0\xbd\xed\xb8\x80", b"\xff\xfe", b"a\nb", b"\t\x1b[0m\0\x7f", b"\xe2\x82", br"C:\q"]
         {
-            // In the description, in a field that nobody knows, in the name of one, and in an array.
+            // In the description, in an unknown field, in the name of a field, and in an array.
             for body in [
                 [br#"{"destination":"+441111111111","delivered":false,"receiptInfo":{"code":"22","description":""#, bad, b"\"}}"].concat(),
                 [br#"{"destination":"+441111111111","x":[{"y":""#, bad, br#""}],"delivered":false,"receiptInfo":{"code":"22"}}"#].concat(),
@@ -351,25 +352,21 @@ mod tests {
                 let text = String::from_utf8_lossy(&body).into_owned();
                 let Item::Understood(receipt) = read(&body).remove(0) else { unreachable!("{text}") };
                 assert_eq!((receipt.delivered, receipt.code.as_ref().map(ReceiptCode::as_str)), (false, Some("22")), "{text}");
-                assert_eq!(receipt.body, Some(body.clone()), "as it came");
+                assert_eq!(receipt.body, Some(body.clone()), "unchanged");
                 let array = [b"\xef\xbb\xbf[ ", DOCUMENTED.as_bytes(), b", ", &body, b",", DOCUMENTED.as_bytes(), b" ]\n"].concat();
                 assert_eq!(codes(&array), ["00", "22", "00"], "{text}");
                 let Item::Understood(receipt) = read(&array).remove(1) else { unreachable!("{text}") };
-                assert_eq!(receipt.body, Some(body), "its own part of what came");
+                assert_eq!(receipt.body, Some(body), "its own part of the body");
             }
             let body = [br#"{"destination":"+44111111"#, bad, br#"1111","delivered":false}"#].concat();
             assert_eq!(codes(&body), [NO_NUMBER]);
             let body = [br#"{"destination":"+441111111111"#, bad, br#"","delivered":false}"#].concat();
             assert_eq!(codes(&body), [NO_NUMBER]);
         }
-        assert!(codes(&said(b"\xe9"))[0].starts_with("it is not JSON"), "outside a string");
-        assert!(codes(b"{\"destination\":\"+441111111111\",\"delivered\":tr\0ue}")[0].starts_with("it is not JSON"));
-        assert!(codes(b"{\"destination\":\"+441111111111\",\"delivered\":true\xff}")[0].starts_with("it is not JSON"));
-        assert_eq!(
-            codes(b"\0{\"destination\":\"+441111111111\",\x0b\"delivered\":true}\0"),
-            [""],
-            "a control character is as good as a blank"
-        );
+        assert!(codes(&said(b"\xe9"))[0].starts_with("not JSON"), "outside a string");
+        assert!(codes(b"{\"destination\":\"+441111111111\",\"delivered\":tr\0ue}")[0].starts_with("not JSON"));
+        assert!(codes(b"{\"destination\":\"+441111111111\",\"delivered\":true\xff}")[0].starts_with("not JSON"));
+        assert_eq!(codes(b"\0{\"destination\":\"+441111111111\",\x0b\"delivered\":true}\0"), [""], "a control character counts as a space");
     }
 
     #[test]
@@ -378,15 +375,15 @@ mod tests {
         for element in [&b"{\"destination\": }"[..], b"{'destination':1}", b"\xff", b"nothing", b"{\"delivered\":tru}", b"{\"a\":1e}"] {
             let codes = codes(&array(element));
             assert_eq!((codes.len(), &*codes[0], &*codes[2]), (3, "00", "00"), "{codes:?}");
-            assert!(codes[1].starts_with("it is not JSON"), "{codes:?}");
+            assert!(codes[1].starts_with("not JSON"), "{codes:?}");
         }
         let cut = &array(b"{}")[..];
         assert_eq!(codes(&cut[..cut.len() - 5])[..2], ["00", "it has no `destination`"]);
         assert_eq!(codes(format!("[{DOCUMENTED},{DOCUMENTED},]").as_bytes()), ["00", "00"]);
         assert_eq!(codes(format!("\0[{DOCUMENTED}]\n\0").as_bytes()), ["00"]);
         assert_eq!(codes(format!("[{DOCUMENTED}] {{}}").as_bytes()), ["00", "it has no `destination`"]);
-        // Where nothing of it is understood, it stays one.
-        assert_eq!(codes(b"[{},{},"), ["it is not JSON: line 1, column 7"]);
+        // If nothing in it can be understood, it stays a single item.
+        assert_eq!(codes(b"[{},{},"), ["not JSON: line 1, column 7"]);
     }
 
     #[test]
@@ -431,16 +428,16 @@ mod tests {
             )
         };
         assert_eq!(with(64, 1_024, 200, 200), ["\u{e9}".repeat(64)]);
-        assert_eq!(with(65, 0, 0, 0), ["its code is longer than any receipt's"]);
-        assert_eq!(with(0, 1_025, 0, 0), ["its description is longer than any receipt's"]);
-        assert_eq!(with(0, 0, 201, 0), ["its `messageuuid` is longer than any receipt's"]);
-        assert_eq!(with(0, 0, 0, 201), ["its `batchuuid` is longer than any receipt's"]);
-        // A body is kept up to 4 KiB, and what needs none may have blanks as it likes.
+        assert_eq!(with(65, 0, 0, 0), ["its code is too long"]);
+        assert_eq!(with(0, 1_025, 0, 0), ["its description is too long"]);
+        assert_eq!(with(0, 0, 201, 0), ["its `messageuuid` is too long"]);
+        assert_eq!(with(0, 0, 0, 201), ["its `batchuuid` is too long"]);
+        // A body of up to 4 KiB is kept; one that need not be kept may contain any number of spaces.
         let more =
             |fill: usize| codes(format!(r#"{{"destination":"+441111111111","delivered":true,"x":"{}"}}"#, "x".repeat(fill)).as_bytes());
         let around = r#"{"destination":"+441111111111","delivered":true,"x":""}"#.len();
         assert_eq!(more(4_096 - around), [""]);
-        assert_eq!(more(4_097 - around), ["it says more than a receipt does, and has more than 4 KiB"]);
+        assert_eq!(more(4_097 - around), ["it has other fields than a receipt and is larger than 4 KiB"]);
         assert_eq!(codes(format!(r#"{{"destination":"+441111111111",{}"delivered":true}}"#, " ".repeat(10_000)).as_bytes()), [""]);
     }
 
@@ -450,9 +447,9 @@ mod tests {
         let read = reasons(array(100).as_bytes());
         assert_eq!((read.len(), &*read[100]), (101, "it has no `destination`"));
         for body in [array(101), array(101).replace("{}]", "{},]")] {
-            assert_eq!(reasons(body.as_bytes()), ["understood", "101 of its items are not understood"]);
+            assert_eq!(reasons(body.as_bytes()), ["understood", "101 of its items cannot be understood"]);
             let Item::NotUnderstood { at, .. } = super::read(body.as_bytes()).remove(1) else { unreachable!() };
-            assert_eq!(at, 0..body.len(), "all of it");
+            assert_eq!(at, 0..body.len(), "the whole body");
         }
     }
 

@@ -1,4 +1,4 @@
-//! A receipt as it stands in a body: every field of whatever type it came in.
+//! The form of a receipt in a body: its fields may have any type.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use crate::loose::Loose;
 
-/// The fields of a receipt, of whatever type they are. `plain`: there is nothing else in it.
+/// The fields of a receipt, of any type. `plain`: the object contains nothing else.
 #[derive(Default)]
 pub(super) struct Reading<'a> {
     pub destination: Loose<'a>,
@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Reading<'de> {
                 let mut read = Reading { plain: true, info: Info { plain: true, ..Info::default() }, ..Reading::default() };
                 let mut seen = [false; 6];
                 while let Some(field) = map.next_key::<Field>()? {
-                    // The same field twice: the last one counts, and the body is kept to show both.
+                    // If a field occurs twice, the last one counts, and the body is kept because it shows both.
                     read.plain &= !std::mem::replace(&mut seen[field as usize], true);
                     match field {
                         Field::Destination => read.destination = map.next_value()?,
@@ -93,7 +93,7 @@ impl<'de> Deserialize<'de> for Info<'de> {
     }
 }
 
-/// An object with code and description; anything else is no information, and kept with the body.
+/// An object with code and description. Anything else provides no information, and is kept with the body.
 struct AnyInfo;
 
 impl<'de> Visitor<'de> for AnyInfo {

@@ -97,5 +97,5 @@ async fn a_key_that_only_the_daemon_has_is_no_fault_while_it_runs() {
     assert!(without.contains("✗ daemon's configuration: the provider's API key is not set"), "{without}");
     let daemon = house.serve().await;
     let with = doctor(daemon.private.trim_start_matches("http://")).await.expect("no panic");
-    assert!(with.contains("✓ daemon's configuration") && with.contains("✓ provider: it answers and takes the key"), "{with}");
+    assert!(with.contains("✓ daemon's configuration") && with.contains("✓ provider: it answers and accepts the key"), "{with}");
 }

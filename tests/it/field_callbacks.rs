@@ -353,7 +353,7 @@ async fn a_receipt_with_an_endless_field_is_set_aside() {
         assert_eq!((&answer["recorded"], answer["quarantined"].as_array().map(Vec::len)), (&json!(1), Some(kept)));
     }
     let newest = daemon.get("/v1/quarantine?limit=1").await.json()["items"][0].clone();
-    assert_eq!((&newest["bytes"], &newest["reason"]), (&json!(list(101).len()), &json!("101 of its items are not understood")));
+    assert_eq!((&newest["bytes"], &newest["reason"]), (&json!(list(101).len()), &json!("101 of its items cannot be understood")));
     daemon.assert_books_balance().await;
 }
 
@@ -403,7 +403,7 @@ async fn a_long_list_for_one_number_is_recorded_whole_and_its_excess_set_aside_a
     assert_eq!((&answer["recorded"], &answer["duplicates"]), (&json!(1_000), &json!(0)), "{answer}");
     assert_eq!(answer["quarantined"].as_array().map(Vec::len), Some(1), "{answer}");
     let kept = daemon.get(&format!("/v1/quarantine/{}", answer["quarantined"][0])).await.json();
-    assert_eq!(kept["reason"], "1000 receipts: the destination has 1,000 distinct receipts already");
+    assert_eq!(kept["reason"], "1000 receipts: the destination already has 1,000 distinct receipts");
     let kept: Vec<serde_json::Value> = serde_json::from_str(kept["body"].as_str().expect("a body")).expect("a list");
     assert_eq!((kept.len(), &kept[999]["receiptInfo"]["code"]), (1_000, &json!("7cf")));
     assert_eq!(daemon.post(&id, list(0..1_000)).await.json(), json!({"recorded": 0, "duplicates": 1_000}));

@@ -1,11 +1,11 @@
-//! Every rule over every state, without a database.
+//! Tests of every rule in every state, without a database.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{BatchId, Channel, Counts};
 
-/// What can happen to a batch.
+/// An event in the life of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
     Claim { refused: bool },
@@ -31,7 +31,7 @@ fn error(kind: &str) -> LastError {
     LastError { at: at(NOW), kind: kind.into(), status: None, detail: String::new() }
 }
 
-/// What is to be written once it has happened.
+/// The change that the event causes.
 fn happens(batch: &Tracked, event: &Event, now: Timestamp) -> Option<Progress> {
     match event {
         Event::Claim { refused } => claim(batch, refused.then(|| error("too_late")), now).0,
@@ -98,7 +98,7 @@ fn queued(send_at: Option<Timestamp>, dry_run: bool) -> Tracked {
     Tracked { batch, receipts: 0, last_receipt_at: None, polls: Polls::default(), names: Names::default(), doubtful: false }
 }
 
-/// As it is read again after this was written.
+/// The batch as it is read after this change was written.
 fn written(before: &Tracked, progress: &Progress, now: Timestamp) -> Tracked {
     let mut after = before.clone();
     let Counts { total, merged, delivered, failed, conflict, .. } = before.counts;
@@ -115,7 +115,7 @@ fn written(before: &Tracked, progress: &Progress, now: Timestamp) -> Tracked {
     after
 }
 
-/// Batches in every state and in every way that matters to a rule.
+/// Batches in every state, in every variation that matters to a rule.
 fn batches() -> Vec<Tracked> {
     let mut all = Vec::new();
     let counted = [(0, 0, 0), (0, 0, 1), (1, 0, 1), (0, 1, 2), (1, 1, 2), (2, 0, 3)];
@@ -154,8 +154,8 @@ fn batches() -> Vec<Tracked> {
     all
 }
 
-/// The whole state machine, for a batch of two numbers without a receipt that was handed over once. `.` is no change; `?`
-/// after a state: it is doubtful.
+/// The whole state machine, for a batch with two numbers and no receipt that was submitted once. `.` means no change;
+/// `?` after a state means that the batch is doubtful.
 const MOVES: &str = "
                     queued     submitting  submitted scheduled complete rejected  unconfirmed cancelled validated queued?     submitting?
     claimed         submitting .           .         .         .        .         .           .         .         submitting? .
@@ -239,7 +239,7 @@ fn every_event_moves_every_state_as_the_table_says() {
     }
 }
 
-/// What must hold after whatever happens to whatever batch.
+/// What must hold after any event for any batch.
 fn assert_sound(before: &Tracked, event: &Event, progress: &Progress, now: Timestamp) {
     let said = format!("{:?} ({:?}) {event:?} → {progress:?}", before.state, before.counts);
     let old = Progress::of(before);
@@ -262,19 +262,19 @@ fn assert_sound(before: &Tracked, event: &Event, progress: &Progress, now: Times
         };
         assert!(allowed, "{said}");
     }
-    // Nothing is sent of what was not claimed, and nothing is claimed twice.
+    // Only a claimed batch is sent, and no batch is claimed twice.
     let is_claimed = *event == Event::Claim { refused: false } && old.state == BatchState::Queued;
     assert_eq!(progress.state == BatchState::Submitting && old.state != BatchState::Submitting, is_claimed, "{said}");
     let attempts = i64::try_from(progress.attempts).expect("few") - i64::try_from(old.attempts).expect("few");
     let released = *event == Event::Release && old.attempts > 0;
     assert_eq!(attempts, i64::from(is_claimed) - i64::from(released), "{said}");
-    // A name is only ever replaced by the provider's answer, and no receipt brings one that passes for that.
+    // A name is only replaced by the provider's answer, and no receipt adds one that passes for an answer.
     let is_answer = matches!(event, Event::HandedOver(Handover::Accepted(_)));
     let by_ours = matches!(event, Event::Polled(PollAnswer::Found, _)) && old.names == Names::default();
     assert!(is_answer || by_ours || progress.names.answered == old.names.answered, "{said}");
     let is_learned = matches!(event, Event::Proved { learned: true, .. }) && old.names == Names::default();
     assert!(is_learned || progress.names.learned == old.names.learned, "{said}");
-    // What may have gone out is neither cancelled nor rejected, unless a person gives it up.
+    // A batch that may have been sent is neither cancelled nor rejected, unless a person gives it up.
     let is_given_up = *event == Event::Resolve(Resolution::Abandoned);
     assert!(!old.doubtful || progress.doubtful || is_there || is_given_up, "{said}");
     assert!(!progress.doubtful || !(is_there || progress.state.is_settled()), "{said}");
@@ -290,7 +290,7 @@ fn the_times_and_counters_are_sound_after_every_event_in_every_state() {
         for event in events() {
             let Some(progress) = happens(&before, &event, at(NOW)) else { continue };
             assert_sound(&before, &event, &progress, at(NOW));
-            // Whoever has to repeat it, since the first commit failed, writes the same.
+            // Repeating the rule after a failed commit gives the same result.
             assert_eq!(happens(&before, &event, at(NOW)), Some(progress), "{event:?}");
         }
     }
@@ -366,7 +366,7 @@ fn who_cancels_is_told_what_to_do() {
             }
             BatchState::Queued => assert_eq!((progress.map(|p| p.state), told), (Some(BatchState::Cancelled), Cancellation::Done)),
             BatchState::Scheduled => {
-                // What a receipt called it may be another batch's name.
+                // The name from a receipt may belong to another batch.
                 let name = batch.names.answered.as_deref().map(Identifier::from);
                 assert_eq!((progress, told), (None, Cancellation::AtProvider(name)));
             }
@@ -407,7 +407,7 @@ fn retention_counts_from_the_time_at_which_a_batch_was_settled() {
     }
 }
 
-/// Something happens, or a receipt is recorded: for one of the two destinations, or for a number that the batch does not have.
+/// An event, or a receipt for one of the two destinations or for a number that is not in the batch.
 fn steps() -> impl Strategy<Value = (Option<Event>, Option<bool>)> {
     prop_oneof![
         4 => prop::sample::select(events()).prop_map(|event| (Some(event), None)),
@@ -416,8 +416,8 @@ fn steps() -> impl Strategy<Value = (Option<Event>, Option<bool>)> {
 }
 
 proptest! {
-    /// Told again, independently: may the provider have it? Then nothing puts it back into the outbox, and nothing says that
-    /// nobody got it.
+    /// An independent check: if the provider may have the batch, nothing puts it back into the outbox, and nothing says
+    /// that nobody received it.
     #[test]
     fn what_the_provider_may_have_is_never_queued_cancelled_or_rejected(
         steps in prop::collection::vec(steps(), 1..40), is_later in any::<bool>(), dry_run in any::<bool>()
@@ -448,7 +448,7 @@ proptest! {
             match &event {
                 Event::Claim { refused: false } | Event::Held => may_have_it = true,
                 Event::Release | Event::HandedOver(Handover::NotTaken(_) | Handover::Rejected(_)) => may_have_it = batch.receipts > 0,
-                Event::Resolve(Resolution::Resubmit) => may_have_it = false, // a person answers for that
+                Event::Resolve(Resolution::Resubmit) => may_have_it = false, // a person is responsible for that
                 _ => {}
             }
             batch = written(&batch, &progress, at(now));
