@@ -375,6 +375,8 @@ pub struct Reconciled {
 /// The answer to `POST /v1/probe`: whether the public URL reaches the daemon, and whether the provider answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Probed {
+    /// Where the daemon's database is.
+    pub database: String,
     /// Whether the public URL reaches the daemon.
     pub public_url: Look,
     /// Whether a callback of the size `callback.max_body` arrives; `null` if not even a small one does.

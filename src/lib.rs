@@ -9,7 +9,7 @@
 //! | rank | modules | contents |
 //! | --- | --- | --- |
 //! | 0 | [`domain`] | the terms of the field as types, and the rules as pure functions |
-//! | 0 | [`secret`], `durable`, `headers`, `lock`, `loose` | secrets that never print; crash-safe files; HTTP headers, locks and loosely typed JSON, shared by several modules |
+//! | 0 | [`secret`], `durable`, `headers`, `lock`, `loose`, `tls` | secrets that never print; crash-safe files; HTTP headers, locks, loosely typed JSON and trusted certificates, shared by several modules |
 //! | 1 | [`clock`], [`metrics`], [`config`], [`api`] | the injected clock; the metrics; the configuration; the JSON types of the REST API |
 //! | 2 | [`store`] | storage: the interface of a database engine, and SQLite behind it, with all the SQL |
 //! | 2 | [`provider`], [`simulator`] | a client of the provider's API; a simulated provider that uses nothing of the daemon |
@@ -48,3 +48,4 @@ pub mod serve;
 pub mod simulator;
 pub mod store;
 pub mod submit;
+mod tls;

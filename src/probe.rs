@@ -9,6 +9,7 @@ use awc::{Client, Connector};
 
 use crate::domain::{BatchId, CallbackSecrets};
 use crate::lock::{self, lock};
+use crate::tls;
 
 /// The time limit for a probe, there and back.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,10 +86,9 @@ pub struct Prober {
 impl Prober {
     /// `callbacks`: `{public_url}/callbacks`.
     pub fn new(callbacks: String, secrets: Arc<RwLock<CallbackSecrets>>, probes: Probes) -> Self {
-        let connector = Connector::new().timeout(PATIENCE / 2);
+        let connector = Connector::new().rustls_0_23(tls::client()).timeout(PATIENCE / 2);
         let client = Client::builder()
             .connector(connector)
-            .max_http_version(awc::http::Version::HTTP_11)
             .disable_redirects()
             .timeout(PATIENCE)
             .finish();
@@ -108,7 +108,7 @@ impl Prober {
                 .force_close()
                 .send_body(vec![b' '; bytes])
                 .await
-                .map_err(|error| format!("cannot connect: {error}"))?;
+                .map_err(|error| format!("cannot connect: {}", tls::words(&error)))?;
             let status = response.status();
             let body = response.body().limit(4096).await.map_err(|error| format!("the answer cannot be read: {error}"))?;
             if status.as_u16() == 200 && body == format!("{{\"probe\":\"{}\"}}", expected.id) {

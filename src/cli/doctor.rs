@@ -1,21 +1,22 @@
-//! `doctor`: what is wrong, and how to mend it.
+//! `doctor`: what is wrong, and how to fix it.
 
 mod files;
 mod finding;
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
 
 use self::finding::{Finding, rendered};
 use super::output::count;
-use super::session::read_token;
-use super::{Failure, Session};
-use crate::api::{Condition, Look, Traffic};
-use crate::client::{Client, ClientError};
+use super::{Failure, Session, start};
+use crate::api::{Condition, Look, Probed, Traffic};
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::{ConfigError, Loaded};
 use crate::domain::Timestamp;
+use crate::durable::folder_of;
 
 /// `receiptd doctor`
 #[derive(Debug, Args)]
@@ -32,35 +33,33 @@ pub async fn run(session: &Session, _: DoctorArgs) -> Result<(), Failure> {
     let findings = match session.load() {
         Ok(loaded) => checks(&loaded, session).await,
         Err(failure) => {
-            let finding = Finding::bad("configuration", failure.to_string(), "put it right; `receiptd config` shows what is in effect");
+            let finding = Finding::bad("configuration", failure.to_string(), "fix it; `receiptd config` shows the values in use");
             session.output.show(&[&finding], |screen| rendered(std::slice::from_ref(&finding), screen))?;
-            return Err(Failure::Usage("the configuration is wrong".to_owned()));
+            return Err(Failure::Usage("the configuration is invalid".to_owned()));
         }
     };
     session.output.show(&findings, |screen| rendered(&findings, screen))?;
     match findings.iter().filter(|finding| !finding.ok).count() as u64 {
         0 => Ok(()),
-        bad => Err(Failure::Failed(count(bad, "thing is wrong", "things are wrong"))),
+        bad => Err(Failure::Failed(format!("{} found", count(bad, "problem", "problems")))),
     }
 }
 
 /// All looks, in the order in which they are shown. A new one is a line here.
 async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
     let Ok(client) = session.client_without_token() else { return vec![configuration(loaded)] };
-    let daemon = daemon(&client).await;
-    let mut findings = vec![configuration(loaded), daemon_configuration(loaded, daemon.answers)];
+    let daemon = daemon(&client, loaded).await;
+    let outward = if daemon.answers { Some(outward(session, loaded).await) } else { None };
+    let is_ours = daemon.answers && !matches!(outward, Some(Err(_)));
+    let mut findings = vec![configuration(loaded), daemon_configuration(loaded, is_ours)];
     findings.extend(files::looks(loaded));
-    findings.extend(daemon.findings);
-    if !daemon.answers {
-        return findings; // the rest would only say the same again
-    }
-    let outward = match read_token(&loaded.config.api.token_file) {
-        Ok(_) => match session.client() {
-            Ok(client) => outward(&client).await,
-            Err(failure) => Outward::only(Finding::bad("token", failure.to_string(), "see above")),
-        },
-        Err(failure) => Outward::only(Finding::bad("token", failure.to_string(), "without it no command reaches the daemon")),
+    let outward = match outward {
+        Some(Ok(outward)) => outward,
+        // Of a stranger nothing else is of interest, and of none nothing else can be found.
+        Some(Err(stranger)) => return findings.into_iter().chain([stranger]).collect(),
+        None => return findings.into_iter().chain(daemon.findings).collect(),
     };
+    findings.extend(daemon.findings);
     // What the daemon has noticed by itself needs no line where a look of our own has just found it.
     let noticed = daemon.noticed.into_iter().filter(|(kind, _)| !outward.found.contains(kind));
     findings.extend(noticed.map(|(kind, what)| degraded(kind, what)));
@@ -71,7 +70,8 @@ async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
 
 fn configuration(loaded: &Loaded) -> Finding {
     let file = loaded.file.display();
-    let detail = if loaded.file_found { format!("{file} is read") } else { format!("there is no {file}: defaults and environment hold") };
+    let detail =
+        if loaded.file_found { format!("read from {file}") } else { format!("there is no {file}; using defaults and the environment") };
     Finding::good("configuration", detail)
 }
 
@@ -80,11 +80,11 @@ fn configuration(loaded: &Loaded) -> Finding {
 fn daemon_configuration(loaded: &Loaded, answers: bool) -> Finding {
     let check = "daemon's configuration";
     match loaded.for_daemon() {
-        Ok(_) => Finding::good(check, "the daemon can run with it; there is a key"),
+        Ok(_) => Finding::good(check, "valid; a provider key is set"),
         Err(ConfigError::Invalid(problems)) if answers && problems.iter().all(|problem| problem.key == "provider.key") => {
-            Finding::good(check, "the daemon runs with it; its key is none of this user's business")
+            Finding::good(check, "valid; the provider key is readable only by the daemon")
         }
-        Err(error) => Finding::bad(check, error.to_string(), "put it right, then restart the daemon"),
+        Err(error) => Finding::bad(check, error.to_string(), "fix it, then restart the daemon"),
     }
 }
 
@@ -96,31 +96,43 @@ struct Daemon {
     noticed: Vec<(Condition, String)>,
 }
 
-async fn daemon(client: &Client) -> Daemon {
+async fn daemon(client: &Client, loaded: &Loaded) -> Daemon {
     let readiness = match client.ready().await {
         Ok(readiness) => readiness,
         Err(error) => {
-            let mend = "start it with `receiptd serve`, or name its configuration with --config";
-            let findings = vec![Finding::bad("daemon", error.to_string(), mend)];
+            let fix = format!("start it: {}", start::command(loaded));
+            let findings = vec![Finding::bad("daemon", error.to_string(), fix)];
             return Daemon { answers: false, findings, noticed: Vec::new() };
         }
     };
-    let mut findings = vec![Finding::good("daemon", "it answers")];
+    let mut findings = vec![Finding::good("daemon", format!("answers at {}", loaded.config.api.listen))];
     if !readiness.ready {
-        findings.push(Finding::bad("receipts", readiness.reasons.join("; "), "receipts can't be recorded until that is mended"));
+        findings.push(Finding::bad("receipts", readiness.reasons.join("; "), "receipts cannot be recorded until this is fixed"));
     }
     let noticed = readiness.degraded().map(|(kind, what)| (kind, what.to_owned())).collect();
     Daemon { answers: true, findings, noticed }
 }
 
+/// A daemon answers, and it is not the one of this configuration.
+fn stranger(loaded: &Loaded, why: &str) -> Finding {
+    Finding::bad(
+        "daemon",
+        format!("another receiptd answers at {}: {why}", loaded.config.api.listen),
+        format!(
+            "pass that one's configuration with --config; or start this one, at another api.listen if both are to run: {}",
+            start::command(loaded)
+        ),
+    )
+}
+
 fn degraded(kind: Condition, what: String) -> Finding {
-    let mend = match kind {
+    let fix = match kind {
         Condition::Submitting | Condition::Asking => PROVIDER,
-        Condition::Paused => "`receiptd resume`, when things may go out again",
+        Condition::Paused => "run `receiptd resume` to send again",
         Condition::PublicUrl => PUBLIC_URL,
-        _ => "receipts are taken all the same; what to do stands above, or in the daemon's log",
+        _ => "receipts are still recorded; see the daemon's log",
     };
-    Finding::bad("degraded", what, mend)
+    Finding::bad("degraded", what, fix)
 }
 
 async fn clock(client: &Client) -> Option<Finding> {
@@ -131,15 +143,19 @@ fn clock_finding(theirs: Timestamp, ours: Timestamp) -> Finding {
     let apart = ours.since(theirs).max(theirs.since(ours));
     let shown = humantime::format_duration(Duration::from_secs(apart.as_secs()));
     if apart <= CLOCK_TOLERANCE {
-        Finding::good("clock", "the daemon's clock and ours agree")
+        Finding::good("clock", "the daemon's clock and this machine's agree")
     } else {
-        Finding::bad("clock", format!("the daemon's clock and ours are {shown} apart"), "let both be set by NTP: send_at depends on it")
+        Finding::bad(
+            "clock",
+            format!("the daemon's clock and this machine's are {shown} apart"),
+            "set both by NTP: send_at depends on them",
+        )
     }
 }
 
 /// What to do about the provider, and about the public URL.
-const PROVIDER: &str = "look at provider.base_url and the key; batches wait in the outbox until it answers";
-const PUBLIC_URL: &str = "public_url must lead to callback.listen: look at DNS, the proxy and the firewall";
+const PROVIDER: &str = "check provider.base_url and the key; batches stay queued until it answers";
+const PUBLIC_URL: &str = "public_url must reach callback.listen: check DNS, the proxy and the firewall";
 
 /// What the daemon finds when it is told to look out.
 struct Outward {
@@ -154,59 +170,75 @@ impl Outward {
     }
 }
 
-/// The daemon looks out: at its public URL, and at the provider.
-async fn outward(client: &Client) -> Outward {
+/// The daemon looks out: at its public URL, and at the provider. An error is the finding that it is not the daemon of this
+/// configuration.
+async fn outward(session: &Session, loaded: &Loaded) -> Result<Outward, Finding> {
+    let token_file = &loaded.config.api.token_file;
+    if !token_file.exists() && folder_of(token_file).read_dir().is_ok() {
+        return Err(stranger(
+            loaded,
+            &format!("the daemon of this configuration has never run, since there is no {}", token_file.display()),
+        ));
+    }
+    let client = match session.client() {
+        Ok(client) => client,
+        Err(failure) => return Ok(Outward::only(Finding::bad("token", failure.to_string(), "without it no command reaches the daemon"))),
+    };
     let probed = match client.probe().await {
         Ok(probed) => probed,
-        Err(error) => return Outward::only(daemons_view(&error)),
+        Err(error) if error.problem(401).is_some() => {
+            return Err(stranger(loaded, &format!("it refuses the token in {}", token_file.display())));
+        }
+        Err(error) => return Ok(Outward::only(Finding::bad("daemon's view", error.to_string(), "see the daemon's log"))),
     };
+    let ours = &loaded.config.database;
+    if ours.canonicalize().is_ok_and(|real| real != Path::new(&probed.database)) {
+        return Err(stranger(
+            loaded,
+            &format!("its database is {}, and the one of this configuration {}", probed.database, ours.display()),
+        ));
+    }
+    Ok(looks(probed))
+}
+
+/// What the daemon has found.
+fn looks(probed: Probed) -> Outward {
     let mut found = Vec::new();
     found.extend((!probed.public_url.ok).then_some(Condition::PublicUrl));
     found.extend([Condition::Submitting, Condition::Asking].into_iter().filter(|_| !probed.provider.ok));
-    let look = |check, look: Look, mend: &str| match look.ok {
+    let look = |check, look: Look, fix: &str| match look.ok {
         true => Finding::good(check, look.detail),
-        false => Finding::bad(check, look.detail, mend),
+        false => Finding::bad(check, look.detail, fix),
     };
     let mut findings = vec![look("public URL", probed.public_url, PUBLIC_URL)];
-    let mend = "have the proxy pass bodies as large as callback.max_body (nginx: client_max_body_size), or lower callback.max_body";
-    findings.extend(probed.largest_body.map(|found| look("large callbacks", found, mend)));
+    let fix = "let the proxy pass bodies as large as callback.max_body (nginx: client_max_body_size), or lower callback.max_body";
+    findings.extend(probed.largest_body.map(|found| look("large callbacks", found, fix)));
     findings.push(look("provider", probed.provider, PROVIDER));
     findings.extend(probed.provider_clock_ahead.map(provider_clock));
     findings.extend(habits(&probed.traffic));
     Outward { findings, found }
 }
 
-fn daemons_view(error: &ClientError) -> Finding {
-    match error.problem(401) {
-        Some(_) => Finding::bad(
-            "token",
-            "the daemon refuses the token of this token file",
-            "the file is not that of the daemon at this address: name the daemon's configuration with --config",
-        ),
-        None => Finding::bad("daemon's view", error.to_string(), "see the daemon's log"),
-    }
-}
-
 /// What traffic has taught about the provider. Nothing of it is wrong: the daemon copes with all of it.
 fn habits(traffic: &Traffic) -> Vec<Finding> {
     let Traffic { batches, renamed, early, repeated } = *traffic;
-    let of = format!("of the last {}", count(batches, "batch", "batches"));
+    let last = format!("the last {}", count(batches, "batch", "batches"));
     let habit = |detail| Finding::good("provider's habits", detail);
     let repeats = match repeated {
-        0 => "it has repeated no receipt since the daemon was started".to_owned(),
-        _ => format!("it repeats receipts: {} since the daemon was started, each counted once", count(repeated, "time", "times")),
+        0 => "no receipt was posted twice since the daemon started".to_owned(),
+        _ => format!("receipts were posted again {} since the daemon started; each counts once", count(repeated, "time", "times")),
     };
     if batches == 0 {
-        return vec![habit("nothing was submitted yet that they could be seen by".to_owned()), habit(repeats)];
+        return vec![habit("nothing submitted yet, so nothing observed".to_owned()), habit(repeats)];
     }
     vec![
         habit(match renamed {
-            0 => format!("it keeps our id {of}"),
-            _ => format!("it ignores our id, and gave another to {renamed} {of}; receipts are matched by either"),
+            0 => format!("kept our id in {last}"),
+            _ => format!("gave {renamed} of {last} an id of its own; receipts are matched by either id"),
         }),
         habit(match early {
-            0 => format!("no receipt came before the answer to its submission, {of}"),
-            _ => format!("receipts came before the answer to their submission for {early} {of}; they count"),
+            0 => format!("no receipt came before the answer to its submission, in {last}"),
+            _ => format!("receipts came before the answer to their submission in {early} of {last}; they count"),
         }),
         habit(repeats),
     ]
@@ -232,11 +264,11 @@ mod tests {
 
     #[test]
     fn what_is_degraded_is_told_with_its_own_advice() {
-        let mend = |kind| degraded(kind, "as the daemon words it".into()).mend.unwrap_or_default();
-        assert!(mend(Condition::PublicUrl).contains("callback.listen"));
-        assert!(mend(Condition::Paused).contains("receiptd resume"));
-        assert!(mend(Condition::Submitting).contains("provider.base_url") && mend(Condition::Asking).contains("provider.base_url"));
-        assert!(mend(Condition::Other).contains("stands above"));
+        let fix = |kind| degraded(kind, "as the daemon words it".into()).fix.unwrap_or_default();
+        assert!(fix(Condition::PublicUrl).contains("callback.listen"));
+        assert!(fix(Condition::Paused).contains("receiptd resume"));
+        assert!(fix(Condition::Submitting).contains("provider.base_url") && fix(Condition::Asking).contains("provider.base_url"));
+        assert!(fix(Condition::Other).contains("stands above"));
     }
 
     #[test]
@@ -244,11 +276,11 @@ mod tests {
         let screen = Screen::of_width(None, Timestamp::from_millis(0));
         let told = |traffic| rendered(&habits(&traffic), &screen);
         let shy = told(Traffic::default());
-        assert!(shy.contains("nothing was submitted yet") && shy.contains("has repeated no receipt"), "{shy}");
+        assert!(shy.contains("nothing submitted yet") && shy.contains("no receipt was posted twice"), "{shy}");
         let calm = told(Traffic { batches: 3, ..Traffic::default() });
-        assert!(calm.contains("keeps our id of the last 3 batches") && calm.contains("no receipt came before"), "{calm}");
+        assert!(calm.contains("kept our id in the last 3 batches") && calm.contains("no receipt came before"), "{calm}");
         let odd = told(Traffic { batches: 9, renamed: 2, early: 1, repeated: 7 });
-        for words in ["gave another to 2 of the last 9 batches", "for 1 of the last 9", "7 times"] {
+        for words in ["gave 2 of the last 9 batches an id of its own", "in 1 of the last 9", "7 times"] {
             assert!(odd.contains(words), "{odd}");
         }
         assert!(habits(&Traffic { batches: 9, renamed: 9, early: 9, repeated: 9 }).iter().all(|finding| finding.ok));

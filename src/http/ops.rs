@@ -188,7 +188,14 @@ pub(super) async fn probe(state: Data<ApiState>) -> Answer {
         Err(error) => Look { ok: false, detail: error.to_string() },
     };
     let traffic = state.store.traffic().await?;
-    Ok(HttpResponse::Ok().json(Probed { public_url, largest_body, provider, provider_clock_ahead, traffic }))
+    Ok(HttpResponse::Ok().json(Probed {
+        database: state.store.path().display().to_string(),
+        public_url,
+        largest_body,
+        provider,
+        provider_clock_ahead,
+        traffic,
+    }))
 }
 
 /// Checks whether the public URL reaches this daemon, and then whether the largest callback does.

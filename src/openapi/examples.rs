@@ -59,6 +59,7 @@ pub(super) fn of(shape: &str) -> Option<Value> {
         "Pruned" => json!({"batches": 12, "destinations": 34000, "receipts": 33990}),
         "Reconciled" => json!({"recorded": 1, "duplicates": 1, "pending": 0}),
         "Probed" => json!({
+            "database": "/var/lib/receiptd/receiptd.db",
             "public_url": {"ok": true, "detail": "public_url reaches this daemon"},
             "largest_body": {"ok": true, "detail": "callbacks of 256.0 KiB arrive, as callback.max_body allows"},
             "provider": {"ok": true, "detail": "it answers and accepts the key"},

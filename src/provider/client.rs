@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use awc::http::header;
-use awc::http::{Uri, Version};
+use awc::http::Uri;
 use awc::{Client, ClientRequest, Connector};
 use tokio::sync::mpsc;
 
@@ -21,6 +21,7 @@ use super::wire::{self, PendingBatch, Submission, WireNames};
 use crate::domain::{BatchId, Content, ErrorKind, Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
 use crate::metrics::{Call, Ending, Metrics};
 use crate::secret::{Echo, Secret};
+use crate::tls;
 
 /// The most of a list: pending batches, codes.
 const LIST: usize = 16 << 20;
@@ -252,12 +253,11 @@ impl Provider {
 
 /// An awc that does what it is told, once.
 fn client(timeout: Duration) -> Client {
-    // awc brings no cryptography and panics without one. It is an error only if there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     // Connecting (names included) and the TLS handshake together end before the deadline of the call:
     // so a call that ends by the deadline has been sent, and one that was not says so.
     let connect = (timeout / 3).min(LONGEST_CONNECT);
     let connector = Connector::new()
+        .rustls_0_23(tls::client())
         .timeout(connect)
         .handshake_timeout(connect)
         // Nobody waits for a connection of somebody else, which would look like a slow answer.
@@ -265,7 +265,6 @@ fn client(timeout: Duration) -> Client {
         .conn_keep_alive(Duration::ZERO);
     Client::builder()
         .connector(connector)
-        .max_http_version(Version::HTTP_11)
         .disable_redirects()
         .disable_timeout()
         .add_default_header((header::USER_AGENT, concat!("receiptd/", env!("CARGO_PKG_VERSION"))))

@@ -7,6 +7,7 @@ use awc::error::{ConnectError, SendRequestError};
 
 use super::wire;
 use crate::domain::{ErrorKind, Identifier};
+use crate::tls;
 
 /// What went wrong, as it may be shown: bounded and masked. It becomes the batch's `last_error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +115,7 @@ impl From<SendRequestError> for Exchange {
     /// fails is an `Io`, one that takes too long a `Timeout`; the request is written only after it,
     /// since early data is off. A name with several addresses is an error only if all of them failed.
     fn from(error: SendRequestError) -> Self {
-        let detail = error.to_string();
+        let detail = tls::words(&error);
         match error {
             SendRequestError::Connect(ConnectError::Resolver(_) | ConnectError::NoRecords | ConnectError::Unresolved) => {
                 Self::NotSent { kind: ErrorKind::Dns, detail }

@@ -22,6 +22,7 @@ use super::{
     ledger::Ledger,
     receipt::Parcel,
 };
+use crate::tls;
 
 /// Starts a courier, which runs until the simulator is stopped.
 pub(super) fn start(ledger: Arc<Ledger>, index: usize, jobs: UnboundedReceiver<Job>) -> io::Result<JoinHandle<()>> {
@@ -77,13 +78,10 @@ struct Courier {
 
 impl Courier {
     fn new(ledger: Arc<Ledger>, index: usize) -> Self {
-        // awc has no cryptography of its own and panics without a provider. This fails only if one is installed
-        // already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let settings = &ledger.settings;
         let concurrency = NonZeroUsize::new(settings.concurrency).map_or(1, NonZeroUsize::get);
         let client = awc::Client::builder()
-            .connector(awc::Connector::new().limit(concurrency))
+            .connector(awc::Connector::new().rustls_0_23(tls::client()).limit(concurrency))
             .timeout(settings.callback_timeout)
             .disable_redirects()
             .add_default_header((header::USER_AGENT, "Messaging Plus simulator"))

@@ -18,7 +18,7 @@ async fn every_mistake_has_its_exit_code_and_says_what_to_do() {
         ("healthcheck", 3, "Is `receiptd serve` running"),
         ("check", 1, "with --config"),
         ("backup copy", 1, "with --config"),
-        ("doctor", 1, "→ start it with `receiptd serve`"),
+        ("doctor", 1, "→ start it: receiptd serve"),
         ("show x", 2, "as `receiptd batches` lists them"),
         ("send --from m --message x --to 07700900123", 3, "start `receiptd serve`"),
         ("bathces", 2, "'batches'"),

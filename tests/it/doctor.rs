@@ -99,3 +99,42 @@ async fn a_key_that_only_the_daemon_has_is_no_fault_while_it_runs() {
     let with = doctor(daemon.private.trim_start_matches("http://")).await.expect("no panic");
     assert!(with.contains("✓ daemon's configuration") && with.contains("✓ provider: it answers and accepts the key"), "{with}");
 }
+
+/// Without one of its own it met the one on the default port, and praised it.
+#[actix_web::test]
+async fn a_daemon_that_is_somebody_else_s_is_not_praised() {
+    let (ours, theirs) = (House::new(), House::new());
+    let stranger = theirs.serve().await;
+    let doctor = async |folder: &House| {
+        let mut command = folder.command(&["doctor"]);
+        command.env("RECEIPTD_API__LISTEN", stranger.private.trim_start_matches("http://"));
+        let run = actix_web::rt::task::spawn_blocking(move || command.output().expect("ran"));
+        said(&run.await.expect("no panic"))
+    };
+    let never_run = doctor(&ours).await;
+    assert!(never_run.contains("✗ daemon: another receiptd answers") && never_run.contains("has never run"), "{never_run}");
+    std::fs::write(ours.path("receiptd.token"), "0123456789abcdef0123456789abcdef\n").expect("written");
+    let refused = doctor(&ours).await;
+    assert!(refused.contains("✗ daemon: another receiptd answers") && refused.contains("refuses the token"), "{refused}");
+    for told in [&never_run, &refused] {
+        assert!(!told.contains("✓ daemon:") && !told.contains("provider:") && told.contains("receiptd serve"), "{told}");
+    }
+    // The same token, as after copying a folder, and another database.
+    std::fs::write(ours.path("receiptd.token"), &stranger.token).expect("written");
+    let mut other = ours.command(&["doctor"]);
+    std::fs::write(ours.path("other.db"), "").expect("written");
+    other.env("RECEIPTD_API__LISTEN", stranger.private.trim_start_matches("http://")).env("RECEIPTD_DATABASE", "other.db");
+    let told = said(&actix_web::rt::task::spawn_blocking(move || other.output().expect("ran")).await.expect("no panic"));
+    assert!(told.contains("its database is") && told.contains("other.db"), "{told}");
+    let own = doctor(&theirs).await;
+    assert!(own.contains("✓ daemon: answers at"), "{own}");
+}
+
+#[actix_web::test]
+async fn an_address_that_speaks_no_tls_is_told_so() {
+    let daemon = spawn_with(Options::default()).await;
+    let plain = daemon.public.trim_start_matches("http://").to_owned();
+    let other = spawn_with(Options::default().set("RECEIPTD_PUBLIC_URL", &format!("https://{plain}"))).await;
+    let probed = other.api("POST", "/v1/probe", None).await.json();
+    assert!(probed["public_url"]["detail"].as_str().is_some_and(|why| why.contains("no TLS is spoken")), "{probed}");
+}

@@ -30,12 +30,12 @@ pub(super) fn looks(loaded: &Loaded) -> Vec<Finding> {
 fn database(loaded: &Loaded) -> Finding {
     let file = &loaded.config.database;
     match std::fs::metadata(file) {
-        Ok(metadata) if metadata.is_file() => Finding::good("database", format!("{} is there", file.display())),
-        Ok(_) => Finding::bad("database", format!("{} is no file", file.display()), "set `database` to a file"),
+        Ok(metadata) if metadata.is_file() => Finding::good("database", format!("{} exists", file.display())),
+        Ok(_) => Finding::bad("database", format!("{} is not a file", file.display()), "set `database` to a file"),
         Err(error) => Finding::bad(
             "database",
             format!("{}: {error}", file.display()),
-            "the daemon makes it when it starts for the first time, in a folder that it may write to",
+            "the daemon creates it on first start, in a folder that it can write to",
         ),
     }
 }
@@ -101,8 +101,8 @@ fn disk(loaded: &Loaded) -> Vec<Finding> {
             .iter()
             .find(|(magic, _)| u64::try_from(found.f_type).is_ok_and(|kind| kind & 0xffff_ffff == u64::from(*magic)))
     {
-        let mend = "keep the database on a local disk: over a network, locks and syncs do not hold what they promise";
-        findings.push(Finding::bad("file system", format!("{} is on {name}", loaded.config.database.display()), mend));
+        let fix = "keep the database on a local disk: locks and syncs are unreliable over a network";
+        findings.push(Finding::bad("file system", format!("{} is on {name}", loaded.config.database.display()), fix));
     }
     findings
 }
@@ -110,9 +110,9 @@ fn disk(loaded: &Loaded) -> Vec<Finding> {
 fn room(free: u64) -> Finding {
     let shown = bytesize::ByteSize(free);
     if free >= LEAST_ROOM {
-        Finding::good("disk", format!("{shown} are free"))
+        Finding::good("disk", format!("{shown} free"))
     } else {
-        Finding::bad("disk", format!("only {shown} are free"), "make room: when it is full, receipts are answered 503 until there is some")
+        Finding::bad("disk", format!("only {shown} free"), "free some space: while the disk is full, receipts are answered 503")
     }
 }
 
@@ -126,12 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_somebody_else_is_told_with_its_mend() {
+    fn a_file_of_somebody_else_is_told_with_its_fix() {
         let (file, folder) = (Path::new("/var/lib/receiptd/receiptd.db-wal"), Path::new("/var/lib/receiptd"));
         assert_eq!(stranger(file, 990, folder, 990), None);
         let told = stranger(file, 0, folder, 990).expect("told");
-        let mend = told.mend.expect("a mend");
-        assert!(mend.starts_with("sudo chown --reference='/var/lib/receiptd' '/var/lib/receiptd/receiptd.db-wal'"), "{mend}");
+        let fix = told.fix.expect("a fix");
+        assert!(fix.starts_with("sudo chown --reference='/var/lib/receiptd' '/var/lib/receiptd/receiptd.db-wal'"), "{fix}");
     }
 
     #[test]

@@ -14,20 +14,20 @@ pub(super) struct Finding {
     pub(super) ok: bool,
     /// What was found.
     pub(super) detail: String,
-    /// How to mend it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) mend: Option<String>,
+    pub(super) fix: Option<String>,
 }
 
 impl Finding {
     /// All is well.
     pub(super) fn good(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { check, ok: true, detail: detail.into(), mend: None }
+        Self { check, ok: true, detail: detail.into(), fix: None }
     }
 
-    /// Something is wrong, and this is how to mend it.
-    pub(super) fn bad(check: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, ok: false, detail: detail.into(), mend: Some(mend.into()) }
+    /// Something is wrong, and this is how to fix it.
+    pub(super) fn bad(check: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check, ok: false, detail: detail.into(), fix: Some(fix.into()) }
     }
 }
 
@@ -38,8 +38,8 @@ pub(super) fn rendered(findings: &[Finding], screen: &Screen) -> String {
         let mark = if finding.ok { screen.paint("✓", Tone::Good) } else { screen.paint("✗", Tone::Bad) };
         let detail = plain(&finding.detail).replace('\n', "\n    ");
         text.push_str(&format!("{mark} {}: {detail}\n", finding.check));
-        if let Some(mend) = &finding.mend {
-            text.push_str(&format!("    → {}\n", plain(mend)));
+        if let Some(fix) = &finding.fix {
+            text.push_str(&format!("    → {}\n", plain(fix)));
         }
     }
     text
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mend_stands_below_what_is_wrong() {
+    fn a_fix_stands_below_what_is_wrong() {
         let findings = [Finding::good("daemon", "it answers"), Finding::bad("clock", "9s apart", "NTP")];
         let screen = Screen::of_width(None, crate::domain::Timestamp::from_millis(0));
         assert_eq!(rendered(&findings, &screen), "✓ daemon: it answers\n✗ clock: 9s apart\n    → NTP\n");
