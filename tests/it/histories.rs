@@ -80,6 +80,8 @@ enum Do {
         days: i64,
     },
     Pause(bool),
+    /// What is settled is deleted.
+    Prune,
     Crash,
 }
 
@@ -147,6 +149,7 @@ fn steps() -> impl Strategy<Value = Do> {
         2 => prop::sample::select(vec![1u32, 6, 20, 61, 24 * 60, 4 * 24 * 60]).prop_map(|minutes| Do::Wait { minutes }),
         1 => prop::sample::select(vec![10i64, -10]).prop_map(|days| Do::SetClock { days }),
         1 => any::<bool>().prop_map(Do::Pause),
+        1 => Just(Do::Prune),
         2 => Just(Do::Crash),
     ]
 }
@@ -198,8 +201,12 @@ struct World {
     reconciler: Reconciler,
     provider: Rc<Provider>,
     batches: Vec<Known>,
+    /// What was pruned of them.
+    pruned: Vec<Known>,
     last: Option<(usize, serde_json::Value)>,
     given_out: u64,
+    /// The highest id that a receipt ever had.
+    newest: i64,
 }
 
 fn open(home: &Home, clock: &Clock) -> Store {
@@ -219,7 +226,20 @@ impl World {
         let provider = Rc::new(Provider::new(settings).expect("a URL"));
         let store = open(&home, &clock);
         let (submitter, reconciler) = workers(&store, &provider, &clock);
-        Self { home, clock, simulator, store, submitter, reconciler, provider, batches: Vec::new(), last: None, given_out: 0 }
+        Self {
+            home,
+            clock,
+            simulator,
+            store,
+            submitter,
+            reconciler,
+            provider,
+            batches: Vec::new(),
+            pruned: Vec::new(),
+            last: None,
+            given_out: 0,
+            newest: 0,
+        }
     }
 
     /// What is in the database at this moment is all that the next one has: that is what a kill leaves.
@@ -343,7 +363,22 @@ impl World {
                 self.tell_the_simulator();
             }
             Do::Pause(paused) => self.store.set_paused(paused).await.expect("written"),
+            Do::Prune => self.prune().await,
             Do::Crash => self.crash(),
+        }
+        self.newest = self.newest.max(*self.store.newest_receipt().borrow());
+    }
+
+    /// What is settled goes, and its id stays known.
+    async fn prune(&mut self) {
+        self.store.prune(self.clock.now(), false).await.expect("written");
+        self.last = None;
+        for known in std::mem::take(&mut self.batches) {
+            if self.store.batch(known.id).await.expect("read").is_some() {
+                self.batches.push(known);
+            } else {
+                self.pruned.push(known);
+            }
         }
     }
 
@@ -466,6 +501,8 @@ impl World {
         let acknowledged = (to, receipt["delivered"] == true, word(&receipt["receiptInfo"]["code"]), word(&receipt["messageuuid"]));
         let new = known.acknowledged.insert(acknowledged);
         assert!(done.recorded != 1 || new, "the same receipt was recorded twice");
+        let newest = *self.store.newest_receipt().borrow();
+        assert!(done.recorded != 1 || newest > self.newest, "{newest} was the id of another receipt: {} was given", self.newest);
         self.last = Some((batch, receipt));
     }
 
@@ -492,6 +529,11 @@ impl World {
     async fn assert_true(&self) {
         assert_eq!(self.store.check().await.expect("checked"), Vec::<String>::new());
         let taken = self.taken();
+        for known in &self.pruned {
+            let taken = taken.get(&known.id.to_string()).copied().unwrap_or(0);
+            assert!(self.store.is_pruned(known.id).await.expect("read"), "its id is forgotten");
+            assert!(taken <= 1 + known.resubmitted, "handed over {taken} times, and pruned");
+        }
         for known in &self.batches {
             let taken = taken.get(&known.id.to_string()).copied().unwrap_or(0);
             let batch = self.store.batch(known.id).await.expect("read").expect("there");

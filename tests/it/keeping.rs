@@ -9,6 +9,8 @@ use serde_json::json;
 
 use crate::support::{Daemon, Options, receipt, request, spawn, spawn_with};
 
+const ONE: &str = "+447700900001";
+const TWO: &str = "+447700900002";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[actix_web::test]
@@ -48,6 +50,33 @@ async fn what_was_settled_long_ago_is_pruned_and_its_id_stays_known() {
     for bad in [json!({"older_than": "soon"}), json!({"older_than": "90d", "dry": true}), json!({})] {
         assert_eq!(daemon.api("POST", "/v1/prune", Some(bad.clone())).await.status, 400, "{bad}");
     }
+}
+
+#[actix_web::test]
+async fn ids_of_receipts_that_were_pruned_are_not_given_again_after_a_restart() {
+    let mut daemon = spawn().await;
+    let mut newest = 0;
+    // The newest receipts are pruned: those of its destinations, and those for a number that it does not have.
+    for numbers in [&[ONE, TWO] as &[&str], &[ONE, "+447700900999"]] {
+        let id = daemon.submit(&[ONE, TWO]).await;
+        daemon.until(&id, "submitted").await;
+        let mut recorded = 0;
+        for number in [&[TWO], numbers].concat() {
+            recorded += daemon.receipt(&id, number, true, "00").await.json()["recorded"].as_u64().expect("a count");
+        }
+        let page = daemon.get(&format!("/v1/receipts?after={newest}")).await.json();
+        let ids: Vec<i64> = page["items"].as_array().expect("items").iter().filter_map(|receipt| receipt["id"].as_i64()).collect();
+        assert_eq!(ids.len() as u64, recorded, "a follower misses those whose ids it has seen: {page}");
+        newest = *ids.last().expect("one");
+        // The provider tells its time in whole seconds.
+        while daemon.api("POST", "/v1/prune", Some(json!({"older_than": "0s"}))).await.json()["batches"] == 0 {
+            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(daemon.get("/v1/receipts?after=0").await.json()["items"], json!([]));
+        let folder = daemon.stop().await;
+        daemon = spawn_with(Options { folder, ..Options::default() }).await;
+    }
+    daemon.assert_books_balance().await;
 }
 
 #[actix_web::test]

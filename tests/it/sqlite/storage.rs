@@ -167,6 +167,22 @@ async fn a_failed_fsync_is_answered_with_503_and_then_it_goes_on() {
 }
 
 #[actix_web::test]
+async fn a_handle_that_stays_broken_is_replaced_by_a_new_one() {
+    const STALE: i32 = 116;
+    let (house, faults) = Faults::of(House::new());
+    let mut it = Taking::new(house).await;
+    for _ in 0..3 {
+        it.taken().await;
+        faults.fail(&format!("stale {STALE} -wal"));
+        it.refused("").await;
+        // The disk is well again, and the handle is not.
+        faults.mend();
+        it.recovers().await;
+    }
+    it.nothing_is_lost().await;
+}
+
+#[actix_web::test]
 async fn a_database_file_that_cannot_be_written_costs_nothing_while_the_wal_can() {
     while_checkpoints_fail("write").await;
 }

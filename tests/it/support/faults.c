@@ -1,7 +1,8 @@
 /* Storage that fails on request: preloaded into the daemon by faults.rs.
    FAULTS_FILE names a file; while a line of it says "CALL ERRNO PATTERN", that call fails with that error on each file whose
    name ends like the pattern. "CALL ERRNO PATTERN LENGTH": only where it would make the file longer than that. With ERRNO 0 it
-   waits until the line has gone. */
+   waits until the line has gone. "stale ERRNO PATTERN": a handle that such a file is written or synced by is broken from then
+   on, as after a network or a device was lost: it fails until it is closed, whatever becomes of the line. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,14 +36,26 @@ static int fault(const char *faults, const char *call, const char *name, long lo
     return -1;
 }
 
+#define HANDLES 1024
+static int stale[HANDLES];
+
 static int fails(const char *call, int fd, long long end) {
     const char *faults = getenv("FAULTS_FILE");
     char link[64], name[4096];
     if (!faults) return 0;
+    if (fd >= 0 && fd < HANDLES && stale[fd]) {
+        errno = stale[fd];
+        return 1;
+    }
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, name, sizeof name - 1);
     if (length <= 0) return 0;
     name[length] = 0;
+    int broken = fault(faults, "stale", name, -1);
+    if (broken > 0 && fd < HANDLES) {
+        errno = stale[fd] = broken;
+        return 1;
+    }
     for (;;) {
         int error = fault(faults, call, name, end);
         if (error < 0) return 0;
@@ -70,6 +83,10 @@ ssize_t pwrite(int fd, const void *data, size_t count, off_t offset) {
 ssize_t pwrite64(int fd, const void *data, size_t count, off64_t offset) {
     REAL(pwrite_call, "pwrite64");
     return fails("write", fd, offset + (long long)count) ? -1 : real(fd, data, count, offset);
+}
+int close(int fd) {
+    if (fd >= 0 && fd < HANDLES) stale[fd] = 0;
+    return syscall(SYS_close, fd);
 }
 int fsync(int fd) {
     REAL(sync_call, "fsync");
