@@ -1,5 +1,6 @@
 //! The content of a body: one receipt or an array of receipts, whose fields may have any type.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
@@ -63,12 +64,13 @@ impl Items<'_> {
 
     /// Reads one receipt. `text` is its text if it is UTF-8. If it cannot be understood, the bytes `at` are kept.
     fn read(&mut self, part: Range<usize>, text: Option<&str>, at: Range<usize>) {
-        match read_one(&self.body[part], text) {
+        let is_junk = self.not_understood > KEPT_ONE_BY_ONE; // worth no second look
+        match read_one(&self.body[part], text, !is_junk) {
             Ok(receipt) => self.items.push(Item::Understood(receipt)),
             Err(reason) => {
                 self.not_understood += 1;
-                if self.not_understood <= KEPT_ONE_BY_ONE {
-                    self.items.push(Item::NotUnderstood { reason, at });
+                if !is_junk {
+                    self.items.push(Item::NotUnderstood { reason: reason.into_owned(), at });
                 }
             }
         }
@@ -97,11 +99,18 @@ impl Items<'_> {
     }
 }
 
-/// Reads one receipt, or returns why it cannot be understood.
-fn read_one(body: &[u8], text: Option<&str>) -> Result<Receipt, String> {
+/// Why something cannot be understood.
+type Reason = Cow<'static, str>;
+
+/// Reads one receipt, or returns why it cannot be understood. `repair`: what is not JSON is repaired and read again.
+fn read_one(body: &[u8], text: Option<&str>, repair: bool) -> Result<Receipt, Reason> {
+    if !repair && !body.starts_with(b"{") {
+        return Err("not a JSON object".into());
+    }
     match text.map(serde_json::from_str::<Reading<'_>>) {
         Some(Ok(read)) => understood(read, body),
         Some(Err(error)) if error.is_data() => Err("not a JSON object".into()),
+        _ if !repair => Err("not JSON".into()),
         strictly => {
             let error = strictly.and_then(Result::err);
             let text = repaired(body);
@@ -120,7 +129,7 @@ fn read_one(body: &[u8], text: Option<&str>) -> Result<Receipt, String> {
 const NO_NUMBER: &str = "its `destination` is not a phone number";
 
 /// Converts the fields to a receipt. `body` is kept with it if it contains more than the receipt can hold.
-fn understood(read: Reading<'_>, body: &[u8]) -> Result<Receipt, String> {
+fn understood(read: Reading<'_>, body: &[u8]) -> Result<Receipt, Reason> {
     let mut plain = read.plain && read.info.plain;
     let destination = match &read.destination {
         Loose::Text(text) => {
@@ -181,7 +190,7 @@ fn understood(read: Reading<'_>, body: &[u8]) -> Result<Receipt, String> {
     };
     let receipt = Receipt { destination, delivered, code, description, message_id, batchuuid, body: None };
     if let Some(field) = receipt.too_long() {
-        return Err(format!("its {field} is too long"));
+        return Err(format!("its {field} is too long").into());
     }
     if plain {
         return Ok(receipt);

@@ -407,6 +407,14 @@ async fn a_long_list_for_one_number_is_recorded_whole_and_its_excess_set_aside_a
     let kept: Vec<serde_json::Value> = serde_json::from_str(kept["body"].as_str().expect("a body")).expect("a list");
     assert_eq!((kept.len(), &kept[999]["receiptInfo"]["code"]), (1_000, &json!("7cf")));
     assert_eq!(daemon.post(&id, list(0..1_000)).await.json(), json!({"recorded": 0, "duplicates": 1_000}));
+    // The same number in other digits, and a first receipt, are known as well; another decision is not.
+    assert_eq!(daemon.receipt(&id, ONE, false, "3e7").await.status, 202, "it has a message id");
+    for code in ["0", "00", "3E7", "03e7"] {
+        let body = json!({"destination": ONE, "delivered": false, "receiptInfo": {"code": code, "description": "in other words"}});
+        assert_eq!(daemon.post(&id, body.to_string()).await.json(), json!({"recorded": 0, "duplicates": 1}), "{code}");
+    }
+    let body = json!({"destination": ONE, "delivered": true, "receiptInfo": {"code": "3e7"}});
+    assert_eq!(daemon.post(&id, body.to_string()).await.status, 202, "more than a thousand");
     daemon.assert_books_balance().await;
 }
 

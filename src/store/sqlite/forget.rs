@@ -110,6 +110,7 @@ impl Texts {
         }
         if blanked > 0 {
             w.recorder.infos.forget();
+            w.recorder.crowded.forget();
         }
         Ok(blanked)
     }

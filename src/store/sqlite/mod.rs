@@ -12,6 +12,7 @@ mod claims;
 mod codes;
 mod connection;
 mod counters;
+mod crowded;
 mod destinations;
 mod engine;
 mod enqueue;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
 use super::counters::Counters;
+use super::crowded::{Crowded, MANY};
 use super::failure::JobError;
 use super::forgotten::{has_destination, stand_in, without_number};
 use super::infos::Infos;
@@ -125,6 +126,8 @@ pub(super) struct Recorder {
     pub counters: Counters,
     /// `receipt_info` rows by content.
     pub infos: Infos,
+    /// What the receipts of destinations contain that have very many.
+    pub crowded: Crowded,
     /// The id of the next receipt.
     pub next_receipt: i64,
     /// Whether any number was ever forgotten.
@@ -211,7 +214,7 @@ impl Recorder {
             if self.any_forgotten && !has_destination(tx.conn, tally.batch, number)? {
                 number = stand_in(tx.conn, &tx.identity(), receipt.destination)?.unwrap_or(number);
             }
-            let seen = seen(tx.conn, tally.batch, number, receipt)?;
+            let seen = seen(tx.conn, &mut self.crowded, tally.batch, number, receipt)?;
             let verdict = verdict(seen, BatchSoFar { total: tally.total, counts: tally.now }, receipt.delivered, incoming.source);
             if let Verdict::New { said, first, .. } = verdict
                 && said != seen.said
@@ -230,6 +233,7 @@ impl Recorder {
             // Not before: a receipt that is known already, in other words, must not be able to fill the table of words.
             let info = self.infos.of(tx.conn, receipt)?;
             LogEntry { id, number, again: !first, outcome, info, receipt }.append(tx, usual, incoming, tally.batch)?;
+            self.crowded.add((tally.batch, number), receipt);
             tally.add(id, counts, proves(incoming.source, outcome), receipt.batchuuid.as_ref());
             self.next_receipt += 1;
         }
@@ -245,33 +249,46 @@ fn of_first(delivered: bool) -> Verdict {
 
 /// What is known of a destination when one more receipt for it comes. The same receipt has the same `delivered`, code (as a
 /// number) and message id.
-fn seen(conn: &Connection, batch: i64, number: i64, receipt: &Receipt) -> rusqlite::Result<Seen> {
+fn seen(conn: &Connection, crowded: &mut Crowded, batch: i64, number: i64, receipt: &Receipt) -> rusqlite::Result<Seen> {
     let destination: Option<(i64, Option<i64>)> = conn
         .prepare_cached("select said, first_receipt from destination where batch = :batch and number = :number")?
         .query_row(named_params! {":batch": batch, ":number": number}, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let first_receipt = destination.and_then(|(_, first)| first);
+    let first = destination.and_then(|(_, first)| first);
+    let others = conn
+        .prepare_cached("select count(*) as others from receipt where again = 1 and batch = :batch and number = :number")?
+        .query_row(named_params! {":batch": batch, ":number": number}, |row| count(row, "others"))?;
+    let said = destination.map_or(Said::Nothing, |(said, _)| said_of(said));
+    let same =
+        if others >= MANY { crowded.has(conn, (batch, number), first, receipt)? } else { is_known(conn, batch, number, first, receipt)? };
+    // Only a failure after a delivery asks whether there was one before; and only one that is recorded.
+    let is_conflict = !same && said == Said::Delivered && !receipt.delivered;
+    let conflict = is_conflict
+        && conn
+            .prepare_cached(
+                "select exists (select 1 from receipt where again = 1 and batch = :batch and number = :number and outcome = 2)",
+            )?
+            .query_row(named_params! {":batch": batch, ":number": number}, |row| row.get(0))?;
+    Ok(Seen { in_batch: destination.is_some(), said, same, receipts: others + u64::from(first.is_some()), conflict })
+}
+
+/// Whether one of the destination's receipts is the same.
+fn is_known(conn: &Connection, batch: i64, number: i64, first: Option<i64>, receipt: &Receipt) -> rusqlite::Result<bool> {
     conn.prepare_cached(
-        "select count(*) as others, ifnull(max(r.outcome = 2), 0) as conflict,
-             ifnull(max(r.delivered = :delivered and r.message_id is :message and i.code_key is :code), 0)
-                 or exists (select 1 from receipt f left join receipt_info fi on fi.id = f.info
-                     where f.id = :first and f.delivered = :delivered and f.message_id is :message and fi.code_key is :code) as same
-         from receipt r left join receipt_info i on i.id = r.info where r.again = 1 and r.batch = :batch and r.number = :number",
+        "select exists (
+             select 1 from receipt r left join receipt_info i on i.id = r.info
+             where r.id = :first and r.delivered = :delivered and r.message_id is :message and i.code_key is :code
+             union all
+             select 1 from receipt r left join receipt_info i on i.id = r.info
+             where r.again = 1 and r.batch = :batch and r.number = :number
+                 and r.delivered = :delivered and r.message_id is :message and i.code_key is :code)",
     )?
     .query_row(
         named_params! {
-            ":first": first_receipt, ":batch": batch, ":number": number, ":delivered": receipt.delivered,
+            ":first": first, ":batch": batch, ":number": number, ":delivered": receipt.delivered,
             ":message": receipt.message_id.as_ref().map(AsIdentifier), ":code": receipt.code.as_ref().map(ReceiptCode::key),
         },
-        |row| {
-            Ok(Seen {
-                in_batch: destination.is_some(),
-                said: destination.map_or(Said::Nothing, |(said, _)| said_of(said)),
-                same: row.get("same")?,
-                receipts: count(row, "others")? + u64::from(first_receipt.is_some()),
-                conflict: row.get("conflict")?,
-            })
-        },
+        |row| row.get(0),
     )
 }
 

@@ -26,6 +26,7 @@ impl<'c> Writing<'c> {
     pub fn flush(&mut self) -> rusqlite::Result<Tx<'c>> {
         self.recorder.counters.flush(&self.tx)?;
         self.recorder.counters.forget();
+        self.recorder.crowded.forget();
         Ok(self.tx)
     }
 
