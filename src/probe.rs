@@ -87,11 +87,7 @@ impl Prober {
     /// `callbacks`: `{public_url}/callbacks`.
     pub fn new(callbacks: String, secrets: Arc<RwLock<CallbackSecrets>>, probes: Probes) -> Self {
         let connector = Connector::new().rustls_0_23(tls::client()).timeout(PATIENCE / 2);
-        let client = Client::builder()
-            .connector(connector)
-            .disable_redirects()
-            .timeout(PATIENCE)
-            .finish();
+        let client = Client::builder().connector(connector).disable_redirects().timeout(PATIENCE).finish();
         Self { client, callbacks, secrets, probes }
     }
 

@@ -17,6 +17,9 @@ pub enum Failure {
     /// The answer to a question was no: nothing is wrong, and nothing was done.
     #[error("{0}")]
     Declined(String),
+    /// Somebody pressed Ctrl-C; what the daemon does goes on.
+    #[error("{0}")]
+    Interrupted(String),
     /// The daemon does not answer.
     #[error("{0}")]
     Unreachable(String),
@@ -40,6 +43,7 @@ impl Failure {
             Self::Unreachable(_) => 3,
             Self::NotFound(_) => 4,
             Self::Refused(_) => 5,
+            Self::Interrupted(_) => 130, // as a shell says of a process that SIGINT has ended
         }
     }
 
@@ -53,7 +57,7 @@ impl Failure {
             Self::Unreachable(text) => Self::Unreachable(told(text)),
             Self::NotFound(text) => Self::NotFound(told(text)),
             Self::Refused(text) => Self::Refused(told(text)),
-            Self::Declined(_) | Self::OutputClosed => self,
+            Self::Declined(_) | Self::Interrupted(_) | Self::OutputClosed => self,
         }
     }
 }

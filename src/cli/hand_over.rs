@@ -62,7 +62,7 @@ pub(super) async fn hand_over(
                 handed.batches.push(batch);
             }
             Err(error) if error.problem(409).is_some_and(|problem| problem.is_pruned()) => handed.pruned += 1,
-            Err(error) => return Err(told(error, plan, done, handed.created)),
+            Err(error) => return Err(told(error, plan, &request, done, handed.created)),
         }
         bar.inc(request.destinations.len() as u64);
     }
@@ -120,8 +120,8 @@ fn was_pruned(error: &ClientError) -> bool {
 
 fn sent_and_pruned(plan: &Plan, pruned: u64) -> Failure {
     Failure::Failed(format!(
-        "{} was sent before, and {} pruned since: with what is left they are not this list as provider.max_destinations cuts it now, \
-         and who had the message can't be told. Nothing new was sent. If it is really meant for all of them, take another --id",
+        "{} was sent before, and {} pruned since: what is left is not this list as provider.max_destinations cuts it now, \
+         so it is unknown who had the message. Nothing new was sent. To send to all of them, pass another --id",
         plan.id,
         count(pruned, "batch was", "batches were")
     ))
@@ -129,40 +129,62 @@ fn sent_and_pruned(plan: &Plan, pruned: u64) -> Failure {
 
 fn other(difference: &str) -> Failure {
     Failure::Failed(format!(
-        "{difference}: the list, or provider.max_destinations, is not what it was. Nothing new was sent. \
-         Repeat with what was used then, or take another --id for another list"
+        "{difference}: the list, or provider.max_destinations, has changed. Nothing new was sent. \
+         Repeat with what was used then, or pass another --id for another list"
     ))
 }
 
-fn told(error: ClientError, plan: &Plan, done: usize, created: usize) -> Failure {
+fn told(error: ClientError, plan: &Plan, request: &BatchRequest, done: usize, created: usize) -> Failure {
     let of = plan.batches();
     let differs = error.problem(409).is_some();
     let refused = error.problem(400).or(error.problem(422));
     let is_late = refused.is_some_and(|problem| problem.errors.iter().any(|error| error.pointer == "/send_at"));
     let is_refused = refused.is_some();
     let nothing_new = if created == 0 { " Nothing new was sent." } else { "" };
-    let failure = Failure::from(error);
+    let failure = Failure::from(with_flags(error));
     if differs {
         return failure.with(&format!(
             "The id {} was used before, with another list, text or option.{nothing_new} \
-             Repeat with what was used then, or take another --id for another list",
+             Repeat with what was used then, or pass another --id for another list",
             plan.id
         ));
     }
     if is_late && done > 0 {
         return failure.with(&format!(
-            "{done} of {of} batches were handed over in time. The same command with `--id {}` and a later --send-at, or without one, \
-             hands over the rest and sends nothing twice",
+            "{done} of {of} batches were accepted in time. To send the rest, and nothing twice: the same command with --id {} and a \
+             later --send-at, or without one",
             plan.id
         ));
     }
     if is_refused && created == 0 {
         return failure;
     }
-    failure.with(&format!(
-        "{done} of {of} batches were handed over. The same command with `--id {}` finishes the job and sends nothing twice",
-        plan.id
-    ))
+    // A time such as +2h would be another one by then.
+    let send_at = request.send_at.as_ref().map(|at| format!(" --send-at {at}")).unwrap_or_default();
+    let so_far = match done {
+        0 => "Nothing was sent. To retry safely".to_owned(),
+        done => format!("{done} of {of} batches were accepted. To send the rest, and nothing twice"),
+    };
+    failure.with(&format!("{so_far}: the same command with --id {}{send_at}", plan.id))
+}
+
+/// The fields of the request are flags on the command line.
+fn with_flags(error: ClientError) -> ClientError {
+    let ClientError::Problem(mut problem) = error else { return error };
+    for error in &mut problem.errors {
+        let flag = match error.pointer.split('/').nth(1) {
+            Some("from") => "--from",
+            Some("message") => "--message",
+            Some("send_at") => "--send-at",
+            Some("channel") => "--channel",
+            Some("fallback_channels") => "--fallback",
+            Some("reference") => "--reference",
+            Some("allow_multi") => "--allow-multi",
+            _ => continue,
+        };
+        error.pointer = flag.to_owned();
+    }
+    ClientError::Problem(problem)
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod run;
 pub mod sandbox;
 pub mod screen;
 pub mod send;
+mod send_at;
 pub mod serve;
 pub mod session;
 mod start;

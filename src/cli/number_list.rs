@@ -1,6 +1,7 @@
 //! Lists of numbers: one a line, or a column of a CSV. Millions of them take eight bytes each. Every row is a number, or
 //! it is told: nothing is skipped in silence but blank rows.
 
+mod columns;
 mod encoding;
 mod lines;
 mod remarks;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+use self::columns::is_name;
 use self::remarks::Remarks;
 use self::table::{Row, Table};
 use super::Failure;
@@ -32,12 +34,22 @@ pub(super) struct Reading {
     pub(super) reader: NumberReader,
     /// Numbers that are impossible for their country count as invalid.
     pub(super) strict: bool,
+    /// Every row that is refused is kept, for `--rejects`.
+    pub(super) keeps_rejects: bool,
 }
 
 impl Reading {
     fn is_number(&self, text: &str) -> bool {
         self.reader.read(text).is_ok_and(|read| read.doubtful.is_none())
     }
+}
+
+/// A row that holds no number.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reject {
+    pub(super) line: u64,
+    pub(super) row: String,
+    pub(super) reason: String,
 }
 
 /// What was read.
@@ -47,6 +59,8 @@ pub(super) struct NumberList {
     pub(super) numbers: Vec<Msisdn>,
     /// The rows that hold none.
     pub(super) invalid: Remarks,
+    /// All of these with what stands in them and why, where they are kept.
+    pub(super) rejects: Vec<Reject>,
     /// The rows whose number is impossible for its country.
     pub(super) doubtful: Remarks,
     /// How they were read.
@@ -71,7 +85,7 @@ impl NumberList {
     fn take(&mut self, line: u64, text: &str, reading: &Reading) {
         match reading.reader.read(text) {
             Ok(read) => match read.doubtful {
-                Some(doubt) if reading.strict => self.refuse(line, format!("{} {doubt}", quoted(text))),
+                Some(doubt) if reading.strict => self.refuse(line, text, format!("{} {doubt}", quoted(text)), reading),
                 doubt => {
                     if let Some(doubt) = doubt {
                         self.doubtful.note(DOUBTFUL_SHOWN, line, format!("{} {doubt}", quoted(text)));
@@ -80,13 +94,17 @@ impl NumberList {
                     self.numbers.push(read.number);
                 }
             },
-            Err(error) if is_blank(text) => self.refuse(line, error.to_string()),
-            Err(error) => self.refuse(line, format!("{} {error}", quoted(text))),
+            Err(error) if is_blank(text) => self.refuse(line, text, error.to_string(), reading),
+            Err(error) => self.refuse(line, text, format!("{} {error}", quoted(text)), reading),
         }
     }
 
-    fn refuse(&mut self, line: u64, why: impl Into<String>) {
-        self.invalid.note(SHOWN, line, why);
+    fn refuse(&mut self, line: u64, row: &str, why: impl Into<String>, reading: &Reading) {
+        let reason = why.into();
+        if reading.keeps_rejects {
+            self.rejects.push(Reject { line, row: row.to_owned(), reason: reason.clone() });
+        }
+        self.invalid.note(SHOWN, line, reason);
     }
 }
 
@@ -116,7 +134,10 @@ pub(super) fn read_file(path: &Path, column: Option<&Column>, reading: &Reading)
         if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(File::open(path).map_err(unreadable)?) };
     let input = BufReader::with_capacity(64 * 1024, input);
     match column {
-        None => read_lines(input, reading).map_err(unreadable),
+        None => match columns::refuse_table(input, |text| reading.is_number(text)).map_err(unreadable)? {
+            Ok(input) => read_lines(input, reading).map_err(unreadable),
+            Err(columns) => Err(Failure::Usage(columns)),
+        },
         Some(column) => read_csv(input, column, reading),
     }
 }
@@ -128,7 +149,7 @@ pub(super) fn read_lines(input: impl BufRead, reading: &Reading) -> io::Result<N
     while let Some(line) = lines.next()? {
         let text = encoding::text(line.bytes);
         match visible(&text).trim() {
-            _ if line.is_cut => list.refuse(line.number, "is too long for a number"),
+            _ if line.is_cut => list.refuse(line.number, &text, "is too long for a number", reading),
             "" => {}
             shown if shown.starts_with('#') => list.comments += 1,
             _ => list.take(line.number, &text, reading),
@@ -170,7 +191,7 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) 
                 found = Some((*position, row.len()));
                 match cell {
                     Some(cell) if !is_number && !is_swallowing => list.column_name = Some(visible(cell.trim())),
-                    _ if is_swallowing => list.refuse(row.line, SWALLOWED),
+                    _ if is_swallowing => list.refuse(row.line, &joined(&row), SWALLOWED, reading),
                     _ => take_row(&mut list, &row, *position, row.len(), table.separator(), reading),
                 }
             }
@@ -197,17 +218,27 @@ fn take_row(list: &mut NumberList, row: &Row, position: usize, columns: usize, s
         // "Smith, A" without quotation marks: what stands in the column now may be a number of another kind.
         let way_out = match further.into_iter().all(|cell| is_blank(&cell)) {
             true => "remove the separators at its end",
-            false => "put what has the separator in it in quotes",
+            false => "quote values that contain the separator",
         };
-        return list.refuse(row.line, format!("has {} columns, and the first row has {columns}: {way_out}", row.len()));
+        return list.refuse(
+            row.line,
+            &joined(row),
+            format!("has {} columns, and the first row has {columns}: {way_out}", row.len()),
+            reading,
+        );
     }
     if table::swallowed(row, position, separator, |text| reading.is_number(text)) {
-        return list.refuse(row.line, SWALLOWED);
+        return list.refuse(row.line, &joined(row), SWALLOWED, reading);
     }
     match row.cell(position) {
         Some(cell) => list.take(row.line, &encoding::text(cell), reading),
-        None => list.refuse(row.line, format!("has no column {}", position + 1)),
+        None => list.refuse(row.line, &joined(row), format!("has no column {}", position + 1), reading),
     }
+}
+
+/// What stands in a row, for people.
+fn joined(row: &Row) -> String {
+    row.cells().map(encoding::text).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the column with this name is; none where the row has no such name.
@@ -248,11 +279,6 @@ fn folded(name: &str) -> String {
 /// Whether a row may be a comment. Only before the names of the columns there are any.
 fn is_comment(row: &Row) -> bool {
     row.cell(0).is_some_and(|cell| encoding::text(cell).trim_start().starts_with('#'))
-}
-
-/// A column's name, and no number with something to it that is left out in silence.
-fn is_name(cell: &str) -> bool {
-    cell.contains(char::is_alphabetic) && cell.chars().filter(char::is_ascii_digit).count() < 7
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use super::number_list::NumberList;
 use super::output::{count, grouped};
 use super::plan::Plan;
 use super::screen::Screen;
+use super::send_at::SendAt;
 use super::tables;
-use crate::api::{Channel, Timestamp};
+use crate::api::Channel;
 use crate::domain::{countries, shortened_by};
 
 /// As much of the text is shown.
@@ -24,7 +25,7 @@ pub(super) struct Sending<'a> {
     pub(super) parts: u32,
     pub(super) channel: Option<Channel>,
     pub(super) fallback: &'a [Channel],
-    pub(super) send_at: Option<Timestamp>,
+    pub(super) send_at: Option<&'a SendAt>,
     pub(super) reference: Option<&'a str>,
     pub(super) dry_run: bool,
 }
@@ -83,6 +84,15 @@ impl Numbers {
     }
 }
 
+/// In which alphabet the text goes out, and how long it is.
+fn encoding(message: &str) -> String {
+    let characters = count(message.chars().count() as u64, "character", "characters");
+    match shortened_by(message) {
+        None => format!("GSM-7, {characters}"),
+        Some(_) => format!("UCS-2 (Unicode), {characters}"),
+    }
+}
+
 /// The table of all that, and the doubtful numbers below it.
 pub(super) fn preview(sending: &Sending<'_>, plan: &Plan, numbers: &Numbers, screen: &Screen) -> String {
     let total = plan.total as u64;
@@ -105,12 +115,13 @@ pub(super) fn preview(sending: &Sending<'_>, plan: &Plan, numbers: &Numbers, scr
         ("comment lines skipped", some(numbers.list.comments)),
         ("name of the column", numbers.list.column_name.clone()),
         ("SMS parts", Some(format!("{} × {} = {}", sending.parts, grouped(total), grouped(total.saturating_mul(sending.parts.into()))))),
-        ("characters", shortened_by(sending.message)),
+        ("encoding", Some(encoding(sending.message))),
+        ("why", shortened_by(sending.message)),
         ("channels", tables::channels(sending.channel, sending.fallback)),
-        ("when", Some(sending.send_at.map_or_else(|| "at once".to_owned(), |at| screen.moment(at)))),
+        ("when", Some(sending.send_at.map_or_else(|| "at once".to_owned(), SendAt::shown))),
         ("batches", plan.group().map(|_| format!("{} of one group", grouped(plan.batches() as u64)))),
         ("reference", sending.reference.map(str::to_owned)),
-        ("dry run", sending.dry_run.then(|| "the provider checks it and sends nothing".to_owned())),
+        ("dry run", sending.dry_run.then(|| "the provider validates it and sends nothing".to_owned())),
     ];
     let table = tables::fields(rows, screen);
     match numbers.doubtful() {

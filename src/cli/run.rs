@@ -20,7 +20,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Err(failure) => {
             match &failure {
                 Failure::OutputClosed => {}
-                Failure::Declined(text) => say(text),
+                Failure::Declined(text) | Failure::Interrupted(text) => say(text),
                 failure => say(&format!("receiptd: {}", failure)),
             }
             failure.exit_code().into()

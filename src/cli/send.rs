@@ -1,6 +1,6 @@
 //! `send`: from a list of numbers to batches in the daemon's outbox.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use clap_complete::engine::ArgValueCompleter;
@@ -10,17 +10,19 @@ use serde_json::{Value, json};
 use super::confirm::{Consent, messages};
 use super::hand_over::{HandedOver, hand_over};
 use super::ids::complete_reference;
-use super::number_list::{Column, NumberList, Reading, read_file};
+use super::number_list::{Column, NumberList, Reading, Reject, read_file};
 use super::output::{count, is_watched, say};
 use super::plan::Plan;
 use super::preview::{Numbers, Sending, preview};
+use super::send_at::SendAt;
 use super::subject::{Subject, say_what_holds_up};
 use super::values::channel;
 use super::{Failure, Session, progress, tables, watch};
-use crate::api::{Batch, BatchId, BatchRequest, Channel, Timestamp};
+use crate::api::{Batch, BatchId, BatchRequest, Channel};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::domain::{NumberReader, parts, shortened_by};
+use crate::durable;
 
 /// Examples of `receiptd send`.
 pub const EXAMPLES: &str = "Examples:
@@ -36,19 +38,19 @@ after a crash the same command with --id finishes the job and sends nothing twic
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("list").required(true).args(["to", "to_file"]))]
 pub struct SendArgs {
-    /// Sender ID: a word, or a number of yours
+    /// Sender ID: a name, or a number you own
     #[arg(long, value_name = "SENDER")]
     from: String,
-    /// The text
+    /// Text of the message
     #[arg(long, value_name = "TEXT")]
     message: String,
-    /// A number, or several
+    /// One or more numbers
     #[arg(long, value_name = "NUMBER", num_args = 1..)]
     to: Vec<String>,
-    /// A file with one number a line, or a CSV with --column; `-` is standard input
+    /// File with one number per line, or a CSV with --column; `-` is standard input
     #[arg(long, value_name = "FILE")]
     to_file: Option<PathBuf>,
-    /// The column of the CSV that holds the numbers: its name in the first row, or its position from 1
+    /// Column of the CSV with the numbers: its name in the first row, or its position, counted from 1
     #[arg(long, value_name = "COLUMN", requires = "to_file")]
     column: Option<String>,
     /// Leave out rows that hold no number, instead of refusing the list
@@ -57,19 +59,22 @@ pub struct SendArgs {
     /// Refuse numbers that are too long or too short for their country, instead of only pointing them out
     #[arg(long)]
     strict: bool,
-    /// When the provider is to send, for instance 2026-12-24T09:00Z; at least 6 minutes ahead [default: at once]
+    /// Write every row without a valid number to this file, as a CSV with line, row and reason
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// When to send: 2026-12-24T09:00Z, '2026-12-24 09:00 Europe/London', or +2h; at least 6 minutes ahead [default: at once]
     #[arg(long, value_name = "TIME")]
-    send_at: Option<Timestamp>,
-    /// First channel [default: the provider's choice]
+    send_at: Option<SendAt>,
+    /// Channel to try first [default: the provider's choice]
     #[arg(long, value_parser = channel())]
     channel: Option<Channel>,
-    /// Channel to try when the one before fails; may be given more than once
+    /// Channel to try if the previous one fails; repeatable
     #[arg(long, value_name = "CHANNEL", value_parser = channel(), value_delimiter = ',')]
     fallback: Vec<Channel>,
-    /// Let a text take several SMS parts, each of which is charged
+    /// Allow a text of several SMS parts, each of which is charged
     #[arg(long)]
     allow_multi: bool,
-    /// Let the provider check it and send nothing
+    /// Have the provider validate the batch without sending it, and wait for its answer
     #[arg(long)]
     dry_run: bool,
     /// Your own reference, for finding it later
@@ -78,7 +83,7 @@ pub struct SendArgs {
     /// Id of the batch or the group: the same command with the same id sends nothing twice [default: a new one]
     #[arg(long, value_name = "ID")]
     id: Option<BatchId>,
-    /// Wait until every number is final, and show what became of them
+    /// Wait until every number has a final state, and show the results
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -89,7 +94,8 @@ pub struct SendArgs {
 pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
     let (config, client) = session.connect()?;
     let parts = checked_parts(&args.message, args.allow_multi)?;
-    let reading = Reading { reader: NumberReader::new(config.provider.default_region), strict: args.strict };
+    let reading =
+        Reading { reader: NumberReader::new(config.provider.default_region), strict: args.strict, keeps_rejects: args.rejects.is_some() };
     let (mut list, place) = read(&args, &reading)?;
     let plan = Plan::new(args.id.unwrap_or_else(BatchId::random), std::mem::take(&mut list.numbers), config.provider.max_destinations);
     let numbers = Numbers::of(list, &plan, place);
@@ -99,7 +105,7 @@ pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
         parts,
         channel: args.channel,
         fallback: &args.fallback,
-        send_at: args.send_at,
+        send_at: args.send_at.as_ref(),
         reference: args.reference.as_deref(),
         dry_run: args.dry_run,
     };
@@ -119,7 +125,7 @@ pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
     let template = BatchRequest {
         from: args.from,
         message: args.message,
-        send_at: args.send_at.map(|at| at.to_string()),
+        send_at: args.send_at.map(|send_at| send_at.at.to_string()),
         channel: args.channel,
         fallback_channels: args.fallback,
         allow_multi: args.allow_multi,
@@ -130,13 +136,13 @@ pub async fn run(session: &Session, args: SendArgs) -> Result<(), Failure> {
     let bar = progress::bar(plan.total as u64);
     let resuming = args.id.map(|_| Clock::system().now());
     let handed = hand_over(&client, &plan, &template, resuming, &bar).await?;
-    finish(session, &client, &plan, &numbers, handed, args.wait).await
+    finish(session, &client, &plan, &numbers, handed, args.wait || args.dry_run).await
 }
 
 async fn finish(session: &Session, client: &Client, plan: &Plan, numbers: &Numbers, handed: HandedOver, wait: bool) -> Result<(), Failure> {
     let known = handed.batches.len() - handed.created;
     if known > 0 {
-        say(&format!("{} handed over before", count(known as u64, "batch was", "batches were")));
+        say(&format!("{} already accepted earlier", count(known as u64, "batch was", "batches were")));
     }
     if handed.pruned > 0 {
         say(&format!("{} sent before, and pruned since", count(handed.pruned as u64, "batch was", "batches were")));
@@ -147,10 +153,11 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, numbers: &Numbe
         Some(batch) if plan.group().is_none() => Subject::Batch(Box::new(batch)),
         Some(_) => Subject::Group(Box::new(client.group(plan.id).await?)),
     };
-    if wait {
+    // What is held up may be so for days.
+    let is_held_up = say_what_holds_up(client, subject.batches()).await;
+    if wait && !is_held_up {
         return watch::wait(session, client, subject).await;
     }
-    say_what_holds_up(client, subject.batches()).await;
     match &subject {
         Subject::Batch(batch) => {
             let shown = SentBatch { batch, numbers: numbers.as_json() };
@@ -162,7 +169,7 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, numbers: &Numbe
             session.output.text(&format!("{} with {numbers}", count(group.batches.len() as u64, "batch", "batches")))?;
         }
     }
-    say(&format!("receiptd watch {} follows it", plan.id));
+    say(&format!("Follow it with: receiptd watch {}", plan.id));
     Ok(())
 }
 
@@ -195,19 +202,34 @@ fn read(args: &SendArgs, reading: &Reading) -> Result<(NumberList, &'static str)
         Some(file) => (read_file(file, args.column.as_deref().map(Column::from).as_ref(), reading)?, "line"),
         None => (NumberList::from_words(&args.to, reading), "--to number"),
     };
+    if let Some(file) = &args.rejects {
+        write_rejects(file, &list.rejects)?;
+    }
     if list.invalid.count > 0 {
         let head = count(list.invalid.count, "row has no valid phone number:", "rows have no valid phone number:");
-        let listed = format!("{head}\n{}", list.invalid.listed(place));
+        let all = args.rejects.as_ref().map(|file| format!("\nAll of them are in {}", file.display())).unwrap_or_default();
+        let listed = format!("{head}\n{}{all}", list.invalid.listed(place));
         if !args.skip_invalid {
-            let csv = if args.column.is_none() && args.to_file.is_some() { "; for a CSV name the --column" } else { "" };
-            return Err(Failure::Usage(format!("{listed}\nNothing was sent. Fix them, or skip them with --skip-invalid{csv}")));
+            return Err(Failure::Usage(format!("{listed}\nNothing was sent. Fix them, or skip them with --skip-invalid")));
         }
         say(&format!("{listed}\nSkipping them."));
     }
     if list.numbers.is_empty() {
-        return Err(Failure::Usage("there is no number to send to".to_owned()));
+        return Err(Failure::Usage("the list has no number".to_owned()));
     }
     Ok((list, place))
+}
+
+/// All refused rows, in the place of a file that may be there. It is for its owner alone: numbers are in it.
+fn write_rejects(file: &Path, rejects: &[Reject]) -> Result<(), Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let line = |reject: &Reject| [reject.line.to_string(), reject.row.clone(), reject.reason.clone()];
+    let written = writer
+        .write_record(["line", "row", "reason"])
+        .and_then(|()| rejects.iter().try_for_each(|reject| writer.write_record(line(reject))));
+    let text = written.map_err(|error| error.to_string()).and_then(|()| writer.into_inner().map_err(|error| error.to_string()));
+    let text = text.map_err(Failure::Failed)?;
+    durable::replace(file, &text).map_err(|error| Failure::Failed(format!("can't write {}: {error}; nothing was sent", file.display())))
 }
 
 #[cfg(test)]

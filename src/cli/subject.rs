@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::failed_codes::{FailuresOfCode, failures_by_code};
-use super::output::{grouped, plain, say};
+use super::output::{grouped, say};
 use super::tables;
 use super::{Failure, Session};
 use crate::api::{Batch, BatchId, BatchState, Condition, Counts, Group};
@@ -47,6 +47,14 @@ impl Subject {
         match self {
             Self::Batch(batch) => Ok(Self::Batch(Box::new(client.batch(batch.id).await?))),
             Self::Group(group) => Ok(Self::Group(Box::new(client.group(group.id).await?))),
+        }
+    }
+
+    /// The id that it was asked for by.
+    pub(super) fn id(&self) -> BatchId {
+        match self {
+            Self::Batch(batch) => batch.id,
+            Self::Group(group) => group.id,
         }
     }
 
@@ -100,14 +108,15 @@ struct Shown<'a> {
     failures_by_code: &'a [FailuresOfCode],
 }
 
-/// Says why nothing goes out at the moment, where any of these batches waits. Fails silently: it comes beside what was
-/// asked for.
-pub(super) async fn say_what_holds_up(client: &Client, batches: &[Batch]) {
+/// Says why nothing goes out at the moment, where any of these batches waits, and whether that is so. Fails silently: it
+/// comes beside what was asked for.
+pub(super) async fn say_what_holds_up(client: &Client, batches: &[Batch]) -> bool {
     if !batches.iter().any(|batch| batch.state == BatchState::Queued) {
-        return;
+        return false;
     }
-    let Ok(readiness) = client.ready().await else { return };
-    for (_, why) in readiness.degraded().filter(|(kind, _)| matches!(kind, Condition::Paused | Condition::Submitting)) {
-        say(&format!("nothing goes out: {}", plain(why)));
-    }
+    let Ok(readiness) = client.ready().await else { return false };
+    let why: Vec<&str> =
+        readiness.degraded().filter(|(kind, _)| matches!(kind, Condition::Paused | Condition::Submitting)).map(|(_, why)| why).collect();
+    why.iter().for_each(|why| say(&format!("Nothing is sent at the moment: {why}")));
+    !why.is_empty()
 }

@@ -31,8 +31,8 @@ pub const EXAMPLES: &str = "Examples:
   receiptd watch 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11
   receiptd watch 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11 --json
 
-It follows the live stream of receipts, and goes on by itself when the daemon is back within 30 seconds. With --json it prints the batch or \
-the group once, at its end; for each receipt as it comes, read GET /v1/receipts with `Accept: text/event-stream`.";
+It follows the live stream of receipts, and survives a restart of the daemon of up to 30 seconds. With --json it prints the batch or the \
+group once, when it has ended; to get each receipt as it arrives, read GET /v1/receipts with `Accept: text/event-stream`.";
 
 /// `receiptd watch`
 #[derive(Debug, Args)]
@@ -45,13 +45,20 @@ pub struct WatchArgs {
 pub async fn run(session: &Session, args: WatchArgs) -> Result<(), Failure> {
     let client = session.client()?;
     let subject = Subject::find(&client, args.subject.id.find(&client).await?).await?;
+    say_what_holds_up(&client, subject.batches()).await;
     wait(session, &client, subject).await
 }
 
-/// Follows a batch or a group to its end, shows how it ended, and fails where it ended badly.
+/// Follows a batch or a group to its end, shows how it ended, and fails where it ended badly. Ctrl-C ends the following, and
+/// nothing else.
 pub(super) async fn wait(session: &Session, client: &Client, subject: Subject) -> Result<(), Failure> {
-    say_what_holds_up(client, subject.batches()).await;
-    let subject = until_settled(client, subject).await?;
+    let id = subject.id();
+    let subject = tokio::select! {
+        settled = until_settled(client, subject) => settled?,
+        Ok(()) = tokio::signal::ctrl_c() => {
+            return Err(Failure::Interrupted(format!("Sending goes on without this command. Follow it with: receiptd watch {id}")));
+        }
+    };
     subject.show(session, client).await?;
     verdict(subject.batches())
 }
@@ -169,8 +176,8 @@ fn verdict(batches: &[Batch]) -> Result<(), Failure> {
     }
     if let Some(batch) = first(BatchState::Unconfirmed) {
         return Err(Failure::Failed(format!(
-            "batch {id} is unconfirmed: the provider may or may not have it. A receipt would clear that up; \
-             else look there, and decide with `receiptd resolve {id} --as …`",
+            "batch {id} is unconfirmed: the provider may or may not have it. A receipt settles it; \
+             otherwise check the provider's console, and decide with `receiptd resolve {id} --as …`",
             id = batch.id
         )));
     }

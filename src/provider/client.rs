@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use awc::http::header;
 use awc::http::Uri;
+use awc::http::header;
 use awc::{Client, ClientRequest, Connector};
 use tokio::sync::mpsc;
 

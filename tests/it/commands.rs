@@ -96,13 +96,13 @@ async fn what_waits_is_shown_with_what_holds_it_up_and_a_full_quarantine_is_empt
     };
     let gone = daemon.submit("hello", &["+447700900001"]).await;
     daemon.until(&gone, "submitted").await;
-    assert!(!said(&command(&format!("show {gone}"))).contains("nothing goes out"));
+    assert!(!said(&command(&format!("show {gone}"))).contains("Nothing is sent"));
     assert!(command("pause").status.success());
     let waiting = daemon.submit("hello", &["+447700900002"]).await;
     for line in ["batches".to_owned(), format!("show {waiting} --json"), "send --from m --message x --to +447700900003".to_owned()] {
         let output = command(&line);
-        assert!(String::from_utf8_lossy(&output.stderr).contains("nothing goes out: paused"), "{line}: {}", said(&output));
-        assert!(!String::from_utf8_lossy(&output.stdout).contains("nothing goes out"), "{line}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("Nothing is sent at the moment: paused"), "{line}: {}", said(&output));
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("Nothing is sent"), "{line}");
     }
     for text in ["what?", "and what?"] {
         assert_eq!(request("POST", &house.callback(0), &[], text.into()).await.status, 202);

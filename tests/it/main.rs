@@ -6,6 +6,7 @@ mod bodies;
 mod clients;
 mod codes;
 mod commands;
+mod composing;
 mod config;
 mod confirming;
 mod copies;

@@ -176,7 +176,7 @@ impl Made {
 }
 
 fn reading() -> Reading {
-    Reading { reader: NumberReader::new("GB".parse().ok()), strict: false }
+    Reading { reader: NumberReader::new("GB".parse().ok()), strict: false, ..Reading::default() }
 }
 
 fn read(bytes: &[u8], column: &Column) -> Result<NumberList, Failure> {

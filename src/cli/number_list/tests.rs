@@ -267,10 +267,10 @@ fn what_was_taken_for_the_name_of_a_column_is_told() {
 fn doubtful_numbers_are_told_with_their_lines_and_refused_where_that_is_asked_for() {
     let text = "+447700900123\n+4477009001234\n07700 900124\n7700900125\n";
     let reader = NumberReader::new("GB".parse().ok());
-    let list = read_lines(text.as_bytes(), &Reading { reader, strict: false }).expect("read");
+    let list = read_lines(text.as_bytes(), &Reading { reader, strict: false, ..Reading::default() }).expect("read");
     assert_eq!((list.numbers.len(), list.doubtful.count, list.doubtful.first[0].0, list.tally.national), (4, 1, 2, 2));
     assert_eq!(list.tally.example.map(|(written, number)| format!("{written} {number}")).as_deref(), Some("07700 900124 +447700900124"));
-    let list = read_lines(text.as_bytes(), &Reading { reader, strict: true }).expect("read");
+    let list = read_lines(text.as_bytes(), &Reading { reader, strict: true, ..Reading::default() }).expect("read");
     assert_eq!((list.numbers.len(), list.doubtful.count, wrong_lines(&list)), (3, 0, vec![2]));
 }
 
