@@ -25,6 +25,7 @@ mod logs;
 mod metrics;
 mod openapi;
 mod pacing;
+mod picture;
 mod provider;
 mod proxies;
 mod quarantine;
