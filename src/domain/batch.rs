@@ -350,4 +350,37 @@ mod tests {
             assert_eq!(c.queued + c.submitted + c.delivered + c.failed + c.expired + c.cancelled + c.rejected + c.validated, c.total);
         }
     }
+
+    #[test]
+    fn the_counts_of_a_group_are_those_of_its_batches_added_up() {
+        let one = Counts {
+            total: 1,
+            merged: 2,
+            queued: 3,
+            submitted: 4,
+            delivered: 5,
+            failed: 6,
+            expired: 7,
+            cancelled: 8,
+            rejected: 9,
+            validated: 10,
+            conflict: 11,
+        };
+        let mut sum = one;
+        sum.add(&one);
+        let values = |counts: &Counts| match serde_json::to_value(counts).expect("JSON") {
+            serde_json::Value::Object(fields) => fields.into_iter().map(|(_, value)| value.as_u64().expect("a count")).collect::<Vec<_>>(),
+            other => unreachable!("{other}"),
+        };
+        assert_eq!(values(&sum), values(&one).iter().map(|value| 2 * value).collect::<Vec<_>>());
+        assert_eq!((one.pending(), one.settled()), (7, 11));
+    }
+
+    #[test]
+    fn a_batch_was_sent_at_the_later_of_its_submission_and_its_send_at() {
+        let at = Timestamp::from_millis;
+        assert_eq!(sent_at(Some(at(5)), Some(at(9)), at(1)), at(9));
+        assert_eq!(sent_at(Some(at(5)), None, at(1)), at(5));
+        assert_eq!(sent_at(None, None, at(1)), at(1));
+    }
 }

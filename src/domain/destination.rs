@@ -127,4 +127,28 @@ mod tests {
             prop_assert_eq!(fold(receipts), expected);
         }
     }
+
+    #[test]
+    fn every_state_is_listed_once_and_read_back_from_its_word() {
+        for state in DestinationState::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+            assert_eq!(DestinationState::ALL.iter().filter(|other| **other == state).count(), 1, "{state}");
+        }
+        assert_eq!("sent".parse::<DestinationState>(), Err(()));
+    }
+
+    #[test]
+    fn receipts_decide_first_and_without_one_the_batch_does() {
+        for batch in BatchState::ALL {
+            assert_eq!(DestinationState::of(Said::Delivered, batch), DestinationState::Delivered);
+            assert_eq!(DestinationState::of(Said::Failed, batch), DestinationState::Failed);
+            let expected = match batch.as_str() {
+                "queued" | "submitting" | "unconfirmed" => "queued",
+                "submitted" | "scheduled" => "submitted",
+                "complete" => "expired",
+                other => other,
+            };
+            assert_eq!(DestinationState::of(Said::Nothing, batch).as_str(), expected, "{batch}");
+        }
+    }
 }

@@ -124,4 +124,13 @@ mod tests {
             proptest::prop_assert!(parts * 160 >= units.min(1) && parts <= units);
         }
     }
+
+    #[test]
+    fn five_characters_that_force_70_are_named_and_the_others_counted() {
+        let told = |text: &str| shortened_by(text).expect("forced");
+        assert!(!told("çêîûŵ").contains("other character"));
+        assert!(told("çêîûŵŷ").contains(", and 1 other character:"), "{}", told("çêîûŵŷ"));
+        assert!(told("çêîûŵŷő").contains(", and 2 other characters:"));
+        assert_eq!(shortened_by("plain"), None);
+    }
 }

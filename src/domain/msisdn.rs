@@ -81,4 +81,17 @@ mod tests {
         assert_eq!(format!("{number:?}"), "…123");
         assert_eq!(number.to_string(), "+447700900123");
     }
+
+    #[test]
+    fn the_format_of_the_provider_is_7_to_15_digits_of_which_the_first_is_no_zero() {
+        for (text, digits) in
+            [("1000000", Some(1_000_000)), ("+441111111111", Some(441_111_111_111)), ("999999999999999", Some(999_999_999_999_999))]
+        {
+            assert_eq!(Msisdn::from_wire(text).map(Msisdn::digits), digits, "{text}");
+        }
+        for text in ["", "+", "100000", "1000000000000000", "0447700900", "+0447700900", "44 7700900123", "++447700900123", "44770090012x"]
+        {
+            assert_eq!(Msisdn::from_wire(text), None, "{text}");
+        }
+    }
 }

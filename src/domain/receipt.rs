@@ -210,4 +210,47 @@ mod tests {
         let bare = "ea5b64d842674ffa937d2ba0c4f031f3";
         assert_eq!(Identifier::from(bare).to_string(), bare);
     }
+
+    fn receipt(code: usize, description: usize, message_id: usize, batchuuid: usize) -> Receipt {
+        Receipt {
+            destination: Msisdn::from_wire("447700900123").expect("a number"),
+            delivered: true,
+            code: Some(ReceiptCode::new(&"2".repeat(code))),
+            description: Some("é".repeat(description)),
+            message_id: Some(Identifier::from(&*"m".repeat(message_id))),
+            batchuuid: Some(Identifier::from(&*"b".repeat(batchuuid))),
+            body: None,
+        }
+    }
+
+    #[test]
+    fn fields_are_bounded_in_characters_and_the_first_one_that_is_too_long_is_named() {
+        assert_eq!(receipt(64, 1_024, 200, 200).too_long(), None);
+        for (too_long, name) in [
+            (receipt(65, 1, 1, 1), "code"),
+            (receipt(1, 1_025, 1, 1), "description"),
+            (receipt(1, 1, 201, 1), "`messageuuid`"),
+            (receipt(1, 1, 1, 201), "`batchuuid`"),
+        ] {
+            assert_eq!(too_long.too_long(), Some(name));
+            let kept = too_long.within_bounds();
+            assert_eq!(kept.too_long(), None, "{name}");
+            let fields = [kept.code.is_some(), kept.description.is_some(), kept.message_id.is_some(), kept.batchuuid.is_some()];
+            assert_eq!(fields.iter().filter(|there| **there).count(), 3, "{name}: only that field is dropped");
+        }
+    }
+
+    #[test]
+    fn a_receipt_without_code_and_description_has_no_info() {
+        let info =
+            |receipt: &Receipt| serde_json::from_str::<serde_json::Value>(&receipt.to_callback()).expect("JSON")["receiptInfo"].clone();
+        let mut some = receipt(1, 1, 1, 1);
+        assert_eq!(info(&some), serde_json::json!({"code": "2", "description": "é"}));
+        some.code = None;
+        assert_eq!(info(&some), serde_json::json!({"code": null, "description": "é"}));
+        some.description = None;
+        assert!(info(&some).is_null());
+        some.code = Some(ReceiptCode::new("22"));
+        assert_eq!(info(&some), serde_json::json!({"code": "22", "description": null}));
+    }
 }

@@ -155,4 +155,12 @@ mod tests {
         assert_eq!(now.plus(Duration::MAX).to_string(), "9999-12-30T22:00:00.000Z");
         assert_eq!(now.since(now.plus(Duration::from_secs(1))), Duration::ZERO);
     }
+
+    #[test]
+    fn the_first_and_the_last_moment_can_be_read_and_none_outside() {
+        assert_eq!(Timestamp::from_millis(-1).as_millis(), 0);
+        assert_eq!(Timestamp::from_millis(0).as_millis(), 0);
+        assert_eq!("1970-01-01T00:00:00Z".parse(), Ok(Timestamp::from_millis(0)));
+        assert_eq!(Timestamp::from_millis(i64::MAX).as_millis(), LATEST);
+    }
 }

@@ -281,4 +281,26 @@ mod tests {
             prop_assert_eq!(seen.conflict, first.is_some_and(|at| log[at..].iter().any(|(delivered, _)| !delivered)));
         }
     }
+
+    #[test]
+    fn counters_are_added_and_subtracted_field_by_field() {
+        let (a, b) = (
+            ReceiptCounts { delivered: 10, failed: 20, conflict: 30, receipts: 40 },
+            ReceiptCounts { delivered: 1, failed: 2, conflict: 3, receipts: 4 },
+        );
+        let mut sum = a;
+        sum += b;
+        assert_eq!(sum, ReceiptCounts { delivered: 11, failed: 22, conflict: 33, receipts: 44 });
+        assert_eq!(sum - b, a);
+        assert_eq!(a - b, ReceiptCounts { delivered: 9, failed: 18, conflict: 27, receipts: 36 });
+    }
+
+    #[test]
+    fn failed_destinations_take_nothing_from_the_bound_of_made_up_numbers() {
+        let full = UNEXPECTED_PER_BATCH + 5;
+        let so_far =
+            |failed| BatchSoFar { total: 5, counts: ReceiptCounts { failed, receipts: full + 2, delivered: 1, ..Default::default() } };
+        assert!(matches!(unexpected(so_far(1)), Verdict::Excess(_)));
+        assert!(matches!(unexpected(so_far(2)), Verdict::New { .. }));
+    }
 }

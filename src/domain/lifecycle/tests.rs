@@ -460,3 +460,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_claim_says_whether_the_batch_is_handed_over() {
+    let batch = queued(None, false);
+    assert!(claim(&batch, None, at(NOW)).1);
+    assert!(!claim(&batch, Some(error("too_late")), at(NOW)).1);
+    let mut submitting = queued(None, false);
+    submitting.batch.state = BatchState::Submitting;
+    assert_eq!(claim(&submitting, None, at(NOW)), (None, false));
+}
+
+#[test]
+fn a_receipt_at_the_moment_of_a_question_leaves_the_silence_unbroken() {
+    let polls = Polls { asks: 3, asked_at: Some(at(5)), answered_at: None };
+    assert_eq!(polls.in_silence(Some(at(4))), 3);
+    assert_eq!(polls.in_silence(Some(at(5))), 3);
+    assert_eq!(polls.in_silence(Some(at(6))), 0);
+}
+
+#[test]
+fn the_provider_may_know_a_batch_by_its_own_name_and_by_ours() {
+    let mut batch = queued(None, false).batch;
+    let ours = Identifier::Uuid(*batch.id.as_uuid());
+    assert_eq!(batch.names(), [ours.clone()]);
+    batch.provider_id = Some(batch.id.to_string());
+    assert_eq!(batch.names(), [ours.clone()], "the same name is not listed twice");
+    batch.provider_id = Some("theirs".into());
+    assert_eq!(batch.names(), [Identifier::from("theirs"), ours]);
+}
