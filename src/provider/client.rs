@@ -1,8 +1,7 @@
-//! One method per call of the provider's API.
+//! A client of the provider's API, with one method per call.
 //!
-//! awc is set up so that one call is one request at most: no redirects, no connection that was used
-//! before, no HTTP/2. It repeats nothing by itself (pitfalls.md, "awc"). The key is in every URL, so
-//! nothing here logs, and errors carry no URL.
+//! awc is configured so that each call is at most one request: no redirects, no reused connection, no HTTP/2. awc does
+//! not retry by itself. The key is in every URL, so nothing here logs, and errors contain no URL.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,51 +22,52 @@ use crate::metrics::{Call, Ending, Metrics};
 use crate::secret::{Echo, Secret};
 use crate::tls;
 
-/// The most of a list: pending batches, codes.
+/// The largest answer with a list (pending batches, codes), in bytes.
 const LIST: usize = 16 << 20;
 
-/// The most of the details of one batch; 50,000 take about 12 MiB. They are read as they come: only pieces are kept.
+/// The largest answer with the details of a batch, in bytes; 50,000 details take about 12 MiB. They are read as they
+/// arrive, so only pieces are in memory.
 const DETAILS: usize = 64 << 20;
 
-/// Pieces of an answer that may wait for their reader.
+/// The number of pieces of an answer that may wait for their reader.
 const PIECES: usize = 8;
 
-/// How many times longer than other answers the details of a batch may take.
+/// The factor by which the details of a batch may take longer than other answers.
 const DETAILS_TAKE: u32 = 4;
 
-/// The longest that one phase of connecting may take, however patient the configuration is.
+/// The upper limit of each phase of connecting, however long the configured time-out is.
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 
-/// What a [`Provider`] needs to know.
+/// The settings of a [`Provider`].
 pub struct Settings {
-    /// Such as `https://mplus.instagiv.com`; a path prefix is allowed.
+    /// The base URL, such as `https://mplus.instagiv.com`; it may have a path prefix.
     pub base_url: String,
     /// The account's API key.
     pub key: Secret,
-    /// The deadline of one call, answer included.
+    /// The time limit of a call, including the answer.
     pub timeout: Duration,
-    /// Which spellings are sent.
+    /// Which field names are sent.
     pub wire_names: WireNames,
 }
 
-/// A base URL that no request can be made with.
+/// The error for a base URL that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be an http or https URL with a host and without a query, such as https://mplus.instagiv.com")]
 pub struct BadBaseUrl;
 
-/// A batch to be submitted.
+/// A batch to submit.
 pub struct Order<'a> {
-    /// Our uuid of it.
+    /// The id of the batch.
     pub batch: BatchId,
-    /// What is sent.
+    /// What to send.
     pub content: &'a Content,
-    /// To whom.
+    /// The recipients.
     pub destinations: &'a [Msisdn],
-    /// Where receipts are to be posted: the whole URL, token included.
+    /// The URL that receipts are posted to, including the token.
     pub callback: &'a str,
 }
 
-/// The provider's HTTP API. Belongs to the thread that it was made on.
+/// A client of the provider's HTTP API. It must stay on the thread that created it.
 pub struct Provider {
     client: Client,
     base_url: String,
@@ -75,7 +75,7 @@ pub struct Provider {
     timeout: Duration,
     wire_names: WireNames,
     metrics: Option<Arc<Metrics>>,
-    /// The key, where an answer repeats it in a place that is kept.
+    /// The key, to be removed from answers that are stored.
     echo: Echo,
 }
 
@@ -86,10 +86,10 @@ impl fmt::Debug for Provider {
 }
 
 impl Provider {
-    /// A client; nothing is connected yet.
+    /// Creates a client without connecting.
     ///
     /// # Errors
-    /// The base URL is none.
+    /// If the base URL is invalid.
     pub fn new(settings: Settings) -> Result<Self, BadBaseUrl> {
         let Settings { base_url, key, timeout, wire_names } = settings;
         let base_url = base_url.trim_end_matches('/').to_owned();
@@ -101,14 +101,14 @@ impl Provider {
         Ok(Self { client: client(timeout), base_url, echo: Echo::of([key.clone()]), key, timeout, wire_names, metrics: None })
     }
 
-    /// Counts its calls there.
+    /// Counts its calls in `metrics`.
     #[must_use]
     pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = Some(metrics);
         self
     }
 
-    /// `POST /batch`: hands a batch over, once.
+    /// `POST /batch`: submits a batch once.
     pub async fn submit(&self, order: Order<'_>) -> SubmissionOutcome {
         let Order { batch, content, destinations, callback } = order;
         let hidden = Hidden::order(&self.key, callback, content);
@@ -127,21 +127,21 @@ impl Provider {
         }
     }
 
-    /// `GET /batch`: the batches that the provider has yet to send. Also the way to find out whether
-    /// it answers at all, and takes the key.
+    /// `GET /batch`: the batches that the provider has not sent yet. Also shows whether the provider answers and
+    /// accepts the key.
     ///
     /// # Errors
-    /// There is no list.
+    /// If there is no complete list.
     pub async fn pending(&self) -> Result<Vec<PendingBatch>, CallError> {
         let body = self.ask(Call::List, &self.url("/batch", ""), LIST, self.timeout).await.map_err(CallError::of_the_key_alone)?;
         wire::pending(&body).map_err(|error| self.unreadable(&error, &body))
     }
 
-    /// The provider's time, from the `Date` of its answer to `GET /batch`, to the second; `None` where it sends no date.
+    /// The provider's time, to the second, from the `Date` of its answer to `GET /batch`; `None` if it has no date.
     /// Also shows whether the provider answers and accepts the key.
     ///
     /// # Errors
-    /// It does not answer, or refuses the key.
+    /// If the provider does not answer or refuses the key.
     pub async fn time(&self) -> Result<Option<Timestamp>, CallError> {
         let exchange =
             self.exchange(Call::List, self.client.get(self.url("/batch", "")), Vec::new(), Kept::whole(LIST), self.timeout).await;
@@ -150,15 +150,16 @@ impl Provider {
         Ok(date.map(Timestamp::from))
     }
 
-    /// `GET /batch/{id}?details=true`: what the provider knows of each message of a batch. Its receipts are handed on
-    /// while the answer arrives; `Ok` is an answered poll.
+    /// `GET /batch/{id}?details=true`: what the provider knows about each message of a batch. Receipts are passed to
+    /// `to` as the answer arrives. `Ok` means that the answer was complete.
     ///
     /// # Errors
-    /// There are no details, or not all of them; what was handed on is true all the same. Or nobody takes them.
+    /// If the details are missing or incomplete (the receipts passed on are valid nevertheless), or if the receiver is
+    /// gone.
     pub async fn receipts(&self, id: &Identifier, to: mpsc::Sender<Vec<Receipt>>) -> Result<Polled, CallError> {
         let request = self.client.get(self.url(&self.batch_path(id)?, "&details=true"));
         let (pieces, arriving) = mpsc::channel(PIECES);
-        // Megabytes of JSON take a while, and this thread has requests to answer.
+        // Parsing megabytes of JSON takes a while, and this thread has requests to serve.
         let echo = self.echo.clone();
         let reading = tokio::task::spawn_blocking(move || super::details::details(arriving, to, echo));
         let kept = Kept { most: DETAILS, pieces: Some(pieces) };
@@ -168,25 +169,25 @@ impl Provider {
         match reading.await {
             Ok(Ok(polled)) => Ok(Polled { answered_at, ..polled }),
             Ok(Err(error)) => Err(self.unreadable(&error, &beginning)),
-            Err(_) => Err(self.unreadable(&"reading it failed", &[])),
+            Err(_) => Err(self.unreadable(&"parsing failed", &[])),
         }
     }
 
-    /// `DELETE /batch/{id}`: cancels a batch that is yet to be sent. Asked again it may well say no
-    /// because it was cancelled the first time.
+    /// `DELETE /batch/{id}`: cancels a batch that has not been sent. A repeated call may be refused because the first
+    /// one succeeded.
     ///
     /// # Errors
-    /// The provider gave no clear answer.
+    /// If the provider gives no clear answer.
     pub async fn cancel(&self, id: &Identifier) -> Result<Cancelled, CallError> {
         let request = self.client.delete(self.url(&self.batch_path(id)?, ""));
         let exchange = self.exchange(Call::Cancel, request, Vec::new(), Kept::whole(SMALL), self.timeout).await;
         exchange.into_cancelled(|detail| Hidden::key(&self.key).show(detail))
     }
 
-    /// `GET /dr-responses`: the receipt codes and what they mean.
+    /// `GET /dr-responses`: the receipt codes and their meanings.
     ///
     /// # Errors
-    /// There is no list.
+    /// If there is no complete list.
     pub async fn codes(&self) -> Result<Vec<(ReceiptCode, String)>, CallError> {
         let body = self.ask(Call::Codes, &self.url("/dr-responses", ""), LIST, self.timeout).await?;
         wire::codes(&body).map_err(|error| self.unreadable(&error, &body))
@@ -201,7 +202,7 @@ impl Provider {
         format!("{}{path}?key={}{query}", self.base_url, percent_encoded(self.key.expose()))
     }
 
-    /// The path of one batch. A name that would lead to another path is one that no batch has.
+    /// The path of a batch. An identifier that would change the path cannot belong to a batch.
     fn batch_path(&self, id: &Identifier) -> Result<String, CallError> {
         let id = id.to_string();
         if !wire::usable(&id) {
@@ -218,12 +219,12 @@ impl Provider {
         CallError::Unclear(Trouble { kind: ErrorKind::Unreadable, status: Some(200), detail, retry_after: None })
     }
 
-    /// Sends one request and reads its whole answer, under one deadline.
+    /// Sends a request and reads the complete answer, within one time limit.
     async fn exchange(&self, call: Call, request: ClientRequest, body: Vec<u8>, kept: Kept, timeout: Duration) -> Exchange {
         let mut status = None;
         let sent = async {
-            // Not only the answer's end: a request must not take a connection that another one left
-            // behind either, since the provider may be closing it. So all of them close theirs.
+            // Closes the connection after each request. No request may use a connection left by an earlier one, because
+            // the provider may be closing it.
             let request = request.force_close();
             let response = if body.is_empty() { request.send().await } else { request.send_body(body).await };
             match response {
@@ -237,7 +238,7 @@ impl Provider {
         let started = Instant::now();
         let exchange = match tokio::time::timeout(timeout, sent).await {
             Ok(exchange) => exchange,
-            Err(_) => Exchange::lost(ErrorKind::Timeout, status, format!("no whole answer within {timeout:?}")),
+            Err(_) => Exchange::lost(ErrorKind::Timeout, status, format!("no complete answer within {timeout:?}")),
         };
         if let Some(metrics) = &self.metrics {
             let ending = match &exchange {
@@ -251,16 +252,16 @@ impl Provider {
     }
 }
 
-/// An awc that does what it is told, once.
+/// An awc client that sends each request once and as given.
 fn client(timeout: Duration) -> Client {
-    // Connecting (names included) and the TLS handshake together end before the deadline of the call:
-    // so a call that ends by the deadline has been sent, and one that was not says so.
+    // Connecting (including name resolution) and the TLS handshake end before the call's time limit. So a call that
+    // reaches the limit has been sent, and a call that was not sent says so.
     let connect = (timeout / 3).min(LONGEST_CONNECT);
     let connector = Connector::new()
         .rustls_0_23(tls::client())
         .timeout(connect)
         .handshake_timeout(connect)
-        // Nobody waits for a connection of somebody else, which would look like a slow answer.
+        // No request waits for another one's connection, which would look like a slow answer.
         .limit(1 << 16)
         .conn_keep_alive(Duration::ZERO);
     Client::builder()
@@ -272,7 +273,7 @@ fn client(timeout: Duration) -> Client {
         .finish()
 }
 
-/// A text as it may stand anywhere in a URL: all but letters, digits and `-._~` is encoded.
+/// Encodes everything except letters, digits and `-._~`, so that the text can be used anywhere in a URL.
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

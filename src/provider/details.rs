@@ -1,5 +1,5 @@
-//! The answer to `GET /batch/{id}?details=true`, read while it arrives: a batch may have 50,000 details, and each is
-//! handed on as soon as it is there (provider.md, "Pull receipts").
+//! Reading the answer to `GET /batch/{id}?details=true` as it arrives: a batch may have 50,000 details, and each is
+//! passed on as soon as it is complete (docs/provider.md).
 
 use std::fmt;
 use std::io::{self, Read};
@@ -14,36 +14,35 @@ use crate::domain::{Identifier, Msisdn, Receipt, ReceiptCode, Timestamp};
 use crate::loose::Loose;
 use crate::secret::Echo;
 
-/// The most details that are taken from one answer: four for each destination of the largest batch.
+/// The largest number of details in an answer: four for each destination of the largest batch.
 const MOST_DETAILS: usize = 200_000;
 
-/// Numbers that show whether it is our batch.
+/// The number of phone numbers kept, to check that the answer is about our batch.
 const FIRST_NUMBERS: usize = 100;
 
-/// Receipts that are handed on together.
+/// The number of receipts passed on together.
 const AT_A_TIME: usize = 500;
 
-/// What the provider knows of a batch, its receipts apart. Its `counts` are not believed: they contradict the details
-/// in its own examples.
+/// The provider's answer about a batch, without its receipts. Its `counts` are not trusted: they contradict the details
+/// in the documentation's own examples.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Polled {
-    /// Details of what is delivered or failed: they were handed on.
+    /// The number of delivered or failed details; their receipts were passed on.
     pub receipts: u64,
-    /// Details of what is neither yet.
+    /// The number of details that are neither delivered nor failed.
     pub pending: u64,
-    /// Details without a readable number, or with flags that are none.
+    /// The number of details without a readable number, or with unreadable flags.
     pub unreadable: u64,
-    /// The first numbers that it tells of.
+    /// The first phone numbers in the answer.
     pub numbers: Vec<Msisdn>,
-    /// How many messages its counts say that there are. It shows nothing but that an answer without details is meant so.
+    /// The number of messages in its counts. It only shows that an answer without details is intended to have none.
     pub total: Option<u64>,
-    /// When it was answered, by the provider's clock (its `Date` header).
+    /// The time of the answer by the provider's clock (its `Date` header).
     pub answered_at: Option<Timestamp>,
 }
 
-/// Reads details from the pieces of an answer as they arrive. Blocks until the last of them, or until nobody takes the
-/// receipts any more.
-/// What it repeats of our secrets is left out.
+/// Reads details from the pieces of an answer as they arrive. Blocks until the last piece, or until the receiver is
+/// gone. Secrets of ours that the answer repeats are removed.
 pub(super) fn details(arriving: Receiver<Vec<u8>>, to: Sender<Vec<Receipt>>, echo: Echo) -> Result<Polled, serde_json::Error> {
     let mut answer = serde_json::Deserializer::from_reader(Arriving { from: arriving, text: String::new(), at: 0, rest: Vec::new() });
     let mut reading = Reading { to, found: Vec::new(), polled: Polled::default(), echo };
@@ -65,11 +64,11 @@ impl Reading {
         if self.found.is_empty() {
             return Ok(());
         }
-        self.to.blocking_send(std::mem::take(&mut self.found)).map_err(|_| E::custom("nobody takes the receipts"))
+        self.to.blocking_send(std::mem::take(&mut self.found)).map_err(|_| E::custom("the receiver is gone"))
     }
 }
 
-/// The whole answer: of its fields, the details.
+/// The answer as a whole; only its details are read.
 struct Answer<'r>(&'r mut Reading);
 
 impl<'de> DeserializeSeed<'de> for Answer<'_> {
@@ -131,7 +130,7 @@ impl<'de> Visitor<'de> for OneByOne<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut details: A) -> Result<(), A::Error> {
         let reading = self.0;
         for read in 0.. {
-            // Taken as text first: what cannot be read in one of them is no matter to the others.
+            // Reads each detail as raw text first, so that an unreadable one does not affect the others.
             let Some(raw) = details.next_element::<Box<RawValue>>()? else { break };
             if read == MOST_DETAILS {
                 return Err(de::Error::custom("more details than any batch can have"));
@@ -158,7 +157,7 @@ impl<'de> Visitor<'de> for OneByOne<'_> {
     }
 }
 
-/// One detail: its number, and a receipt where it is not still pending. `None`: it cannot be read.
+/// One detail: its number, and its receipt unless it is pending. `None` if it cannot be read.
 fn detail(json: &str) -> Option<(Msisdn, Option<Receipt>)> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
@@ -187,7 +186,7 @@ fn detail(json: &str) -> Option<(Msisdn, Option<Receipt>)> {
     let identifier = |field: Loose<'_>| field.text().map(|text| Identifier::from(&*text));
     let receipt = Receipt {
         destination,
-        // Both at once: a first channel failed and a fallback got through.
+        // Both flags: a first channel failed and a fallback succeeded.
         delivered,
         code: info.code.text().map(ReceiptCode::new),
         description: info.description.text().map(Into::into),
@@ -198,17 +197,17 @@ fn detail(json: &str) -> Option<(Msisdn, Option<Receipt>)> {
     Some((destination, Some(receipt)))
 }
 
-/// An answer that arrives in pieces, as text: one byte that is no UTF-8 in one description must not cost all the others.
+/// An answer that arrives in pieces, as text. An invalid byte in one description must not affect the rest.
 struct Arriving {
     from: Receiver<Vec<u8>>,
     text: String,
     at: usize,
-    /// The beginning of a character whose end is still to come.
+    /// The beginning of a character that is still incomplete.
     rest: Vec<u8>,
 }
 
 impl Arriving {
-    /// Makes text of what is there.
+    /// Converts a piece to text.
     fn take(&mut self, piece: &[u8]) {
         self.text.clear();
         self.at = 0;

@@ -1,6 +1,6 @@
-//! The provider's HTTP API: its JSON as it is on the wire, and one method per call.
+//! The provider's HTTP API: its JSON format, and one method per call.
 //!
-//! What is known of it, what its documentation contradicts and what it leaves open is in provider.md.
+//! docs/provider.md says what is known about it, where its documentation contradicts itself and what remains open.
 
 mod client;
 mod details;

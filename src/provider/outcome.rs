@@ -1,5 +1,5 @@
-//! What a call led to. What must be known after a submission is one thing alone: whether it can be
-//! sent again without anybody being texted twice.
+//! The results of calls. After a submission, the only question is whether it can be repeated without anyone receiving
+//! the message twice.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,70 +9,70 @@ use super::wire;
 use crate::domain::{ErrorKind, Identifier};
 use crate::tls;
 
-/// What went wrong, as it may be shown: bounded and masked. It becomes the batch's `last_error`.
+/// A description of an error, limited in length and masked. It becomes the batch's `last_error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// A word for the kind, such as `refused`, `timeout`, `unauthorized`.
+    /// A word for the kind of error, such as `refused`, `timeout` or `unauthorized`.
     pub kind: ErrorKind,
-    /// The status, if an answer came that far.
+    /// The status of the answer, if there was one.
     pub status: Option<u16>,
     /// What the provider answered, or what happened.
     pub detail: String,
-    /// How long the provider asks to be left alone: one second to one hour.
+    /// How long the provider asks us to wait, from one second to one hour.
     pub retry_after: Option<Duration>,
 }
 
-/// What became of a `POST /batch` (contract §4, "What happens to a submission").
+/// The result of a `POST /batch` (docs/provider.md, "What an answer means").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubmissionOutcome {
-    /// The provider has it, and calls it so.
+    /// The provider has the batch.
     Accepted {
-        /// What the provider calls it: ours, if it took that.
+        /// The provider's name for the batch: our id, if it accepted that.
         identifier: Identifier,
     },
-    /// Provably not taken: it may be sent again.
+    /// Provably not accepted: it may be sent again.
     NotTaken(Trouble),
-    /// The key is wrong: not taken, and nothing else will be either.
+    /// The key is wrong: the batch was not accepted, and no other batch will be.
     Unauthorized(Trouble),
-    /// The account has no credit: not taken, and nothing else will be before it has.
+    /// The account has no credit: the batch was not accepted, and no other batch will be until it has.
     NoCredit(Trouble),
-    /// 400, 403, 404 or 405: refused, or the key or the address is wrong. [`Provider::pending`] tells:
-    /// refused too, then it is as `Unauthorized`; else `Rejected`.
+    /// 400, 403, 404 or 405: either the batch is refused, or the key or the address is wrong. [`Provider::pending`]
+    /// decides: if that is refused too, treat it as `Unauthorized`, otherwise as `Rejected`.
     ///
     /// [`Provider::pending`]: super::Provider::pending
     Questionable(Trouble),
-    /// The provider refuses it: never to be sent again.
+    /// The provider refuses the batch: it must never be sent again.
     Rejected(Trouble),
-    /// The provider may or may not have it: never to be sent again by itself.
+    /// The provider may or may not have the batch: it must never be resubmitted automatically.
     Unconfirmed(Trouble),
 }
 
-/// Why a call that only asks, or cancels, has no result.
+/// Why a query or a cancellation has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// 401 or 403, or 400 where nothing else can be meant: the key is wrong.
+    /// 401 or 403, or a 400 that can mean nothing else: the key is wrong.
     #[error("the provider refuses the key ({})", .0.kind)]
     Unauthorized(Trouble),
-    /// 404 or 405: the provider has no such batch, or the address is wrong.
-    #[error("the provider knows nothing of it ({})", .0.kind)]
+    /// 404 or 405: the provider does not know the batch, or the address is wrong.
+    #[error("the provider does not know it ({})", .0.kind)]
     NotFound(Trouble),
-    /// Nothing left this machine.
+    /// The request did not leave this machine.
     #[error("the provider cannot be reached ({})", .0.kind)]
     Unreachable(Trouble),
-    /// Anything else: what the provider did or knows is not known. Ask again later.
+    /// Anything else: what the provider did or knows is unclear. Try again later.
     #[error("no clear answer from the provider ({})", .0.kind)]
     Unclear(Trouble),
 }
 
 impl CallError {
-    /// What went wrong.
+    /// The description of the error.
     pub fn trouble(&self) -> &Trouble {
         match self {
             Self::Unauthorized(trouble) | Self::NotFound(trouble) | Self::Unreachable(trouble) | Self::Unclear(trouble) => trouble,
         }
     }
 
-    /// Of a request that says nothing but the key: a 400 refuses that.
+    /// For a request with nothing but the key in it: a 400 means that the key is refused.
     pub(super) fn of_the_key_alone(self) -> Self {
         match self {
             Self::Unclear(trouble) if trouble.status == Some(400) => Self::Unauthorized(trouble),
@@ -81,7 +81,7 @@ impl CallError {
     }
 }
 
-/// What the provider said to a cancellation.
+/// The provider's answer to a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancelled {
     /// It will not be sent.
@@ -90,30 +90,30 @@ pub enum Cancelled {
     No(Trouble),
 }
 
-/// An answer that came whole.
+/// A complete answer.
 pub(super) struct Answer {
     pub status: u16,
     pub retry_after: Option<Duration>,
-    /// The provider's clock.
+    /// The provider's time.
     pub date: Option<SystemTime>,
     pub body: Vec<u8>,
 }
 
-/// How a call ended, as far as HTTP knows.
+/// How a call ended at the HTTP level.
 pub(super) enum Exchange {
-    /// Not a byte of the request can have reached the provider.
+    /// The request cannot have reached the provider.
     NotSent { kind: ErrorKind, detail: String },
-    /// Some of it may have: no answer, or not a whole one.
+    /// The request may have reached the provider, but there was no complete answer.
     Lost { kind: ErrorKind, status: Option<u16>, detail: Vec<u8> },
-    /// A whole answer, whatever it says.
+    /// A complete answer, whatever it says.
     Answered(Answer),
 }
 
 impl From<SendRequestError> for Exchange {
-    /// Which errors prove that nothing was sent (pitfalls.md, "awc"). `ConnectError::Disconnected` is
-    /// NOT one of them: a provider that took everything and closed shows as it. A TLS handshake that
-    /// fails is an `Io`, one that takes too long a `Timeout`; the request is written only after it,
-    /// since early data is off. A name with several addresses is an error only if all of them failed.
+    /// Which errors prove that nothing was sent. `ConnectError::Disconnected` is NOT one of them: it also occurs if a
+    /// provider read the whole request and then closed the connection. A failed TLS handshake is an `Io` error and a
+    /// slow one a `Timeout`; the request is written only after the handshake, because early data is disabled. A name
+    /// with several addresses is an error only if all of them failed.
     fn from(error: SendRequestError) -> Self {
         let detail = tls::words(&error);
         match error {
@@ -141,7 +141,7 @@ impl Exchange {
         Self::Lost { kind, status, detail: detail.into() }
     }
 
-    /// The table of the contract, in one place.
+    /// The meaning of each answer to a submission, in one place.
     pub(super) fn into_outcome(self, show: impl Fn(&[u8]) -> String) -> SubmissionOutcome {
         use SubmissionOutcome as S;
         let answer = match self {
@@ -159,14 +159,14 @@ impl Exchange {
             400 | 403..=405 => S::Questionable(answer.trouble(ErrorKind::Refused, show)),
             409 => S::Unconfirmed(answer.trouble(ErrorKind::Conflict, show)),
             429 => S::NotTaken(answer.trouble(ErrorKind::Busy, show)),
-            // 408 and 425 among them: rejected is never sent again, so no proxy can make this unsafe.
+            // Includes 408 and 425: a rejected batch is never sent again, so no proxy can make this unsafe.
             400..=499 => S::Rejected(answer.trouble(ErrorKind::Refused, show)),
             503 if answer.retry_after.is_some() => S::NotTaken(answer.trouble(ErrorKind::Busy, show)),
             status => S::Unconfirmed(answer.trouble(by_class(status), show)),
         }
     }
 
-    /// The body of a plain 200, or why there is none.
+    /// The body of a plain 200, or the reason why there is none.
     pub(super) fn into_body(self, show: impl Fn(&[u8]) -> String) -> Result<Vec<u8>, CallError> {
         let answer = match self {
             Self::NotSent { kind, detail } => return Err(CallError::Unreachable(Trouble::of(kind, None, detail.as_bytes(), show))),
@@ -181,11 +181,11 @@ impl Exchange {
         }
     }
 
-    /// What a cancellation came to. A 200 counts by its status alone, whatever became of its body.
+    /// The result of a cancellation. A 200 counts by its status alone, whatever happened to its body.
     pub(super) fn into_cancelled(self, show: impl Fn(&[u8]) -> String) -> Result<Cancelled, CallError> {
         match self {
             Self::Answered(Answer { status: 200 | 204, .. }) | Self::Lost { status: Some(200 | 204), .. } => Ok(Cancelled::Yes),
-            // "Not now" is not "no".
+            // "Not now" does not mean "no".
             Self::Answered(answer @ Answer { status: 402, .. }) => Err(CallError::Unclear(answer.trouble(ErrorKind::NoCredit, show))),
             Self::Answered(answer @ Answer { status: 408 | 425 | 429, .. }) => {
                 Err(CallError::Unclear(answer.trouble(ErrorKind::Busy, show)))
@@ -197,7 +197,7 @@ impl Exchange {
 }
 
 impl Trouble {
-    /// Where there was no whole answer.
+    /// The result if there was no complete answer.
     fn of(kind: ErrorKind, status: Option<u16>, detail: &[u8], show: impl Fn(&[u8]) -> String) -> Self {
         Self { kind, status, detail: show(detail), retry_after: None }
     }
@@ -209,7 +209,7 @@ impl Answer {
     }
 }
 
-/// The kind of a status that says nothing clear.
+/// The kind of error for a status without a clear meaning.
 fn by_class(status: u16) -> ErrorKind {
     match status {
         ..200 => ErrorKind::Interim,

@@ -1,4 +1,4 @@
-//! Reading an answer to its end, within its bounds.
+//! Reading an answer to its end, within limits.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use super::unpacking::Unpacking;
 use crate::domain::ErrorKind;
 use crate::headers;
 
-/// The most of an answer that is read: enough for any answer to a submission or a cancellation.
+/// The largest answer in bytes to most calls: enough for any answer to a submission or a cancellation.
 pub(super) const SMALL: usize = 64 << 10;
 
-/// The bounds of what `Retry-After` is taken for.
+/// The limits of `Retry-After`.
 const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3600)];
 
-/// How much of an answer is read, and where to.
+/// How much of an answer is kept, and where it goes.
 pub(super) struct Kept {
     pub most: usize,
-    /// Where the body of a 200 goes as it arrives; only its beginning is kept then.
+    /// Where the body of a 200 goes as it arrives; then only its beginning is kept.
     pub pieces: Option<mpsc::Sender<Vec<u8>>>,
 }
 
@@ -31,14 +31,14 @@ impl Kept {
     }
 }
 
-/// Reads an answer to its end, and makes sure that it is the end.
+/// Reads an answer to its end, and checks that it is complete.
 pub(super) async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
     let status = response.status().as_u16();
     let [shortest, longest] = RETRY_AFTER;
     let retry_after = headers::retry_after(response.headers()).map(|wait| wait.clamp(shortest, longest));
     let date = headers::date(response.headers());
     let answered = |body| Exchange::Answered(Answer { status, retry_after, date, body });
-    // An interim answer is all that awc hands out: the final one is lost.
+    // If awc returns an interim answer, the final answer is lost.
     if status < 200 {
         return Exchange::Answered(Answer { status, retry_after, date: None, body: Vec::new() });
     }
@@ -46,7 +46,7 @@ pub(super) async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
     let mut unpacking = Unpacking::of(response.headers());
     let mut taking = Taking { pieces: kept.pieces.filter(|_| status == 200), most: kept.most, length: 0, body: Vec::new() };
     let mut arrived = 0;
-    // A refusal is clear from its first line, however much is said of it, and in whatever way.
+    // A refusal is clear from its status line, whatever its body contains.
     let is_clear = status >= 400;
     while let Some(chunk) = response.next().await {
         let chunk = match chunk {
@@ -61,16 +61,16 @@ pub(super) async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
                 Taken::TooMuch => {
                     return Exchange::lost(ErrorKind::TooLong, Some(status), format!("the answer is longer than {} bytes", kept.most));
                 }
-                // Its reader has had enough of it, and will say why.
+                // The reader has stopped, and will report why.
                 Taken::NotWanted => return answered(taking.body),
             },
             Err(_) if is_clear => return answered(taking.body),
             Err(error) => {
-                return Exchange::lost(ErrorKind::Unreadable, Some(status), format!("the answer is not packed as it says: {error}"));
+                return Exchange::lost(ErrorKind::Unreadable, Some(status), format!("the answer is not compressed as it says: {error}"));
             }
         }
     }
-    // awc takes a connection that was closed in the middle for the end of the body.
+    // awc treats a connection that was closed early as the end of the body.
     if let Some(announced) = announced.filter(|announced| *announced != arrived) {
         let mut detail = format!("the answer was cut short, {arrived} of {announced} bytes: ").into_bytes();
         detail.append(&mut taking.body);
@@ -88,7 +88,7 @@ pub(super) async fn read(mut response: ClientResponse, kept: Kept) -> Exchange {
     }
 }
 
-/// An answer as it is taken, within its bound.
+/// An answer as it is read, within its limit.
 struct Taking {
     pieces: Option<mpsc::Sender<Vec<u8>>>,
     most: usize,
@@ -98,7 +98,7 @@ struct Taking {
 
 enum Taken {
     Yes,
-    /// More than `most`.
+    /// More than `most` bytes.
     TooMuch,
     NotWanted,
 }
@@ -118,7 +118,7 @@ impl Taking {
     }
 }
 
-/// How long the body will be, where the head says so.
+/// The length of the body, if the head gives it.
 fn announced(status: u16, headers: &HeaderMap) -> Option<u64> {
     if matches!(status, 204 | 304) || headers.contains_key(header::TRANSFER_ENCODING) {
         return None;

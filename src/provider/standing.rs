@@ -1,28 +1,28 @@
-//! How things stand between us and the provider, for whoever asks how we are.
+//! The state of the connection to the provider, for health reports.
 
 use std::sync::{Arc, Mutex};
 
 use crate::lock::lock;
 
-/// What the provider is called for.
+/// The purpose of a call to the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Errand {
-    /// Handing batches over.
+    /// Submitting batches.
     Submitting,
-    /// Asking for receipts that did not come.
+    /// Asking for missing receipts.
     Asking,
 }
 
-/// Trouble with the provider as others may see it: lines for `/readyz`. Clones share it.
+/// Problems with the provider, as lines for `/readyz`. Clones share them.
 ///
-/// Whether it answers at all is one thing for all errands, and the last call says it: what one of them could not reach is
-/// back as soon as another is answered. Each errand is refused for itself.
+/// Whether the provider answers is the same for all purposes, and the latest call decides: a failure noticed by one
+/// ends as soon as another is answered. Refusals are recorded separately for each purpose.
 #[derive(Debug, Clone, Default)]
 pub struct Standing(Arc<Mutex<Troubles>>);
 
 #[derive(Debug, Default)]
 struct Troubles {
-    /// The errand that noticed it, and what is wrong.
+    /// The purpose that noticed the failure, and what is wrong.
     away: Option<(Errand, String)>,
     refused: [Option<String>; 2],
 }
@@ -34,7 +34,7 @@ impl Troubles {
 }
 
 impl Standing {
-    /// What is wrong between us and the provider, by errand; empty: nothing is known to be.
+    /// The current problems with the provider, by purpose; empty if none is known.
     pub fn troubles(&self) -> Vec<(Errand, String)> {
         let troubles = lock(&self.0);
         let refused = |errand| Some((errand, troubles.refused[errand as usize].clone()?));
@@ -42,7 +42,7 @@ impl Standing {
         troubles.away.iter().cloned().chain(refused).collect()
     }
 
-    /// It answered, and does not refuse this errand.
+    /// Records an answer that does not refuse this purpose.
     pub fn answered(&self, errand: Errand) {
         let mut troubles = lock(&self.0);
         let before = troubles.any();
@@ -53,7 +53,7 @@ impl Standing {
         }
     }
 
-    /// It gave no answer, or none that says anything.
+    /// Records that there was no answer, or no meaningful one.
     pub fn away(&self, errand: Errand, why: String) {
         let before = lock(&self.0).away.replace((errand, why.clone()));
         if before.is_none() {
@@ -61,7 +61,7 @@ impl Standing {
         }
     }
 
-    /// It answers, and refuses this errand: the key, or for want of credit.
+    /// Records that the provider answers but refuses this purpose, because of the key or for lack of credit.
     pub fn refused(&self, errand: Errand, why: String) {
         let mut troubles = lock(&self.0);
         troubles.away = None;
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_one_errand_could_not_reach_is_back_once_another_is_answered_and_a_refusal_is_its_own() {
         let standing = Standing::default();
-        standing.away(Errand::Submitting, "a batch was not taken (connect)".into());
+        standing.away(Errand::Submitting, "a batch was not accepted (connect)".into());
         standing.answered(Errand::Asking);
         assert_eq!(standing.troubles(), []);
         standing.refused(Errand::Submitting, "no credit".into());

@@ -1,4 +1,4 @@
-//! Answers that come compressed, although none is asked for so.
+//! Answers that arrive compressed although that was not requested.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -8,13 +8,13 @@ use flate2::write::MultiGzDecoder;
 
 use crate::headers;
 
-/// Bytes that are unpacked at a time: gzip makes at most a thousand times as many of them.
+/// The number of bytes decompressed at a time; gzip expands them at most a thousandfold.
 const SIP: usize = 1 << 10;
 
-/// Unpacks the body of an answer as it arrives, where the answer says that it is packed; else hands it on.
+/// Decompresses the body of an answer as it arrives if the answer says that it is compressed; otherwise passes it on.
 pub(super) struct Unpacking {
     decoder: Option<MultiGzDecoder<Vec<u8>>>,
-    /// An answer without a body is none that is packed.
+    /// Whether any of the body has arrived: an empty body is not compressed.
     begun: bool,
 }
 
@@ -25,10 +25,10 @@ impl Unpacking {
         Self { decoder: gzip.then(|| MultiGzDecoder::new(Vec::new())), begun: false }
     }
 
-    /// What these bytes add to the body. Once that is more than `most`, the rest of it is left out.
+    /// Returns what these bytes add to the body. Stops once that is more than `most` bytes.
     ///
     /// # Errors
-    /// It is not packed as the answer says.
+    /// If the body is not compressed as the answer says.
     pub fn more<'a>(&mut self, bytes: &'a [u8], most: usize) -> io::Result<Cow<'a, [u8]>> {
         let Some(decoder) = &mut self.decoder else { return Ok(Cow::Borrowed(bytes)) };
         self.begun |= !bytes.is_empty();
@@ -41,10 +41,10 @@ impl Unpacking {
         Ok(Cow::Owned(std::mem::take(decoder.get_mut())))
     }
 
-    /// The rest of the body, after its last byte has come.
+    /// The rest of the body, after its last byte has arrived.
     ///
     /// # Errors
-    /// Something is missing.
+    /// If something is missing.
     pub fn end(self) -> io::Result<Vec<u8>> {
         self.decoder.filter(|_| self.begun).map_or(Ok(Vec::new()), MultiGzDecoder::finish)
     }

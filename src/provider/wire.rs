@@ -1,4 +1,4 @@
-//! The provider's JSON as it is on the wire (provider.md).
+//! The provider's JSON format (docs/provider.md).
 
 use std::str::FromStr;
 
@@ -9,21 +9,20 @@ use serde_json::value::RawValue;
 use crate::domain::{BatchId, Channel, Content, Identifier, Msisdn, ReceiptCode, Timestamp};
 use crate::loose::Loose;
 
-/// Which of two spellings is sent where the documentation has both (provider.md, "Contradictions,
-/// and what we send").
+/// Which of two names is sent where the documentation has both (docs/provider.md, "What is sent").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WireNames {
-    /// Both: whichever the provider reads, it is there.
+    /// Both names, so that the one that the provider reads is there.
     #[default]
     Both,
-    /// Those of the table: `isDryrun`, `uuid`, `at`.
+    /// The names in the table: `isDryrun`, `uuid`, `at`.
     Table,
-    /// Those of the example: `dryRun`, `id`, `send_at`.
+    /// The names in the example: `dryRun`, `id`, `send_at`.
     Example,
 }
 
-/// A word that is none of `both`, `table` and `example`.
+/// The error for a word other than `both`, `table` and `example`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be both, table or example")]
 pub struct UnknownNames;
@@ -50,7 +49,7 @@ impl WireNames {
         self != Self::Table
     }
 
-    /// What follows the key in the query of `POST /batch`. A dry run is spelled only where it is one.
+    /// The query of `POST /batch` after the key. The dry-run parameters are sent only for a dry run.
     pub(super) fn query(self, content: &Content) -> String {
         let mut query = String::new();
         if content.dry_run && self.table() {
@@ -105,7 +104,7 @@ impl<'a> Submission<'a> {
     }
 }
 
-/// Numbers without a plus, written straight from where they are: a batch may have 50,000.
+/// Numbers without a plus, serialized without copying: a batch may have 50,000.
 struct Destinations<'a>(&'a [Msisdn]);
 
 impl Serialize for Destinations<'_> {
@@ -126,23 +125,23 @@ impl Serialize for Destinations<'_> {
     }
 }
 
-/// A time in the one form that the documentation shows throughout: `2026-01-01T09:00:00Z`.
+/// A time in the format that the documentation always uses: `2026-01-01T09:00:00Z`.
 #[derive(Clone, Copy)]
 struct GmtSeconds(Timestamp);
 
 impl Serialize for GmtSeconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // `Timestamp` shows milliseconds: `2026-01-01T09:00:00.000Z`.
+        // `Timestamp` displays milliseconds: `2026-01-01T09:00:00.000Z`.
         let text = self.0.to_string();
         let seconds = text.split('.').next().unwrap_or(&text);
         serializer.collect_str(&format_args!("{}Z", seconds.trim_end_matches('Z')))
     }
 }
 
-/// The longest identifier that is taken for one. A uuid has 36.
+/// The largest length of an identifier; a UUID has 36 characters.
 const LONGEST_IDENTIFIER: usize = 1024;
 
-/// The identifier in the answer to `POST /batch`, if one can be read.
+/// The identifier in the answer to `POST /batch`, if there is a readable one.
 pub(super) fn identifier(body: &[u8]) -> Option<Identifier> {
     #[derive(Deserialize)]
     struct Accepted {
@@ -153,28 +152,28 @@ pub(super) fn identifier(body: &[u8]) -> Option<Identifier> {
     usable(&identifier).then(|| Identifier::from(&*identifier))
 }
 
-/// Whether an identifier can stand in a path: an empty one would name the list of all batches, dots
-/// would name what lies above it.
+/// Whether an identifier can be used in a path: an empty one would name the list of all batches, and dots would name
+/// the parent.
 pub(super) fn usable(identifier: &str) -> bool {
     !matches!(identifier.trim(), "" | "." | "..") && identifier.len() <= LONGEST_IDENTIFIER
 }
 
-/// A batch that the provider has yet to send (provider.md, "Scheduled batches").
+/// A batch that the provider has not sent yet (docs/provider.md).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingBatch {
-    /// What the provider calls it.
+    /// The provider's name for the batch.
     pub identifier: Identifier,
     /// When it will be sent.
     pub at: Option<Timestamp>,
     /// Sender ID.
     pub from: Option<String>,
-    /// How many messages.
+    /// The number of messages.
     pub messages: Option<u64>,
-    /// How many SMS parts in all.
+    /// The number of SMS parts in all.
     pub units: Option<u64>,
 }
 
-/// The answer to `GET /batch`; an entry without an identifier is left out.
+/// Reads the answer to `GET /batch`; entries without an identifier are skipped.
 pub(super) fn pending(body: &[u8]) -> Result<Vec<PendingBatch>, serde_json::Error> {
     #[derive(Deserialize)]
     struct List<'a> {
@@ -211,12 +210,12 @@ pub(super) fn pending(body: &[u8]) -> Result<Vec<PendingBatch>, serde_json::Erro
     Ok(batches.into_iter().filter_map(read).collect())
 }
 
-/// A time of the provider's; without an offset it is GMT (provider.md, "Add Batch").
+/// Reads a time of the provider; without an offset it is in GMT.
 fn time(text: &str) -> Option<Timestamp> {
     text.parse().or_else(|_| format!("{}Z", text.trim()).parse()).ok()
 }
 
-/// The answer to `GET /dr-responses`; entries without a code are left out.
+/// Reads the answer to `GET /dr-responses`; entries without a code are skipped.
 pub(super) fn codes(body: &[u8]) -> Result<Vec<(ReceiptCode, String)>, serde_json::Error> {
     let entries: Vec<&RawValue> = serde_json::from_slice(body)?;
     let read = |raw: &RawValue| {
@@ -226,7 +225,7 @@ pub(super) fn codes(body: &[u8]) -> Result<Vec<(ReceiptCode, String)>, serde_jso
     Ok(entries.into_iter().filter_map(read).collect())
 }
 
-/// A code and what it means.
+/// A code and its meaning.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Info<'a> {

@@ -1,4 +1,4 @@
-//! When what is pending expires, and that a clock which was set expires nothing.
+//! The deadline after which pending destinations expire, and the check that a clock change expires nothing.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -7,55 +7,57 @@ use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::lock::lock;
 
-/// More than this between what went by and what the clock says, and it was set.
+/// The largest difference between the elapsed time and the change of the clock; beyond that, the clock was set.
 const TRUSTED_DRIFT: Duration = Duration::from_secs(5 * 60);
 
-/// By which clock a batch is past its deadline.
+/// The time by which deadlines are judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Due {
-    /// The time here; `None` while the clock here is not to be trusted: then nothing expires.
+    /// The local time; `None` while the local clock cannot be trusted, so that nothing expires.
     pub now: Option<Timestamp>,
-    /// From submission until what is pending expires.
+    /// The time from submission to expiry.
     pub deadline: Duration,
 }
 
 impl Due {
-    /// Sent before this time, a batch is past its deadline by the clock here and by the provider's, where it tells.
+    /// A batch that was sent before this time is past its deadline, by the local clock and by the provider's if that is
+    /// known.
     pub(super) fn sent_before(self, there: Option<Timestamp>) -> Option<Timestamp> {
         let here = self.now?;
-        // No two clocks agree to the second, and a `Date` has no more than that: only one that is far behind ours counts.
+        // Two clocks never agree exactly, and `Date` has a resolution of one second: the provider's time matters only
+        // if it is far behind ours.
         Some(there.filter(|there| here.since(*there) > TRUSTED_DRIFT).unwrap_or(here).minus(self.deadline))
     }
 }
 
-/// What is past its deadline, for all who ask the provider: by itself, and because a person wants it. It watches the clock,
-/// and under one that was set nothing expires for them all.
+/// The deadline, shared by everything that asks the provider, whether automatically or for a person. It watches the
+/// clock; after the clock was set, nothing expires for a while.
 #[derive(Debug)]
 pub struct Deadline {
     clock: Clock,
-    /// From submission until what is pending expires.
+    /// The time from submission to expiry.
     length: Duration,
     watched: Mutex<ClockWatch>,
 }
 
 #[derive(Debug)]
 struct ClockWatch {
-    /// When the clock was looked at last: the time it was, and how long it had run. More between two looks than went by
-    /// means that somebody has set it.
+    /// The last look at the clock: its time, and how long it had been running. If the time changed by more than the
+    /// time that elapsed, somebody set the clock.
     last: (Timestamp, Duration),
-    /// Nothing expires before the clock has run for so long.
+    /// The running time of the clock before which nothing expires.
     expires_after: Duration,
 }
 
 impl Deadline {
-    /// So long after submission.
+    /// A deadline of this length after submission.
     pub fn new(clock: Clock, length: Duration) -> Self {
         let last = (clock.now(), clock.elapsed());
         Self { clock, length, watched: Mutex::new(ClockWatch { last, expires_after: Duration::ZERO }) }
     }
 
-    /// By which clock a batch is past it now. After the clock was set, nobody knows how long ago a batch was really sent:
-    /// what is pending has its whole time again.
+    /// The time by which deadlines are judged now. After the clock was set, it is unknown how long ago a batch was
+    /// really sent, so pending destinations get the whole time again.
     pub fn due(&self) -> Due {
         let mut watched = lock(&self.watched);
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
@@ -63,7 +65,7 @@ impl Deadline {
         let expected = then.plus(elapsed.saturating_sub(at));
         let jump = now.since(expected).max(expected.since(now));
         if jump > TRUSTED_DRIFT {
-            log::warn!("the clock was set from {expected} to {now}: nothing expires before {:?} have gone by from now", self.length);
+            log::warn!("the clock was set from {expected} to {now}: nothing expires for the next {:?}", self.length);
             watched.expires_after = elapsed + self.length;
         }
         Due { now: (elapsed >= watched.expires_after).then_some(now), deadline: self.length }

@@ -1,4 +1,4 @@
-//! Callbacks that could not be taken: the provider is asked soon for what they said.
+//! Callbacks that could not be recorded, so that the provider is soon asked for their content.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -6,31 +6,31 @@ use std::sync::{Arc, Mutex};
 use crate::domain::BatchId;
 use crate::lock::lock;
 
-/// What was missed since the provider was asked about it. Clones share it.
+/// The callbacks missed since the provider was last asked. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Missed(Arc<Mutex<Noted>>);
 
-/// Of which batches callbacks were missed.
+/// The batches whose callbacks were missed.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
-    /// Of these.
+    /// These batches.
     pub batches: BTreeSet<BatchId>,
-    /// Of any.
+    /// Whether any batch may be affected.
     pub any: bool,
 }
 
 impl Missed {
-    /// A callback of this batch could not be taken, while others could.
+    /// Notes that a callback of this batch could not be recorded, while others could.
     pub fn of(&self, batch: BatchId) {
         lock(&self.0).batches.insert(batch);
     }
 
-    /// No callbacks could be taken: some may never have come as far as here.
+    /// Notes that no callback could be recorded, so that some may not even have reached the daemon.
     pub fn of_any(&self) {
         lock(&self.0).any = true;
     }
 
-    /// What was noted since this was called last.
+    /// Takes what was noted since the last call.
     pub(super) fn take(&self) -> Noted {
         std::mem::take(&mut lock(&self.0))
     }

@@ -1,4 +1,4 @@
-//! Asking the provider for what did not come.
+//! Asking the provider for missing receipts.
 
 mod deadline;
 mod missed;

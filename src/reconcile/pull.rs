@@ -1,4 +1,4 @@
-//! Asking for the receipts of one batch.
+//! Asking the provider for the receipts of one batch.
 
 use super::deadline::Due;
 use crate::api::Reconciled;
@@ -10,7 +10,7 @@ use crate::store::{Store, StoreError};
 /// Why a batch could not be reconciled.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
-    /// The provider did not answer the question.
+    /// The provider gave no answer.
     #[error(transparent)]
     Provider(#[from] CallError),
     /// The store failed.
@@ -18,16 +18,16 @@ pub enum ReconcileError {
     Store(#[from] StoreError),
 }
 
-/// Asks for the receipts of one batch, by the provider's name for it, and records what is new. An unconfirmed
-/// batch that the provider has is submitted then; what is still pending of one that was sent before `sent_before`
-/// has expired, unless the provider's clock says that its time has not come yet. `None`: there is no such batch here.
+/// Asks for the receipts of a batch, by the provider's name for it, and records new ones. An unconfirmed batch that the
+/// provider has becomes submitted. Pending destinations expire if the deadline has passed, unless the provider's clock
+/// disagrees. `None`: the batch does not exist.
 ///
 /// # Errors
-/// Nothing is lost by asking again.
+/// If the provider or the store fails; trying again loses nothing.
 pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> Result<Option<Reconciled>, ReconcileError> {
     let Some(batch) = store.batch(id).await? else { return Ok(None) };
     let (mut recorded, mut polled, mut is_ours) = (Recorded::default(), None, false);
-    // What a receipt called the batch may be no name that the provider knows.
+    // The name in a receipt may be unknown to the provider.
     for name in &batch.names() {
         let (answer, found) = receive::asked(store, provider, id, name).await;
         let found = found?;
@@ -47,17 +47,17 @@ pub async fn pull(store: &Store, provider: &Provider, id: BatchId, due: Due) -> 
         }
     }
     let Some(polled) = polled.transpose()? else { return Ok(None) };
-    // A provider that answers about any uuid, and tells of no message of ours, does not say that it has the batch.
+    // A provider that answers for any UUID, but reports no message of ours, has not shown that it has the batch.
     let pending = polled.pending + polled.unreadable;
     let what = if is_ours { PollAnswer::Found } else { PollAnswer::Gone };
     let now = note_answer(store, id, what, due.sent_before(polled.answered_at)).await?;
     if now.is_some_and(|now| now.state == BatchState::Complete && now.counts.expired > 0 && batch.state != BatchState::Complete) {
-        log::warn!("batch {id}: its deadline has passed, what is still pending has expired");
+        log::warn!("batch {id}: its deadline has passed; pending destinations have expired");
     }
     Ok(Some(Reconciled { recorded: recorded.recorded, duplicates: recorded.duplicates, pending }))
 }
 
-/// Writes down what came of asking, and what follows. The batch as it is then.
+/// Stores the result of asking and its effects. Returns the batch afterwards.
 pub(super) async fn note_answer(
     store: &Store,
     id: BatchId,

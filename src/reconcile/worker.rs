@@ -1,8 +1,9 @@
-//! The worker: which batch is asked about next, and when.
+//! The worker, which decides which batch to ask about next, and when.
 //!
-//! A batch that was silent for a while is asked about, at growing intervals while the silence lasts. So is, soon, one of
-//! which a callback could not be taken, and all open batches after any time in which none could be. One question at a
-//! time, and never one right after another: the provider is not hammered, however many batches are open.
+//! It asks about a batch that has been silent for a while, at growing intervals while the silence lasts. It soon asks
+//! about a batch whose callback could not be recorded, and about all open batches after any time in which none could.
+//! It sends one request at a time, with a pause after each, so that the provider is not overloaded, however many
+//! batches are open.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,60 +20,61 @@ use crate::pace::Pace;
 use crate::provider::{CallError, Errand, Provider, Standing};
 use crate::store::{Awaiting, Store, StoreError};
 
-/// Between two questions.
+/// The pause between two requests.
 const SPACING: Duration = Duration::from_secs(1);
-/// An unconfirmed batch is asked about soon: people wait for it.
+/// An unconfirmed batch is asked about soon, because people wait for it.
 const UNCONFIRMED_AFTER: Duration = Duration::from_secs(30);
-/// Between two questions about a batch of which callbacks cannot be taken.
+/// The interval for asking about a batch whose callbacks cannot be recorded.
 const MISSED_AGAIN: Duration = Duration::from_secs(60);
-/// The longest interval between two questions about one batch.
+/// The longest interval between two requests about one batch.
 const LONGEST_SILENCE: Duration = Duration::from_secs(6 * 3600);
-/// The longest wait while the provider does not answer.
+/// The longest delay while the provider does not answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
-/// How often it is looked whether receipts were missed, or a batch has come that has to be asked about.
+/// How often to check for missed receipts, and for batches to ask about.
 const LOOK: Duration = Duration::from_secs(2);
-/// A scheduled batch closer to its time than this may be on its way.
+/// A scheduled batch closer to its send time than this may be being sent.
 const ON_ITS_WAY: Duration = Duration::from_secs(10 * 60);
 
-/// When to ask.
+/// The settings for when to ask.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Silence on a batch before the provider is asked (`reconcile.after`).
+    /// How long a batch must be silent before the provider is asked (`reconcile.after`).
     pub after: Duration,
-    /// From submission until what is pending expires (`reconcile.deadline`).
+    /// The time from submission to expiry (`reconcile.deadline`).
     pub deadline: Duration,
 }
 
-/// What a step did, and when the next makes sense.
+/// What a step did, and when the next one makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The provider was asked about a batch; another may be due.
+    /// The provider was asked about a batch; another one may be due.
     Again,
-    /// Nothing is due before so much time has gone by; look again then at the latest.
+    /// Nothing is due before this time has passed; check again then at the latest.
     Wait(Duration),
 }
 
-/// Asks the provider about batches that were silent for too long.
+/// Asks the provider about batches that have been silent for too long.
 pub struct Reconciler {
     store: Store,
     provider: Rc<Provider>,
     clock: Clock,
     patience: Patience,
     missed: Missed,
-    /// When a callback of these batches could not be taken, as far as they were not asked about since.
+    /// When a callback of these batches could not be recorded, if they have not been asked about since.
     missed_of: RefCell<BTreeMap<BatchId, Timestamp>>,
-    /// What was not asked about since then is asked about now: receipts may have been lost before.
+    /// Batches that have not been asked about since this time are due: receipts before it may have been lost.
     gap_ended: Cell<Timestamp>,
     pace: Pace,
     deadline: Arc<Deadline>,
-    /// When the scheduled batches are compared with those that the provider lists.
+    /// When the scheduled batches are next compared with the provider's list.
     compare_after: Cell<Duration>,
-    /// How things stand with the provider.
+    /// The state of the connection to the provider.
     standing: Standing,
 }
 
 impl Reconciler {
-    /// `missed`: the callbacks that could not be taken. A new one takes it that some were missed before.
+    /// Creates a worker that assumes that some callbacks were missed before. `missed` are the callbacks that could not
+    /// be recorded.
     pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, patience: Patience, missed: Missed) -> Self {
         let now = clock.now();
         let deadline = Arc::new(Deadline::new(clock.clone(), patience.deadline));
@@ -92,27 +94,27 @@ impl Reconciler {
         }
     }
 
-    /// Reports there how its questions end.
+    /// Reports the results of its requests to `standing`.
     #[must_use]
     pub fn reporting_to(self, standing: Standing) -> Self {
         Self { standing, ..self }
     }
 
-    /// Shares this deadline, and what is known of the clock, with others who ask the provider.
+    /// Shares this deadline, and its knowledge of the clock, with other users of the provider.
     #[must_use]
     pub fn with_deadline(self, deadline: Arc<Deadline>) -> Self {
         Self { deadline, ..self }
     }
 
-    /// Asks about the one batch for which it is due most, if there is one and the time has come.
+    /// Asks about the batch that is most overdue, if there is one and the time has come.
     ///
     /// # Errors
-    /// When the store fails; nothing is lost by trying again.
+    /// If the store fails; trying again loses nothing.
     pub async fn step(&self) -> Result<Step, StoreError> {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        self.deadline.due(); // a clock that is set is noticed although nothing is due
+        self.deadline.due(); // notices a clock change even if nothing is due
         self.note_missed(now);
-        // What cannot be written down is not asked for.
+        // While nothing can be stored, nothing is asked for.
         if self.store.is_failing() {
             return Ok(Step::Wait(self.look()));
         }
@@ -146,12 +148,12 @@ impl Reconciler {
         self.missed_of.borrow_mut().extend(noted.batches.into_iter().map(|id| (id, now)));
     }
 
-    /// A silence shorter than the usual look must be heard, too.
+    /// The interval for checking, shorter if a batch may be silent only for a shorter time.
     fn look(&self) -> Duration {
         LOOK.min(self.patience.after)
     }
 
-    /// Are the batches that wait for their time at the provider still waiting there?
+    /// Checks that the provider still lists the scheduled batches.
     async fn compare_scheduled(&self, open: &[Awaiting], now: Timestamp) -> Result<(), StoreError> {
         let mut scheduled = Vec::new();
         for open in open.iter().filter(|open| !open.unconfirmed && open.sent_at > now.plus(ON_ITS_WAY)) {
@@ -164,18 +166,18 @@ impl Reconciler {
         let pending = match self.provider.pending().await {
             Ok(pending) => pending,
             Err(error) => {
-                log::info!("asked for the scheduled batches: {error}");
+                log::info!("cannot fetch the scheduled batches: {error}");
                 return Ok(());
             }
         };
         for (batch, answered) in scheduled {
-            // A receipt may have brought the name of another batch.
+            // The name in a receipt may be that of another batch.
             let names = [Some(Identifier::Uuid(*batch.id.as_uuid())), answered.as_deref().map(Identifier::from)];
             let there = pending.iter().find(|there| names.iter().flatten().any(|name| *name == there.identifier));
             let detail = match (there.map(|there| there.at), batch.send_at) {
-                (None, _) => "the provider does not list it among its scheduled batches: it was cancelled there, or sent already".into(),
+                (None, _) => "the provider does not list it as scheduled: it was cancelled there, or sent already".into(),
                 (Some(Some(at)), Some(wanted)) if at.since(wanted).max(wanted.since(at)) > ON_ITS_WAY => {
-                    format!("the provider is going to send it at {at}, not at {wanted}")
+                    format!("the provider will send it at {at}, not at {wanted}")
                 }
                 _ => continue,
             };
@@ -188,19 +190,19 @@ impl Reconciler {
         Ok(())
     }
 
-    /// When the provider should be asked about a batch.
+    /// When the provider should next be asked about a batch.
     fn due(&self, batch: &Awaiting, now: Timestamp) -> Timestamp {
         let Patience { after, deadline } = self.patience;
-        // What was written down under a clock that was ahead says nothing.
+        // Times in the future were recorded under a wrong clock and mean nothing.
         let [asked_at, answered_at] = [batch.asked_at, batch.answered_at].map(|at| at.filter(|at| *at <= now));
         let first = if batch.unconfirmed { UNCONFIRMED_AFTER.min(after) } else { after };
         let pause = first.saturating_mul(1 << batch.asks.min(20)).min(LONGEST_SILENCE.max(first));
         let regular = batch.silent_since.max(asked_at.unwrap_or(batch.silent_since)).plus(pause);
         let asked_since = |time| asked_at.is_some_and(|asked| asked >= time);
-        // What has not been sent yet has no receipts to be missed.
+        // A batch that has not been sent yet cannot have missed receipts.
         let gap = self.gap_ended.get();
         let after_a_gap = (!asked_since(gap) && batch.sent_at <= gap).then_some(gap);
-        // However often callbacks of one batch are refused, the provider is asked about it no more often than that.
+        // However often callbacks of a batch are refused, the provider is not asked about it more often than this.
         let missed = self
             .missed_of
             .borrow()
@@ -209,7 +211,7 @@ impl Reconciler {
             .map(|at| asked_at.map_or(*at, |asked| asked.plus(MISSED_AGAIN).max(*at)));
         let end = batch.sent_at.plus(deadline);
         let expires = (!batch.unconfirmed && answered_at.is_none_or(|answered| answered <= end)).then(|| {
-            // Past its end it is asked again and again until there is an answer, in reasonable intervals.
+            // After the deadline, it is asked about at reasonable intervals until there is an answer.
             asked_at.filter(|asked| *asked > end).map_or(end, |asked| asked.plus(after.min(LONGEST_WAIT))).plus(Duration::from_millis(1))
         });
         [Some(regular), after_a_gap, missed, expires].into_iter().flatten().min().unwrap_or(regular)
@@ -223,24 +225,24 @@ impl Reconciler {
                 self.pace.pause(SPACING);
                 return Ok(());
             }
-            // A store that is busy is not helped by megabytes fetched again every second.
+            // Fetching megabytes again every second would not help a busy store.
             Err(ReconcileError::Store(error)) => {
                 self.back_off();
                 return Err(error);
             }
             Err(ReconcileError::Provider(error)) => self.of_the_batch_or_the_key(error).await,
         };
-        log::info!("batch {}: asked about its receipts: {error}", batch.id);
+        log::info!("batch {}: cannot fetch its receipts: {error}", batch.id);
         match &error {
             CallError::NotFound(_) => self.standing.answered(Errand::Asking),
             CallError::Unauthorized(_) => {
-                self.standing.refused(Errand::Asking, "it refuses our questions about receipts: check provider.key_file".into());
+                self.standing.refused(Errand::Asking, "requests for receipts are refused: check provider.key_file".into());
             }
-            error => self.standing.away(Errand::Asking, format!("asked about receipts, it gave no answer: {error}")),
+            error => self.standing.away(Errand::Asking, format!("no answer to a request for receipts: {error}")),
         }
         match error {
             CallError::NotFound(_) => {
-                // Long after it was sent, a provider that answers all else has forgotten the batch.
+                // Long after a batch was sent, a provider that answers everything else has forgotten it.
                 let due = self.deadline.due();
                 let over = !batch.unconfirmed && due.sent_before(None).is_some_and(|before| batch.sent_at < before);
                 let (what, before) = match if over { self.provider.time().await.ok() } else { None } {
@@ -250,7 +252,7 @@ impl Reconciler {
                 self.pace.pause(SPACING);
                 note_answer(&self.store, batch.id, what, before).await?;
             }
-            // It may be this batch alone that it stumbles over: the others get their turn.
+            // The problem may concern only this batch, so the others get their turn.
             CallError::Unclear(_) => {
                 self.back_off();
                 note_answer(&self.store, batch.id, PollAnswer::Nothing, None).await?;
@@ -260,7 +262,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// A 400 may mean either: `GET /batch` with the same key says it.
+    /// A 400 may concern the batch or the key: `GET /batch` with the same key decides.
     async fn of_the_batch_or_the_key(&self, error: CallError) -> CallError {
         match error {
             CallError::Unclear(trouble) if trouble.status == Some(400) => match self.provider.pending().await {

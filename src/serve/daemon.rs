@@ -1,4 +1,4 @@
-//! The daemon: bound, started, and stopped.
+//! The daemon: bound, started and stopped.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::secret::Secret;
 use crate::store::{AtOpening, QuarantineBounds, Store, StoreSettings};
 
-/// A daemon that has its addresses, its database and its token, and does not serve yet.
+/// A daemon with its sockets, database and token, which does not serve yet.
 pub struct Bound {
     public: TcpListener,
     private: TcpListener,
@@ -28,10 +28,10 @@ pub struct Bound {
     manager: Manager,
 }
 
-/// Opens sockets, database and token file.
+/// Opens the sockets, the database and the token file.
 ///
 /// # Errors
-/// See [`ServeError`]: each says how to fix it.
+/// A [`ServeError`], which says how to fix the problem.
 pub fn bind(config: DaemonConfig, clock: Clock, listeners: Listeners) -> Result<Bound, ServeError> {
     raise_file_limit();
     let settings = &config.config;
@@ -44,49 +44,49 @@ pub fn bind(config: DaemonConfig, clock: Clock, listeners: Listeners) -> Result<
     let metrics = Arc::new(Metrics::default());
     let (store, found) = Store::open(&store_settings, &clock, metrics.clone())?;
     let secrets =
-        store.callback_secrets().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the identity file holds no secret"))?;
+        store.callback_secrets().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the identity file contains no secret"))?;
     let shared = Arc::new(Shared::new(config, clock, metrics, store, token, secrets));
     Ok(Bound { public, private, shared, found, manager: Manager::default() })
 }
 
 impl Bound {
-    /// Where callbacks are taken.
+    /// The address for callbacks.
     ///
     /// # Errors
-    /// When the socket cannot tell.
+    /// If the socket has no address.
     pub fn public_address(&self) -> io::Result<SocketAddr> {
         self.public.local_addr()
     }
 
-    /// Where the REST API is served.
+    /// The address of the REST API.
     ///
     /// # Errors
-    /// When the socket cannot tell.
+    /// If the socket has no address.
     pub fn private_address(&self) -> io::Result<SocketAddr> {
         self.private.local_addr()
     }
 
-    /// Has the service manager told how the daemon is.
+    /// Reports the daemon's condition to the service manager.
     #[must_use]
     pub fn reporting_to(self, manager: Manager) -> Self {
         Self { manager, ..self }
     }
 
-    /// The token of the REST API.
+    /// The API token.
     pub fn token(&self) -> &Secret {
         &self.shared.token
     }
 
-    /// The store, for tests that look behind the scenes.
+    /// The store, for tests.
     pub fn store(&self) -> &Store {
         &self.shared.store
     }
 
-    /// Serves until `shutdown` completes; then takes nothing more, answers and commits what was taken, and lets
-    /// the submissions under way finish, all within `shutdown_timeout`. Must run on an actix system.
+    /// Serves until `shutdown` completes. Then it accepts nothing more, answers and commits what it has accepted, and
+    /// lets current submissions finish, all within `shutdown_timeout`. It must run on an actix system.
     ///
     /// # Errors
-    /// When the servers cannot be started.
+    /// If the servers cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         self.announce();
         let (public_address, private_address) = (self.public_address()?, self.private_address()?);
@@ -133,17 +133,17 @@ impl Bound {
         }
         if *secrets_lost {
             log::error!(
-                "{path}.identity was missing: callback URLs given out before are refused now. Restore it from a backup, or ask the provider with `receiptd reconcile`"
+                "{path}.identity was missing: earlier callback URLs are now refused. Restore it from a backup, or ask the provider with `receiptd reconcile`"
             );
         }
         if let Some((held, why)) = held {
             log::warn!(
-                "{path} may be an older copy ({why}): {held} queued batches are held as unconfirmed and will not be submitted by themselves. Batches that were accepted after the copy was made are unknown to it: whoever repeats their ids sends them again"
+                "{path} may be an older copy ({why}): {held} queued batches are held as unconfirmed and will not be submitted automatically. It does not know the batches accepted after the copy was made: repeating one of their ids sends that batch again"
             );
         }
         if *interrupted > 0 {
             log::warn!(
-                "{interrupted} batches were being submitted when the last run ended: they are unconfirmed, or submitted where a receipt came"
+                "{interrupted} batches were being submitted when the last run ended: they are unconfirmed, or submitted if a receipt has arrived"
             );
         }
     }

@@ -1,5 +1,5 @@
-//! Sockets that were open before the daemon was: systemd's socket activation (`LISTEN_FDS`). Whoever calls while the
-//! daemon restarts waits in such a socket, where one of our own would refuse him.
+//! Sockets opened before the daemon started: systemd's socket activation (`LISTEN_FDS`). Clients that connect while the
+//! daemon restarts wait in such a socket, whereas a socket of our own would refuse them.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
@@ -11,11 +11,11 @@ use super::listeners::Listeners;
 use crate::config::DaemonConfig;
 
 impl Listeners {
-    /// Takes the sockets that this process was started with; what each is for, its address says. To be called before
-    /// there are other threads: the variables are taken out of the environment.
+    /// Takes the sockets that this process was started with, and assigns them by their address. Call it before there
+    /// are other threads, because it removes the variables from the environment.
     ///
     /// # Errors
-    /// When one is for neither listener: it would be open, and nobody would ever answer on it.
+    /// If a socket belongs to neither listener: it would stay open without ever being served.
     pub fn inherited(config: &DaemonConfig) -> Result<Self, ServeError> {
         let mut given = ListenFd::from_env();
         let mut listeners = Self::default();
@@ -27,7 +27,7 @@ impl Listeners {
                 Err(error) => return Err(wrong(format!("is not a TCP socket ({error})"))),
             };
             if SockRef::from(&listener).peer_addr().is_ok() {
-                return Err(wrong("is a single connection: write Accept=no into the socket unit".to_owned()));
+                return Err(wrong("is a single connection: set Accept=no in the socket unit".to_owned()));
             }
             listeners.assign(listener, config).map_err(wrong)?;
         }
@@ -48,14 +48,14 @@ impl Listeners {
             ));
         };
         if place.replace(listener).is_some() {
-            return Err(format!("is a second one for {key} ({address}): one is enough"));
+            return Err(format!("is a second socket for {key} ({address}): one is enough"));
         }
-        log::info!("{key}: the socket on {address} was open already and is taken over; callers waited in it");
+        log::info!("{key}: using the socket on {address} from the service manager");
         Ok(())
     }
 }
 
-/// Systemd writes "every address" as `[::]`, which takes IPv4 as well.
+/// systemd writes "every address" as `[::]`, which includes IPv4.
 fn same(given: SocketAddr, configured: SocketAddr) -> bool {
     let (here, there): (IpAddr, IpAddr) = (given.ip().to_canonical(), configured.ip().to_canonical());
     given.port() == configured.port() && (here == there || here.is_unspecified() && there.is_unspecified())
@@ -73,7 +73,7 @@ mod tests {
             ("[::]:80", "0.0.0.0:80", true),
             ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
             ("127.0.0.1:80", "127.0.0.1:81", false),
-            // Open to everybody where only this machine was meant.
+            // This would be open to everyone although only this machine was intended.
             ("0.0.0.0:80", "127.0.0.1:80", false),
         ] {
             assert_eq!(same(address(given), address(configured)), expected, "{given} {configured}");

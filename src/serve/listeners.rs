@@ -7,27 +7,27 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::error::ServeError;
 
-/// Bytes that the kernel takes of a connection before they are read.
+/// The size in bytes of the kernel's receive buffer for a connection.
 const RECEIVE_BUFFER: usize = 16 << 10;
-/// Connections that wait to be accepted.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: i32 = 1_024;
 
-/// Sockets that are open already; the others are opened by the configuration.
+/// Sockets that are open already; the configuration opens the others.
 #[derive(Default)]
 pub struct Listeners {
-    /// For callbacks.
+    /// The socket for callbacks.
     pub public: Option<TcpListener>,
-    /// For the REST API.
+    /// The socket for the REST API.
     pub private: Option<TcpListener>,
 }
 
-/// The socket for one listener: the one that was open already, or a new one. `key` is that of the configuration.
+/// The socket of a listener: the one that is open already, or a new one. `key` is its configuration key.
 pub(super) fn listen(key: &'static str, address: SocketAddr, given: Option<TcpListener>) -> Result<TcpListener, ServeError> {
     let listener = match given {
         Some(listener) => listener,
         None => open(address).map_err(|source| ServeError::Listen { key, address, source })?,
     };
-    SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BUFFER)?; // connections inherit it
+    SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BUFFER)?; // inherited by connections
     Ok(listener)
 }
 
@@ -39,7 +39,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Each connection takes two descriptors: the limit of open files is raised as far as it goes.
+/// Raises the limit of open files as far as possible: each connection takes two descriptors.
 pub(super) fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
@@ -47,6 +47,6 @@ pub(super) fn raise_file_limit() {
     if limit.current.is_some_and(|current| current < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum })
     {
-        log::debug!("the limit of open files stays at {:?}: {error}", limit.current);
+        log::debug!("the limit of open files remains {:?}: {error}", limit.current);
     }
 }

@@ -1,4 +1,4 @@
-//! The composition root: everything is made, wired and stopped here.
+//! The composition root: everything is created, connected and stopped here.
 
 mod daemon;
 mod error;

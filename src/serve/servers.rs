@@ -1,4 +1,4 @@
-//! The servers of both listeners: started, and stopped so that no client which has called is left without an answer.
+//! The servers of both listeners. They are stopped so that every client that has connected gets its answer.
 
 use std::io;
 use std::net::TcpListener;
@@ -18,17 +18,17 @@ use crate::http::{ApiState, BodyBudget, Connections, Feed, IDLE, PublicState, he
 use crate::secret::Echo;
 use crate::submit::Intake;
 
-/// Connections of the private listener: a thousand followers of the live stream, and those who ask.
+/// The connections of the private listener: a thousand followers of the live stream, and other requests.
 const API_CONNECTIONS: usize = 1_250;
-/// Threads of the private listener.
+/// The number of threads of the private listener.
 const API_WORKERS: usize = 2;
-/// Bytes of callbacks that are more than one receipt and are being read or written at a time: 15,000 receipts in arrays.
+/// The bytes of callbacks larger than a single receipt that may be in progress at a time: 15,000 receipts in arrays.
 const CALLBACK_BUDGET: usize = 4 << 20;
-/// The same for the API: 20 batches of 50,000 numbers.
+/// The corresponding limit of the API: 20 batches of 50,000 numbers.
 const API_BUDGET: usize = 8 << 20;
-/// How often idle connections are looked for.
+/// The interval of checking for idle connections.
 const SWEEP: Duration = Duration::from_secs(1);
-/// What was accepted has come to a worker and sent its request by then, or is idle.
+/// How long it takes until an accepted connection has reached a worker and sent its request, or counts as idle.
 const SETTLED: Duration = Duration::from_millis(100);
 
 /// The public and the private server, in this order.
@@ -40,7 +40,7 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Starts both.
+    /// Starts both servers.
     pub fn start(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) -> io::Result<Self> {
         let most = shared.config.config.callback.max_connections;
         let connections = [
@@ -56,18 +56,18 @@ impl Servers {
         })
     }
 
-    /// Returns once both run.
+    /// Returns once both servers run.
     pub async fn running(&self) {
         for handle in &self.handles {
-            handle.resume().await; // answered by a server that runs
+            handle.resume().await; // answered only by a running server
         }
     }
 
-    /// Stops accepting, gives each connection its last answer, closes what is idle, and returns once nothing is left.
+    /// Stops accepting, gives each connection its last answer, closes idle connections, and returns once none is left.
     ///
-    /// Clients that call later wait in the socket: where the service manager holds it, for the next daemon.
+    /// Clients that connect later wait in the socket: if the service manager holds it, they wait for the next daemon.
     pub async fn stop(&mut self) {
-        // Not stopped at once: connections that are on their way to a worker would be dropped unanswered.
+        // Not stopped at once: connections on their way to a worker would be dropped without an answer.
         for handle in &self.handles {
             handle.pause().await;
         }
@@ -83,11 +83,11 @@ impl Servers {
         }
         futures_util::future::join_all(self.handles.iter().map(|handle| handle.stop(true))).await;
         for server in self.running.drain(..) {
-            let _ = server.await; // a server that failed has said so itself
+            let _ = server.await; // a failure has been logged
         }
     }
 
-    /// Stops, whoever waits for an answer.
+    /// Stops at once, even if clients wait for an answer.
     pub async fn cut(&self) {
         futures_util::future::join_all(self.handles.iter().map(|handle| handle.stop(false))).await;
     }
@@ -99,7 +99,7 @@ impl Drop for Servers {
     }
 }
 
-/// Closes, again and again, the connections that are idle for too long.
+/// Keeps closing connections that have been idle for too long.
 async fn sweep(connections: [Connections; 2]) {
     loop {
         tokio::time::sleep(SWEEP).await;
@@ -141,7 +141,7 @@ fn serve_api(shared: &Arc<Shared>, socket: TcpListener, connections: Connections
     })
 }
 
-/// For the handlers of one thread.
+/// The state for the handlers of one thread.
 fn api_state(shared: &Shared, budget: BodyBudget, feed: Feed) -> ApiState {
     let settings = &shared.config.config;
     ApiState {
@@ -166,11 +166,11 @@ fn api_state(shared: &Shared, budget: BodyBudget, feed: Feed) -> ApiState {
     }
 }
 
-/// Lets this thread, and those that it starts, work when receipts leave the time: an export and a thousand followers of the
-/// live stream must not cost the provider its answer.
+/// Gives this thread, and the threads that it starts, the lowest priority: an export or a thousand followers of the
+/// live stream must not delay the answers to the provider.
 fn give_way() {
-    // On Linux this is a property of the thread, and 19 the least that there is.
+    // On Linux, this is a property of the thread, and 19 is the lowest priority.
     if let Err(error) = rustix::process::setpriority_process(None, 19) {
-        log::debug!("the API works as urgently as receipts are taken: {error}");
+        log::debug!("cannot lower the priority of the API: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! What everything that runs shares.
+//! Shared state of listeners and workers.
 
 use std::sync::{Arc, RwLock};
 
@@ -14,15 +14,15 @@ use crate::reconcile::{Deadline, Missed};
 use crate::secret::Secret;
 use crate::store::Store;
 
-/// What listeners and workers are made of. Each of them is handed only what it needs.
+/// What listeners and workers are built from. Each of them gets only what it needs.
 pub(super) struct Shared {
     pub config: DaemonConfig,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub store: Store,
-    /// Of the API.
+    /// The API token.
     pub token: Secret,
-    /// Of the callbacks.
+    /// The secrets of callback tokens.
     pub secrets: Arc<RwLock<CallbackSecrets>>,
     pub standing: Standing,
     pub deadline: Arc<Deadline>,
@@ -63,7 +63,7 @@ impl Shared {
         provider(&self.config).expect("checked by bind").with_metrics(self.metrics.clone())
     }
 
-    /// Tries the public URL, from this thread.
+    /// A prober of the public URL, for this thread.
     pub fn prober(&self) -> Prober {
         Prober::new(self.callbacks(), self.secrets.clone(), self.probes.clone())
     }

@@ -1,4 +1,4 @@
-//! The token of the API.
+//! The API token.
 
 use std::io;
 use std::path::Path;
@@ -10,12 +10,12 @@ use super::error::ServeError;
 use crate::durable;
 use crate::secret::Secret;
 
-/// Reads the token, and makes it on first start: 256 random bits that only the owner of the file may read.
+/// Reads the token, or creates it on the first start: 256 random bits in a file that only its owner can read.
 pub(super) fn read_or_make_token(path: &Path) -> Result<Secret, ServeError> {
     let shown = path.display();
     match std::fs::read_to_string(path) {
         Ok(text) if text.trim().is_empty() => {
-            Err(ServeError::Token(format!("api.token_file {shown} is empty; delete it, and a new one is made")))
+            Err(ServeError::Token(format!("api.token_file {shown} is empty: delete it, and a new one will be created")))
         }
         Ok(text) => Ok(Secret::from(text.trim())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map_err(|error| {

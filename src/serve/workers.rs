@@ -1,4 +1,4 @@
-//! What runs beside the listeners: the steps of each worker, and the naps between them.
+//! The workers beside the listeners, and the pauses between their steps.
 
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -17,22 +17,22 @@ use crate::retention::{self, Terms};
 use crate::store::Store;
 use crate::submit::{Step, Submitter};
 
-/// The longest that a worker sleeps without looking.
+/// The longest pause between two steps of a worker.
 const NAP: Duration = Duration::from_secs(30);
 
-/// How often it is tried whether the public URL reaches this daemon, and while it does not.
+/// How often to check that the public URL reaches this daemon: normally, and while it does not.
 const PROBE_EVERY: Duration = Duration::from_secs(5 * 60);
 const PROBE_AGAIN: Duration = Duration::from_secs(60);
 
-/// What runs beside the listeners.
+/// The running workers.
 pub(super) struct Workers {
     submitting: Vec<JoinHandle<()>>,
-    /// What may be interrupted at any time.
+    /// The workers that may be interrupted at any time.
     others: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
-    /// Starts all of them on this thread.
+    /// Starts all workers on this thread.
     pub fn start(shared: &Shared) -> Self {
         let settings = &shared.config.config;
         let (store, clock, provider) = (&shared.store, &shared.clock, Rc::new(shared.provider()));
@@ -57,20 +57,20 @@ impl Workers {
         }
     }
 
-    /// Returns once the batches that are being handed over when the daemon stops have been.
+    /// Returns once the submissions that were in progress when the daemon stopped have ended.
     pub async fn submitted(&mut self) {
         for worker in self.submitting.drain(..) {
-            let _ = worker.await; // one that panicked has said so itself
+            let _ = worker.await; // a panic has been logged
         }
     }
 
-    /// Stops all the others.
+    /// Stops all other workers.
     pub fn stop(&self) {
         self.others.iter().for_each(JoinHandle::abort);
     }
 }
 
-/// One of those who hand batches over. Stops between two batches.
+/// Submits batches. Stops between two batches.
 async fn submit(submitter: Rc<Submitter>, store: Store, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         let changed = store.outbox_changed();
@@ -79,7 +79,7 @@ async fn submit(submitter: Rc<Submitter>, store: Store, mut stopping: watch::Rec
             Ok(Step::Idle) => NAP,
             Ok(Step::Wait(wait)) => wait.clamp(Duration::from_millis(10), NAP),
             Err(error) => {
-                log::warn!("the outbox cannot be worked on: {error}");
+                log::warn!("cannot process the outbox: {error}");
                 Duration::from_secs(1)
             }
         };
@@ -91,14 +91,15 @@ async fn submit(submitter: Rc<Submitter>, store: Store, mut stopping: watch::Rec
     }
 }
 
-/// Asks the provider for what did not come, for as long as the daemon runs. What a stop interrupts is asked again.
+/// Asks the provider for missing receipts while the daemon runs. An interrupted request is repeated after the next
+/// start.
 async fn reconcile(reconciler: Reconciler) {
     loop {
         let nap = match reconciler.step().await {
             Ok(reconcile::Step::Again) => continue,
             Ok(reconcile::Step::Wait(wait)) => wait.clamp(Duration::from_millis(10), NAP),
             Err(error) => {
-                log::warn!("the provider cannot be asked for receipts: {error}");
+                log::warn!("cannot ask the provider for receipts: {error}");
                 Duration::from_secs(1)
             }
         };
@@ -106,7 +107,7 @@ async fn reconcile(reconciler: Reconciler) {
     }
 }
 
-/// Tries every few minutes whether the public URL reaches this daemon; sooner while it does not.
+/// Checks every few minutes that the public URL reaches this daemon, and more often while it does not.
 async fn probe(prober: Prober, public_url: PublicUrl) {
     loop {
         let reached = prober.probe(0).await;
@@ -115,11 +116,11 @@ async fn probe(prober: Prober, public_url: PublicUrl) {
     }
 }
 
-/// Deletes once an hour what need not be kept.
+/// Deletes once an hour what is past its retention.
 async fn retain(store: Store, provider: Rc<Provider>, clock: Clock, terms: Terms) {
     loop {
         if let Err(error) = retention::step(&store, &provider, &clock, terms).await {
-            log::warn!("what is older than its retention could not be deleted: {error}");
+            log::warn!("retention failed: {error}");
         }
         tokio::time::sleep(terms.pause()).await;
     }
@@ -130,7 +131,7 @@ async fn keep_codes(store: Store, provider: Rc<Provider>, clock: Clock) {
         let next = match crate::codes::step(&store, &provider, &clock).await {
             Ok(next) => next.since(clock.now()),
             Err(error) => {
-                log::debug!("receipt codes: {error}");
+                log::debug!("cannot refresh the receipt codes: {error}");
                 NAP
             }
         };

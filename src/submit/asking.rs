@@ -1,5 +1,5 @@
-//! Asking the provider about the batches that an earlier run queued, each before it goes out. A folder that was put back as
-//! a whole looks like a restart, and its original may have sent them.
+//! Asking the provider about batches that an earlier run queued, each before it is sent. Restoring a whole folder looks
+//! like a restart, and the original may have sent these batches.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,36 +12,36 @@ use crate::provider::{CallError, Provider, Trouble};
 use crate::receive;
 use crate::store::{Store, StoreError};
 
-/// Between two questions about one batch that are not answered clearly: the first wait, which doubles, and the longest.
+/// The delay between two polls about a batch without a clear answer: it starts here, doubles, and is limited.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// What the provider says of a batch that an earlier run queued.
+/// The result of asking about a batch that an earlier run queued.
 pub(super) enum Said {
-    /// None of them is to be asked about now.
+    /// No batch is due to be asked about.
     Nothing,
-    /// It has the batch, which is submitted.
+    /// The provider has the batch, which is now submitted.
     IsThere,
-    /// It does not have it: it goes out.
+    /// The provider does not have the batch, which may be sent.
     IsNotThere,
-    /// No clear answer: the batch waits.
+    /// There was no clear answer: the batch waits.
     Unclear(CallError),
 }
 
-/// Asks about these batches, each of them until there is a clear answer.
+/// Asks about these batches until there is a clear answer about each.
 pub(super) struct Asking {
     store: Store,
     provider: Rc<Provider>,
     clock: Clock,
-    /// Those that nobody asks about at this moment.
+    /// The batches that are not being asked about at this moment.
     waiting: RefCell<VecDeque<Waiting>>,
 }
 
 struct Waiting {
     id: BatchId,
-    /// Unclear answers in a row.
+    /// The number of unclear answers in a row.
     unclear: u32,
-    /// Not to be asked about before the clock has run for so long.
+    /// The running time of the clock before which it is not asked about.
     due: Duration,
 }
 
@@ -51,12 +51,12 @@ impl Asking {
         Self { store, provider, clock, waiting: RefCell::new(waiting) }
     }
 
-    /// How long until one of them is to be asked about; `None`: none is.
+    /// The time until a batch is due to be asked about; `None` if there is none.
     pub fn next(&self) -> Option<Duration> {
         self.waiting.borrow().iter().map(|waiting| waiting.due.saturating_sub(self.clock.elapsed())).min()
     }
 
-    /// Asks about the first of them whose time has come.
+    /// Asks about the first batch that is due.
     pub async fn step(&self) -> Result<Said, StoreError> {
         while let Some(waiting) = self.take() {
             let id = waiting.id;
@@ -88,7 +88,7 @@ impl Asking {
         self.waiting.borrow_mut().push_back(Waiting { due: self.clock.elapsed() + wait, ..waiting });
     }
 
-    /// `None`: it waits for its turn no longer, so there is nothing to ask.
+    /// Asks about a batch; `None` if it is no longer queued.
     async fn ask(&self, id: BatchId) -> Result<Option<Said>, StoreError> {
         if self.store.batch(id).await?.is_none_or(|batch| batch.state != BatchState::Queued) {
             return Ok(None);
@@ -99,18 +99,18 @@ impl Asking {
             Ok(told) if self.store.is_for_any(id, told.numbers.clone()).await? => {
                 let found = |batch: &_, now| (Some(lifecycle::polled(batch, PollAnswer::Found, None, now)), ());
                 self.store.change(id, found).await?;
-                log::warn!("batch {id}: queued by an earlier run, and the provider has it already: it is not sent again");
+                log::warn!("batch {id}: queued by an earlier run, but the provider has it already: not sending it again");
                 Said::IsThere
             }
             Ok(told) if told.total == Some(0) && told.receipts + told.pending + told.unreadable == 0 => Said::IsNotThere,
             Ok(_) => Said::Unclear(CallError::Unclear(Trouble {
                 kind: ErrorKind::Unexpected,
                 status: Some(200),
-                detail: "it tells of no message to a number of this batch".into(),
+                detail: "the answer has no message to a number of this batch".into(),
                 retry_after: None,
             })),
             Err(CallError::NotFound(_)) => Said::IsNotThere,
-            // It refuses the question. If it answers another one, it knows no such batch.
+            // The provider refuses this query. If it answers another one, it does not know the batch.
             Err(CallError::Unclear(Trouble { status: Some(400 | 410 | 422), .. })) => match self.provider.pending().await {
                 Ok(_) => Said::IsNotThere,
                 Err(error) => Said::Unclear(error),
@@ -119,10 +119,10 @@ impl Asking {
         }))
     }
 
-    /// Shows why it waits.
+    /// Notes why the batch waits.
     async fn note(&self, id: BatchId, trouble: &Trouble) -> Result<(), StoreError> {
         let said = if trouble.detail.is_empty() { trouble.kind.to_string() } else { trouble.detail.clone() };
-        let detail = format!("an earlier run queued it, and the provider gave no clear answer whether it has it already: {said}");
+        let detail = format!("an earlier run queued it, and the provider gave no clear answer on whether it has it: {said}");
         let error = LastError { at: self.clock.now(), kind: trouble.kind.clone(), status: trouble.status, detail };
         let is_queued = |batch: &Batch| batch.state == BatchState::Queued;
         self.store.change(id, move |batch, _| (is_queued(batch).then(|| lifecycle::noted(batch, error.clone())), ())).await?;

@@ -1,4 +1,4 @@
-//! The fields of a body, read one by one, so that every mistake is named.
+//! Reading the fields of a request body one by one, so that every mistake is reported.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::api::FieldError;
 use crate::domain::{BatchId, Channel, Timestamp, named, quoted};
 
-/// Keys of the body, in the order in which they are documented.
+/// The fields, in the order in which they are documented.
 const KEYS: [&str; 12] = [
     "from",
     "message",
@@ -24,25 +24,26 @@ const KEYS: [&str; 12] = [
     "reference",
     "strict",
 ];
-/// The provider sends at once what is less than 5 minutes ahead; one more for the way (contract §4).
+/// The shortest time to a `send_at`: the provider sends at once if it is less than 5 minutes ahead, and one more minute
+/// is for the submission (docs/provider.md).
 pub const SHORTEST_NOTICE: Duration = Duration::from_secs(6 * 60);
-/// Characters of a text, at most: 255 parts of an SMS, which no network exceeds.
+/// The largest number of characters of a text: 255 SMS parts, which no network exceeds.
 pub(super) const LONGEST_MESSAGE: usize = 255 * 153;
-/// Characters of a sender, and of a reference.
+/// The largest number of characters of a sender, and of a reference.
 pub(super) const LONGEST_NAME: usize = 200;
-/// Bad fields that are named, and doubtful numbers; of the rest only how many there are.
+/// The number of wrong fields, and of doubtful numbers, that are listed; the rest is only counted.
 pub(super) const NAMED: usize = 100;
 
-/// Why a batch is not taken.
+/// Why a batch is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// In a sentence.
+    /// In one sentence.
     pub detail: String,
-    /// Field by field.
+    /// The wrong fields.
     pub errors: Vec<FieldError>,
 }
 
-/// The object of a body, and the keys that it has more than once.
+/// The object in a body, and the keys that occur more than once.
 struct Body {
     fields: Map<String, Value>,
     repeated: Vec<String>,
@@ -76,26 +77,26 @@ fn pointer_to(key: &str) -> String {
     format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The fields that were not read yet, and what was wrong with those that were.
+/// The fields that have not been read yet, and the errors in those that have.
 pub(super) struct Fields {
     fields: Map<String, Value>,
     errors: Vec<FieldError>,
     more: usize,
-    /// What is wrong with a new batch, and no matter with one that is known.
+    /// Errors that matter only if the batch is new.
     of_new: Vec<FieldError>,
 }
 
 impl Fields {
-    /// Reads an object; a key that it has twice is wrong already.
+    /// Reads an object. A repeated key is already an error.
     ///
     /// # Errors
-    /// It is no JSON, or no object.
+    /// If the body is not JSON or not an object.
     pub(super) fn of(body: &[u8]) -> Result<Self, Refusal> {
         let Body { fields, repeated } = serde_json::from_slice(body).map_err(|error| Refusal {
             detail: match error.classify() {
                 Category::Data => "the body must be a JSON object".to_owned(),
-                // The parser's own words may quote the text.
-                _ => format!("the body is not readable as JSON (line {}, column {})", error.line(), error.column()),
+                // The parser's own message may quote the text.
+                _ => format!("the body is not valid JSON (line {}, column {})", error.line(), error.column()),
             },
             errors: Vec::new(),
         })?;
@@ -106,12 +107,12 @@ impl Fields {
         Ok(read)
     }
 
-    /// Whether anything is wrong, be the batch new or not.
+    /// Whether there is an error that matters even if the batch is known.
     pub(super) fn is_wrong(&self) -> bool {
         !self.errors.is_empty()
     }
 
-    /// What is wrong if the batch is new.
+    /// The errors that matter only if the batch is new.
     pub(super) fn refusal_if_new(self) -> Option<Refusal> {
         (!self.of_new.is_empty()).then(|| self.refusal())
     }
@@ -133,7 +134,7 @@ impl Fields {
             self.wrong(error.pointer, error.detail);
         }
         let fields = self.errors.len() + self.more;
-        let shown = if self.more > 0 { format!(", of which the first {NAMED} are named") } else { String::new() };
+        let shown = if self.more > 0 { format!(" (the first {NAMED} are listed)") } else { String::new() };
         let plural = if fields == 1 { "field is" } else { "fields are" };
         Refusal { detail: format!("{fields} {plural} wrong{shown}; nothing was changed"), errors: self.errors }
     }
@@ -149,7 +150,7 @@ impl Fields {
         }
     }
 
-    /// The value; a null counts as absent.
+    /// Takes the value of a field; null counts as missing.
     pub(super) fn take(&mut self, key: &str) -> Option<Value> {
         self.fields.remove(key).filter(|value| !value.is_null())
     }
@@ -159,7 +160,7 @@ impl Fields {
         match self.take(key) {
             Some(Value::String(text)) if text.trim().is_empty() => self.wrong(pointer, "is empty"),
             Some(Value::String(text)) if text.chars().count() > longest => {
-                self.wrong(pointer, format!("has {} characters, and {longest} is the most", text.chars().count()));
+                self.wrong(pointer, format!("has {} characters; the limit is {longest}", text.chars().count()));
             }
             Some(Value::String(text)) => return Some(text),
             Some(other) => self.wrong(pointer, format!("must be a text, not {}", kind(&other))),
@@ -171,7 +172,7 @@ impl Fields {
 
     pub(super) fn sender(&mut self) -> Option<String> {
         let from = self.text("from", LONGEST_NAME, true)?;
-        // Its length and its letters are the provider's business.
+        // The provider checks its length and its characters.
         let wrong = (1..).zip(from.chars()).find(|(_, c)| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
         let Some((at, c)) = wrong else { return Some(from) };
         self.wrong("/from", format!("has {} at position {at}, which a sender cannot contain; remove it", named(c)));
@@ -206,12 +207,12 @@ impl Fields {
             Value::String(text) => match text.parse::<Timestamp>() {
                 Ok(at) => {
                     if at < now {
-                        self.wrong_if_new("/send_at", format!("{at} is in the past (it is {now} now)"));
+                        self.wrong_if_new("/send_at", format!("{at} is in the past (now: {now})"));
                     } else if at < now.plus(SHORTEST_NOTICE) {
                         self.wrong_if_new(
                             "/send_at",
                             format!(
-                                "{at} is less than 6 minutes ahead: the provider would send at once; name a later time, or leave it out"
+                                "{at} is less than 6 minutes ahead: the provider would send at once; give a later time, or leave it out"
                             ),
                         );
                     }

@@ -1,4 +1,4 @@
-//! Reading and checking `POST /v1/batches`. Every mistake is named, and nothing is changed by one.
+//! Reading and checking `POST /v1/batches`. Every mistake is reported, and an invalid request changes nothing.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::fields::{Fields, LONGEST_MESSAGE, LONGEST_NAME, NAMED, Refusal, kind}
 use crate::api::{DoubtfulNumber, NationalNumber, Numbers};
 use crate::domain::{BatchId, Content, Msisdn, NewBatch, NumberReader, Read, Tally, Timestamp, countries, parts, quoted, shortened_by};
 
-/// What a batch is checked against.
+/// The settings for checking a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Intake {
     /// `provider.max_destinations`.
@@ -15,14 +15,14 @@ pub struct Intake {
     pub numbers: NumberReader,
 }
 
-/// A batch whose fields are all valid.
+/// A batch with valid fields.
 pub struct Checked {
-    /// What is to be sent.
+    /// The batch.
     pub batch: NewBatch,
     /// How its numbers were read.
     pub numbers: Numbers,
-    /// Why it comes too late or is too long, if it is new. One that is known already was neither when it came first:
-    /// who asks for it again, after a lost answer, learns that it is in.
+    /// Why the batch is too late or too long, if it is new. A known batch was neither when it was accepted, so a
+    /// request that is repeated after a lost answer succeeds.
     pub unless_known: Option<Refusal>,
 }
 
@@ -30,7 +30,7 @@ impl Intake {
     /// Reads the body of `POST /v1/batches`.
     ///
     /// # Errors
-    /// All that is wrong with it, at once, whether it is new or not.
+    /// All mistakes at once that matter whether the batch is new or not.
     pub fn read(&self, body: &[u8], now: Timestamp) -> Result<Checked, Refusal> {
         let mut reader = Fields::of(body)?;
         match self.read_fields(&mut reader, now) {
@@ -77,12 +77,12 @@ impl Intake {
                 return (Vec::new(), 0, Numbers::default());
             }
             None => {
-                f.wrong("/destinations", "is missing: the list of numbers to send to");
+                f.wrong("/destinations", "is missing: give the list of numbers to send to");
                 return (Vec::new(), 0, Numbers::default());
             }
         };
         if list.is_empty() {
-            f.wrong("/destinations", "is empty: name at least one number");
+            f.wrong("/destinations", "is empty: give at least one number");
         }
         let given = list.len();
         let mut destinations = Vec::with_capacity(given);
@@ -116,7 +116,7 @@ impl Intake {
             f.wrong_if_new(
                 "/destinations",
                 format!(
-                    "has {} different numbers, and a batch takes {} (provider.max_destinations): cut the list into batches of one `group`, as `receiptd send --to-file` does by itself",
+                    "has {} different numbers; the limit is {} (provider.max_destinations): split the list into batches of one `group`, as `receiptd send --to-file` does by itself",
                     destinations.len(),
                     self.max_destinations
                 ),
@@ -129,12 +129,12 @@ impl Intake {
         (destinations, merged, numbers)
     }
 
-    /// One number, and how it was written.
+    /// Reads a number. Returns it with the text that it was read from.
     fn destination(&self, entry: Value) -> Result<(String, Read), String> {
         let written = match entry {
             Value::String(text) => text,
             Value::Number(number) if number.is_u64() => number.to_string(),
-            // Without its point or its sign it would be somebody else's.
+            // Without its decimal point or its sign it would be another number.
             Value::Number(number) => return Err(format!("{number} is not a telephone number: write it as text, such as +447700900123")),
             other => return Err(format!("must be a telephone number as text, not {}", kind(&other))),
         };
@@ -145,15 +145,15 @@ impl Intake {
     }
 }
 
-/// Why a text of several parts is not sent just so.
+/// Why a text that needs several parts is refused.
 fn too_long(parts: u32, shortened: Option<String>) -> String {
     match shortened {
         Some(why) => {
             format!(
-                "takes {parts} SMS parts a number. {why}. Replace what forces it, shorten the text, or set `allow_multi` to true if that is meant"
+                "needs {parts} SMS parts per number. {why}. Replace these characters, shorten the text, or set `allow_multi` to true to allow this"
             )
         }
-        None => format!("takes {parts} SMS parts a number; shorten it, or set `allow_multi` to true if that is meant"),
+        None => format!("needs {parts} SMS parts per number; shorten it, or set `allow_multi` to true to allow this"),
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
         Intake { max_destinations: 3, numbers: NumberReader::default() }.read(body.as_bytes(), now)
     }
 
-    /// As a new one.
+    /// Reads a body as that of a new batch.
     fn read(body: &str) -> Result<NewBatch, Refusal> {
         asked(body).and_then(|asked| asked.unless_known.map_or(Ok(asked.batch), Err))
     }
@@ -244,7 +244,7 @@ mod tests {
         let pointers: Vec<String> = late.unless_known.expect("too near").errors.into_iter().map(|error| error.pointer).collect();
         assert_eq!((late.batch.destinations.len(), pointers), (4, vec!["/send_at".to_owned(), "/destinations".to_owned()]));
         assert!(asked(&body(3, "2026-01-01T09:06Z", "\"m\"")).expect("readable").unless_known.is_none());
-        // Where something else is wrong, all is told at once.
+        // If something else is wrong, everything is reported at once.
         let all = asked(&body(4, "2025-01-01T09:00Z", "7")).err().expect("wrong");
         assert_eq!((all.errors.len(), &*all.detail), (3, "3 fields are wrong; nothing was changed"));
     }
@@ -255,7 +255,7 @@ mod tests {
             format!(r#"{{"from":"m","message":"{}","destinations":["441111111111"],"allow_multi":{multi}}}"#, "a".repeat(200))
         };
         let refusal = read(&body(false)).err().expect("refused");
-        assert!(refusal.errors[0].detail.starts_with("takes 2 SMS parts"), "{refusal:?}");
+        assert!(refusal.errors[0].detail.starts_with("needs 2 SMS parts"), "{refusal:?}");
         assert_eq!(read(&body(true)).expect("meant").content.parts, 2);
     }
 

@@ -1,4 +1,4 @@
-//! The way out: batches are checked, put into the outbox, and handed to the provider once.
+//! The way out: batches are checked, put into the outbox, and submitted to the provider once.
 
 mod asking;
 mod decide;

@@ -1,4 +1,4 @@
-//! Handing batches to the provider, each of them once.
+//! Submitting batches to the provider, each of them once.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,51 +11,52 @@ use crate::pace::Pace;
 use crate::provider::{CallError, Errand, Order, Provider, Standing, SubmissionOutcome, Trouble};
 use crate::store::{Claimed, Store, StoreError};
 
-/// The provider sends at once what is less than this ahead (provider.md, "Add Batch").
+/// The provider sends at once if `send_at` is less than this ahead (docs/provider.md).
 const PROVIDERS_NOTICE: Duration = Duration::from_secs(5 * 60);
-/// The first wait after trouble, and the longest.
+/// The first and the longest delay after a failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
-/// The first wait after a key was refused, or an account without credit, which doubles: both are put right by a person, and
-/// an account may be locked for too many wrong keys.
+/// The first delay after a refused key or a lack of credit; it doubles. A person has to fix both, and an account may be
+/// locked after too many wrong keys.
 const REFUSED_WAIT: Duration = Duration::from_secs(5);
-/// And the longest.
+/// The longest of these delays.
 const LONGEST_REFUSED_WAIT: Duration = Duration::from_secs(60);
 
-/// What a step did, and when the next makes sense.
+/// What a step did, and when the next one makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// A batch was handed over, whatever came of it.
+    /// A batch was submitted, whatever the result.
     Submitted(BatchId),
-    /// Nothing waits, or everything is paused: wait for a change of the outbox.
+    /// There is nothing to do, or sending is paused: wait for a change of the outbox.
     Idle,
-    /// Not before so much time has gone by.
+    /// The next step must not be made before this time has passed.
     Wait(Duration),
 }
 
-/// Takes batches out of the outbox and hands them over. Several tasks may share one.
+/// Takes batches out of the outbox and submits them. Several tasks may share one.
 pub struct Submitter {
     store: Store,
     provider: Rc<Provider>,
     clock: Clock,
     /// `{public_url}/callbacks`
     callbacks: String,
-    /// Destinations a second; `None`: no limit.
+    /// Destinations per second; `None`: no limit.
     rate: Option<u32>,
     standing: Standing,
     pace: Pace,
-    /// About the batches that an earlier run queued.
+    /// Asks about the batches that an earlier run queued.
     earlier: Asking,
-    /// One of them was asked about in vain: before the next, it is the others' turn.
+    /// Whether a question about one of these got no answer, so that the other batches get their turn first.
     others_turn: Cell<bool>,
-    /// `GET /batch` must answer before the next batch goes out, and whether it is being asked.
+    /// Whether `GET /batch` must be answered before the next batch is sent, and whether that request is under way.
     must_ask: Cell<bool>,
     asking: Cell<bool>,
-    /// The last batch was refused for the key or for want of credit: only the next one shows whether that is over.
+    /// Whether the last batch was refused because of the key or for lack of credit: only the next batch shows whether
+    /// that is over.
     refused: Cell<bool>,
-    /// The last attempt was not answered: an answer to anything shows that it is over.
+    /// Whether the last attempt got no answer: an answer to any call shows that this is over.
     unanswered: Cell<bool>,
-    /// Batches that are being handed over.
+    /// The number of batches being submitted.
     under_way: Cell<u32>,
     /// When the rate allows the next batch.
     next_allowed: Cell<Duration>,
@@ -63,7 +64,7 @@ pub struct Submitter {
 }
 
 impl Submitter {
-    /// `callbacks`: `{public_url}/callbacks`; `rate`: destinations a second.
+    /// Creates a submitter. `callbacks` is `{public_url}/callbacks`; `rate` is in destinations per second.
     pub fn new(store: Store, provider: Rc<Provider>, clock: Clock, callbacks: String, rate: Option<u32>, standing: Standing) -> Self {
         let seed = u64::from(std::process::id()) ^ clock.now().as_millis().unsigned_abs();
         let pace = Pace::new(clock.clone());
@@ -88,10 +89,10 @@ impl Submitter {
         }
     }
 
-    /// Hands over one batch, if there is one and the time has come.
+    /// Submits one batch, if there is one and the time has come.
     ///
     /// # Errors
-    /// When the store fails; nothing is lost by trying again.
+    /// If the store fails; trying again loses nothing.
     pub async fn step(&self) -> Result<Step, StoreError> {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         let wait = self.pace.left().max(self.next_allowed.get().saturating_sub(elapsed));
@@ -132,13 +133,14 @@ impl Submitter {
         self.under_way.set(self.under_way.get() - 1);
         log_handover(&claimed, &how);
         if let Err(error) = self.store.handed_over(id, how).await {
-            log::error!("batch {id}: the outcome of its submission could not be written; it will be unconfirmed: {error}");
+            log::error!("batch {id}: the result of its submission could not be stored; it will be unconfirmed: {error}");
             return Err(error);
         }
         Ok(Step::Submitted(id))
     }
 
-    /// While nothing waits nobody would notice that trouble is over: so it is asked for, or left to the next batch.
+    /// While there is nothing to send, nothing would show that a problem is over, so the provider is asked, or the next
+    /// batch decides.
     async fn nothing_waits(&self) -> Step {
         if self.under_way.get() > 0 {
             return Step::Idle;
@@ -151,7 +153,7 @@ impl Submitter {
 
     async fn hand_over(&self, claimed: &Claimed) -> Handover {
         let Some(secrets) = self.store.callback_secrets() else {
-            return Handover::NotTaken(self.error(ErrorKind::Identity, None, "the identity file holds no secret"));
+            return Handover::NotTaken(self.error(ErrorKind::Identity, None, "the identity file contains no secret"));
         };
         let token = secrets.token(claimed.id);
         let callback = format!("{}/{}/{}", self.callbacks, claimed.id, token.expose());
@@ -162,7 +164,7 @@ impl Submitter {
                 Handover::Accepted(identifier)
             }
             SubmissionOutcome::NotTaken(trouble) => {
-                self.back_off(trouble.retry_after, format!("a batch was not taken ({})", trouble.kind));
+                self.back_off(trouble.retry_after, format!("a batch was not accepted ({})", trouble.kind));
                 Handover::NotTaken(self.last_error(trouble))
             }
             SubmissionOutcome::Unauthorized(trouble) => {
@@ -179,18 +181,19 @@ impl Submitter {
                 self.must_ask.set(true);
                 self.back_off(
                     None,
-                    format!("nobody knows whether a batch was taken ({}); nothing goes out until it answers", trouble.kind),
+                    format!("it is unknown whether a batch was accepted ({}); nothing is sent until the provider answers", trouble.kind),
                 );
                 Handover::Unconfirmed(self.last_error(trouble))
             }
         }
     }
 
-    /// Refused, and certainly not taken. Is it the batch, or the key, or the address? `GET /batch` with the same key says it.
+    /// The provider certainly did not accept the batch, but is the batch wrong, or the key, or the address? `GET
+    /// /batch` with the same key decides.
     async fn questionable(&self, trouble: Trouble) -> Handover {
         match self.provider.pending().await {
             Ok(_) => self.rejected(trouble),
-            // Whatever it says, it takes the key.
+            // Whatever this answer says, the key was accepted.
             Err(error) if error.trouble().status.is_some_and(|status| (200..300).contains(&status)) => self.rejected(trouble),
             Err(CallError::Unauthorized(_) | CallError::NotFound(_)) => {
                 self.key_refused(&trouble);
@@ -198,7 +201,7 @@ impl Submitter {
             }
             Err(error) => {
                 self.must_ask.set(true);
-                let why = format!("it refused a batch ({}), and does not say whether the key is right: {error}", trouble.kind);
+                let why = format!("a batch was refused ({}), and it is unclear whether the key is right: {error}", trouble.kind);
                 self.back_off(error.trouble().retry_after, why);
                 Handover::NotTaken(self.last_error(trouble))
             }
@@ -210,7 +213,7 @@ impl Submitter {
         Handover::Rejected(self.last_error(trouble))
     }
 
-    /// After trouble: does the provider answer at all? One task asks for all.
+    /// After a problem, asks whether the provider answers at all. One task asks for all of them.
     async fn ask(&self) -> Step {
         if self.asking.replace(true) {
             return Step::Wait(FIRST_WAIT);
@@ -230,7 +233,7 @@ impl Submitter {
         }
     }
 
-    /// A question was not answered: how things stand, and how long to wait.
+    /// Records a question that was not answered, and returns how long to wait.
     fn not_answered(&self, error: &CallError) -> Step {
         match error {
             CallError::Unauthorized(trouble) | CallError::NotFound(trouble) => self.key_refused(trouble),
@@ -251,11 +254,11 @@ impl Submitter {
 
     fn key_refused(&self, trouble: &Trouble) {
         self.must_ask.set(true);
-        self.refuses(trouble, "it refuses our requests", "check provider.key_file and provider.base_url");
+        self.refuses(trouble, "requests are refused", "check provider.key_file and provider.base_url");
     }
 
     fn no_credit(&self, trouble: &Trouble) {
-        self.refuses(trouble, "no credit: it refuses our batches", "top up the account");
+        self.refuses(trouble, "no credit: batches are refused", "top up the account");
     }
 
     fn refuses(&self, trouble: &Trouble, what: &str, advice: &str) {
@@ -265,8 +268,8 @@ impl Submitter {
         self.standing.refused(Errand::Submitting, format!("{what}{status}; batches wait in the outbox: {advice}"));
     }
 
-    /// `Retry-After`, else from at most a second doubling to five minutes; a random share of it is left out, so
-    /// that many who wait do not come back at the same moment.
+    /// Waits for `Retry-After`, or else for a delay of at most a second that doubles up to five minutes. A random part
+    /// is subtracted, so that many clients do not return at the same moment.
     fn back_off(&self, asked: Option<Duration>, why: String) {
         let doubled = self.pace.doubled(FIRST_WAIT, LONGEST_WAIT);
         self.pace.failed(asked.unwrap_or_else(|| doubled.mul_f64(0.5 + self.random() / 2.0)));
@@ -274,7 +277,7 @@ impl Submitter {
         self.standing.away(Errand::Submitting, why);
     }
 
-    /// Between 0 and 1, good enough to spread waits.
+    /// A number between 0 and 1, random enough to spread delays.
     fn random(&self) -> f64 {
         let mut state = self.randomness.borrow_mut();
         *state ^= *state << 13;
@@ -292,7 +295,8 @@ impl Submitter {
     }
 }
 
-/// A batch that waited in the outbox until its time had come too close would be sent at once, in silence.
+/// The error for a batch whose `send_at` came too close while it waited in the outbox: the provider would silently send
+/// it at once.
 fn too_late(batch: &Batch, now: Timestamp) -> Option<LastError> {
     let at = batch.send_at.filter(|at| *at < now.plus(PROVIDERS_NOTICE))?;
     Some(LastError {
@@ -300,7 +304,7 @@ fn too_late(batch: &Batch, now: Timestamp) -> Option<LastError> {
         kind: ErrorKind::TooLate,
         status: None,
         detail: format!(
-            "its send_at, {at}, came closer than 5 minutes while it waited in the outbox: the provider would have sent it at once"
+            "its send_at, {at}, was less than 5 minutes ahead when it left the outbox: the provider would have sent it at once"
         ),
     })
 }

@@ -223,7 +223,7 @@ async fn a_batch_whose_time_came_too_close_while_it_waited_is_rejected_and_says_
     let batch = it.shown(close).await;
     assert_eq!((batch.state, batch.counts.rejected), (BatchState::Rejected, 1));
     let error = batch.last_error.expect("a reason");
-    assert_eq!((error.kind.to_string(), error.detail.contains("closer than 5 minutes")), ("too_late".to_owned(), true), "{error:?}");
+    assert_eq!((error.kind.to_string(), error.detail.contains("less than 5 minutes ahead")), ("too_late".to_owned(), true), "{error:?}");
     assert_eq!(it.shown(far).await.state, BatchState::Scheduled);
     assert_eq!(it.simulator.submissions().len(), 1);
 }

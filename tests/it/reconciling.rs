@@ -443,7 +443,7 @@ async fn refused_questions_are_told(refusals: &[Script]) {
     let id = daemon.submit(&["+447700900001"]).await;
     daemon.until(&id, "submitted").await;
     let degraded = || async { daemon.get("/readyz").await.json()["degraded"].to_string() };
-    while !degraded().await.contains("questions about receipts") {
+    while !degraded().await.contains("requests for receipts are refused") {
         actix_web::rt::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(daemon.get("/readyz").await.json()["degraded_kinds"], serde_json::json!(["asking"]));

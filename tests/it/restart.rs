@@ -38,8 +38,8 @@ async fn under_load_a_restart_costs_no_receipt_where_the_socket_outlives_the_dae
     let (house, public, private) = house_with_sockets();
     // In another order than the daemon might expect: their addresses say what they are for.
     let mut daemon = house.start(house.socket_activated([&private, &public])).await;
-    assert!(daemon.log().contains("callback.listen: the socket on"), "{}", daemon.log());
-    assert!(daemon.log().contains("api.listen: the socket on"), "{}", daemon.log());
+    assert!(daemon.log().contains("callback.listen: using the socket on"), "{}", daemon.log());
+    assert!(daemon.log().contains("api.listen: using the socket on"), "{}", daemon.log());
     let id = daemon.submit("hello", &[NUMBER]).await;
     daemon.until(&id, "submitted").await;
     let path = house.callback(0).replace(&house.door.url(), "");
@@ -138,7 +138,7 @@ async fn the_service_manager_is_told_the_truth_and_a_lock_of_somebody_else_is_no
     told.more(3, &["WATCHDOG=1", "STATUS=receipts are recorded; callbacks on 127.0.0.1:"]).await;
 
     let other = house.folder.lock();
-    told.more(2, &["WATCHDOG=1", "STATUS=receipts can NOT be recorded: "]).await;
+    told.more(2, &["WATCHDOG=1", "STATUS=receipts cannot be recorded: "]).await;
     drop(other);
     told.more(1, &["STATUS=receipts are recorded; "]).await;
 
@@ -164,7 +164,7 @@ async fn a_full_disk_is_told_for_as_long_as_it_is_full_and_is_no_reason_to_be_ki
         let before = told.count("STATUS=receipts");
         told.more(5, &["STATUS=receipts", "WATCHDOG=1"]).await;
         let states: Vec<String> = told.0.lock().expect("no panic").iter().filter(|it| it.contains("STATUS=receipts")).cloned().collect();
-        told_so_throughout = states[before + 1..].iter().all(|state| state.contains("can NOT be recorded"));
+        told_so_throughout = states[before + 1..].iter().all(|state| state.contains("cannot be recorded"));
         if told_so_throughout {
             break;
         }

@@ -165,8 +165,8 @@ async fn a_call_that_fails_says_how() {
     for (status, expected) in [
         ("401 A", "the provider refuses the key (unauthorized)"),
         ("403 A", "the provider refuses the key (unauthorized)"),
-        ("404 A", "the provider knows nothing of it (not_found)"),
-        ("405 A", "the provider knows nothing of it (not_found)"),
+        ("404 A", "the provider does not know it (not_found)"),
+        ("405 A", "the provider does not know it (not_found)"),
         ("400 A", "the provider refuses the key (refused)"),
         ("402 A", "no clear answer from the provider (no_credit)"),
         ("429 A", "no clear answer from the provider (busy)"),
