@@ -10,7 +10,7 @@ use super::{
     watch,
 };
 
-/// Submits batches of SMS and RCS, and records what became of every single message.
+/// Sends SMS and RCS batches, and records the delivery receipt of every message.
 #[derive(Debug, Parser)]
 #[command(
     name = "receiptd",
@@ -18,7 +18,7 @@ use super::{
     propagate_version = true,
     arg_required_else_help = true,
     after_help = "Examples:
-  receiptd demo                                        see it all work, nothing to set up
+  receiptd demo                                        see it work, without any setup
   receiptd serve                                       run the daemon
   receiptd send --from ME --message Hello --to +447700900123 --wait
 
@@ -62,19 +62,19 @@ pub struct Global {
 /// The commands, in the order of the help.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the whole story in one process: simulator, daemon and a batch, in a temporary folder
+    /// Show it at work: simulator, daemon and a batch in one process
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::DemoArgs),
-    /// Write a configuration and a key file, out of a few answers
+    /// Write a configuration and a key file from a few answers
     #[command(after_help = init::EXAMPLES)]
     Init(init::InitArgs),
     /// Run the daemon
     #[command(after_help = "Example:\n  receiptd serve --config /etc/receiptd/receiptd.toml")]
     Serve(serve::ServeArgs),
-    /// Submit a text to a list of numbers
+    /// Send a text to a list of numbers
     #[command(after_help = send::EXAMPLES)]
     Send(Box<send::SendArgs>),
-    /// List batches, the newest first
+    /// List batches, newest first
     #[command(after_help = "Examples:\n  receiptd batches --state unconfirmed\n  receiptd batches --reference spring-sale --all --json")]
     Batches(batches::BatchesArgs),
     /// Show a batch or a group, with counts and failures by code
@@ -86,62 +86,62 @@ pub enum Command {
     /// Cancel a batch or a group that has not been sent yet
     #[command(after_help = "Example:\n  receiptd cancel 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
     Cancel(batches::CancelArgs),
-    /// Send again to those destinations of a settled batch; asked twice it makes one new batch
+    /// Send a settled batch again to its failed destinations
     #[command(after_help = "Example:\n  receiptd resend 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11 --state failed")]
     Resend(batches::ResendArgs),
-    /// Show everything known of a number, over all batches
+    /// Show everything known about a number, in all batches
     #[command(after_help = "Example:\n  receiptd number +447700900123")]
     Number(numbers::NumberArgs),
-    /// Erase a number: its rows stay countable, the number becomes unreadable
+    /// Erase a number everywhere; counts stay as they are
     #[command(after_help = "Example:\n  receiptd forget +447700900123 --yes")]
     Forget(numbers::ForgetArgs),
     /// Write one row per destination of a batch or a group to standard output
     #[command(after_help = "Examples:\n  receiptd export ID > receipts.csv\n  receiptd export ID --format ndjson --state failed")]
     Export(export::ExportArgs),
-    /// Callbacks that were authentic but not understood
+    /// Inspect callbacks that could not be understood
     #[command(after_help = "Examples:\n  receiptd quarantine list\n  receiptd quarantine replay --all")]
     Quarantine(quarantine::QuarantineArgs),
-    /// Ask the provider now for the receipts of a batch, or of all batches of a group
+    /// Ask the provider now for the receipts of a batch or group
     #[command(after_help = "Example:\n  receiptd reconcile 6f2c1d9e-58c1-4a0e-9a53-0d6a2f1f7c11")]
     Reconcile(IdArgs),
     /// Decide an unconfirmed batch by hand
     #[command(after_help = resolve::EXAMPLES)]
     Resolve(resolve::ResolveArgs),
-    /// Hand nothing to the provider until resumed; receipts are taken all the while
+    /// Stop sending until resumed; receipts are still recorded
     #[command(after_help = "Example:\n  receiptd pause")]
     Pause,
-    /// Go on handing batches to the provider
+    /// Start sending again after a pause
     #[command(after_help = "Example:\n  receiptd resume")]
     Resume,
     /// Copy the database while the daemon runs (FILE and FILE.identity)
     #[command(after_help = "Example:\n  receiptd backup /var/backups/receiptd-monday.db")]
     Backup(operate::BackupArgs),
-    /// Check the database: SQLite's own integrity, and what must hold between its rows
+    /// Check the integrity and the consistency of the database
     #[command(after_help = "Example:\n  receiptd check")]
     Check,
     /// Delete batches that were settled long ago
     #[command(after_help = "Examples:\n  receiptd prune --older-than 90d --dry-run\n  receiptd prune --older-than 90d")]
     Prune(operate::PruneArgs),
-    /// Make a new secret for callback URLs
+    /// Create a new secret for callback URLs
     #[command(
-        after_help = "Examples:\n  receiptd rotate-secret            URLs given out before stay valid\n  receiptd rotate-secret --revoke   they do not"
+        after_help = "Examples:\n  receiptd rotate-secret            earlier URLs stay valid\n  receiptd rotate-secret --revoke   earlier URLs are refused"
     )]
     RotateSecret(operate::RotateArgs),
-    /// Put a copy in the place of the database, while no daemon runs
+    /// Replace the database with a copy, while no daemon runs
     #[command(after_help = "Example:\n  receiptd restore /var/backups/receiptd/receiptd-monday.db")]
     Restore(restore::RestoreArgs),
-    /// Check configuration, files, daemon, clock and the way back from the public URL
+    /// Check the setup, and say how to fix what is wrong
     #[command(after_help = "Example:\n  receiptd doctor")]
     Doctor(doctor::DoctorArgs),
     #[expect(missing_docs, reason = "its arguments bring their own help, which a comment here would replace")]
     Sandbox(sandbox::SandboxArgs),
-    /// Exit with 0 when the daemon is ready, for containers and scripts
+    /// Exit with 0 if the daemon is ready, for containers and scripts
     #[command(after_help = "Example:\n  receiptd healthcheck || systemctl restart receiptd")]
     Healthcheck(health::HealthArgs),
-    /// Show the effective configuration, and where each value comes from; secrets are hidden
+    /// Show each value in use and its source; secrets are hidden
     #[command(after_help = "Examples:\n  receiptd config\n  receiptd config --json")]
     Config,
-    /// Print the completion script of a shell
+    /// Print the completion script for a shell
     #[command(after_help = "Example:\n  receiptd completions bash > ~/.local/share/bash-completion/completions/receiptd")]
     Completions(generate::CompletionsArgs),
     /// Print the OpenAPI document of the REST API

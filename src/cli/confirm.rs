@@ -35,7 +35,7 @@ impl Consent {
         match terminal.ask_whether(question, false) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::Declined(format!("Cancelled; {done}."))),
-            Err(error) => Err(Failure::Failed(format!("can't read the answer: {error}; {done}"))),
+            Err(error) => Err(Failure::Failed(format!("cannot read the answer: {error}; {done}"))),
         }
     }
 }

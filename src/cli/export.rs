@@ -24,7 +24,7 @@ pub struct ExportArgs {
     /// Only destinations in this state
     #[arg(long, value_parser = destination_state())]
     state: Option<DestinationState>,
-    /// Write a CSV that Excel opens as it is: with a byte order mark, and lines that end with CR LF
+    /// Write a CSV that Excel opens correctly: with a byte order mark and CR LF line ends
     #[arg(long)]
     excel: bool,
 }
@@ -32,9 +32,9 @@ pub struct ExportArgs {
 /// How an export is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Comma-separated, with a line of column names
+    /// Comma-separated, with column names in the first line
     Csv,
-    /// One JSON object a line
+    /// One JSON object per line
     Ndjson,
 }
 
@@ -48,7 +48,7 @@ pub async fn run(session: &Session, args: ExportArgs) -> Result<(), Failure> {
         None => ExportFormat::Csv,
     };
     if args.excel && format == ExportFormat::Ndjson {
-        return Err(Failure::Usage("--excel writes a CSV: leave out --format ndjson and --json".to_owned()));
+        return Err(Failure::Usage("--excel writes a CSV: drop --format ndjson or --json".to_owned()));
     }
     let layout = match format {
         ExportFormat::Ndjson => Layout::Ndjson,

@@ -1,4 +1,4 @@
-//! What a command ends with when it does not end well, and the exit code of each (contract §1).
+//! What a command ends with when it does not end well, and the exit code of each.
 
 use std::io;
 
@@ -35,7 +35,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code (contract §1). 0 is "done", which it is not where nobody took all of the output.
+    /// The exit code. 0 is "done", which it is not where nobody took all of the output.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) | Self::Declined(_) | Self::OutputClosed => 1,
@@ -69,11 +69,13 @@ impl From<ClientError> for Failure {
             ClientError::Unreachable(_) => Self::Unreachable(format!("{text}\nIs `receiptd serve` running, with the same configuration?")),
             ClientError::Problem(problem) if problem.kind.ends_with("/provider-refused") => Self::Refused(text),
             ClientError::Problem(problem) => match problem.status {
-                401 => Self::Usage(format!("{text}\nThe token file is not that of the daemon at this address: check --config.")),
+                401 => {
+                    Self::Usage(format!("{text}\nThe token file belongs to another daemon than the one at this address: check --config."))
+                }
                 400 | 403 | 405 | 413 | 415 | 422 => Self::Usage(text),
                 // An answer without a problem of ours: somebody else's.
                 404 if problem.kind == "about:blank" => {
-                    Self::Unreachable(format!("{text}\nIs it receiptd's API that listens there? Look at api.listen."))
+                    Self::Unreachable(format!("{text}\nAnother program may be listening there: check api.listen."))
                 }
                 404 => Self::NotFound(text),
                 _ => Self::Failed(text),
@@ -95,7 +97,7 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::Failed(format!("can't write the output: {error}")),
+            _ => Self::Failed(format!("cannot write the output: {error}")),
         }
     }
 }
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_has_the_exit_code_of_the_contract() {
+    fn every_failure_has_its_documented_exit_code() {
         let code = |failure: Failure| failure.exit_code();
         assert_eq!(code(problem(500).into()), 1);
         assert_eq!(code(problem(503).into()), 1);

@@ -62,10 +62,10 @@ pub fn man(args: &ManArgs, command: Command) -> Result<(), Failure> {
         clap_mangen::Man::new(command).render(&mut page)?;
         return raw(&page);
     };
-    let failed = |error| Failure::Failed(format!("can't write into {}: {error}", folder.display()));
+    let failed = |error| Failure::Failed(format!("cannot write to {}: {error}", folder.display()));
     fs::create_dir_all(folder).map_err(failed)?;
     clap_mangen::generate_to(command, folder).map_err(failed)?;
-    say(&format!("written to {}", folder.display()));
+    say(&format!("Written to {}.", folder.display()));
     Ok(())
 }
 

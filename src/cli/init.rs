@@ -22,10 +22,10 @@ const SANDBOX_KEY: &str = "sandbox-key";
 /// Examples of `receiptd init`.
 pub const EXAMPLES: &str = "Examples:
   receiptd init                  asks for what it needs
-  receiptd init --sandbox        with a simulated provider, to try it
+  receiptd init --sandbox        uses a simulated provider
   receiptd init --public-url https://receipts.example.com --key-from key.txt
 
-It writes receiptd.toml in this folder, or the file of --config, and provider.key beside it; nothing is written over.";
+It writes receiptd.toml in this folder, or the file given with --config, and provider.key beside it. Existing files are never overwritten.";
 
 /// `receiptd init`
 #[derive(Debug, Args)]
@@ -68,11 +68,11 @@ pub async fn run(session: &Session, args: InitArgs) -> Result<(), Failure> {
     let key_file = durable::folder_of(&config).join("provider.key");
     let there = |path: &Path| path.symlink_metadata().is_ok();
     if there(&config) {
-        return Err(Failure::Failed(format!("{} exists already, and is left as it is", config.display())));
+        return Err(Failure::Failed(format!("{} exists already and was not changed", config.display())));
     }
     let answers = answers(args, there(&key_file))?;
     if answers.key.is_some() && there(&key_file) {
-        return Err(Failure::Failed(format!("{} exists already, and is left as it is; move it away first", key_file.display())));
+        return Err(Failure::Failed(format!("{} exists already and was not changed; move it away first", key_file.display())));
     }
     check(&answers)?;
     write(&config, &key_file, &answers)?;
@@ -94,7 +94,7 @@ fn answers(args: InitArgs, has_key: bool) -> Result<Answers, Failure> {
     let Some(terminal) = Terminal::open() else {
         return Err(Failure::Usage("there is no terminal to ask on: pass --public-url and --key-from, or --sandbox".to_owned()));
     };
-    let unreadable = |error: io::Error| Failure::Failed(format!("can't read the answer: {error}; nothing was written"));
+    let unreadable = |error: io::Error| Failure::Failed(format!("cannot read the answer: {error}; nothing was written"));
     if key.is_none() && terminal.ask_whether("Use the sandbox, a simulated provider, for now?", true).map_err(unreadable)? {
         return Ok(sandbox(args.region));
     }
@@ -125,9 +125,9 @@ fn key_from(file: &Path) -> Result<Secret, Failure> {
     } else {
         fs::read_to_string(file)
     };
-    let text = read.map_err(|error| Failure::Usage(format!("can't read the key from {shown}: {error}")))?;
+    let text = read.map_err(|error| Failure::Usage(format!("cannot read the key from {shown}: {error}")))?;
     match text.trim() {
-        "" => Err(Failure::Usage(format!("{shown} holds no key"))),
+        "" => Err(Failure::Usage(format!("{shown} contains no key"))),
         key => Ok(Secret::from(key)),
     }
 }
@@ -148,7 +148,7 @@ fn check(answers: &Answers) -> Result<(), Failure> {
 fn write(config: &Path, key_file: &Path, answers: &Answers) -> Result<(), Failure> {
     let failed = |path: &Path| {
         let path = path.display().to_string();
-        move |error: io::Error| Failure::Failed(format!("can't write {path}: {error}"))
+        move |error: io::Error| Failure::Failed(format!("cannot write {path}: {error}"))
     };
     if let Some(key) = &answers.key {
         durable::create(key_file, format!("{}\n", key.expose()).as_bytes()).map_err(failed(key_file))?;

@@ -129,7 +129,7 @@ impl From<&str> for Column {
 
 /// Reads a file, `-` being standard input.
 pub(super) fn read_file(path: &Path, column: Option<&Column>, reading: &Reading) -> Result<NumberList, Failure> {
-    let unreadable = |error: io::Error| Failure::Usage(format!("{} can't be read: {error}", path.display()));
+    let unreadable = |error: io::Error| Failure::Usage(format!("cannot read {}: {error}", path.display()));
     let input: Box<dyn Read> =
         if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(File::open(path).map_err(unreadable)?) };
     let input = BufReader::with_capacity(64 * 1024, input);
@@ -250,7 +250,7 @@ fn position_of(name: &str, header: &Row) -> Result<Option<usize>, Failure> {
         [] => Ok(None),
         [position] => Ok(Some(position)),
         [first, second, ..] => Err(Failure::Usage(format!(
-            "the CSV has {} columns with the name \"{}\": name the right one by its position, --column {} or --column {}",
+            "the CSV has {} columns with the name \"{}\": choose one by its position: --column {} or --column {}",
             found.len(),
             plain(name),
             first + 1,

@@ -15,8 +15,8 @@ use crate::domain::ErrorKind;
 pub const EXAMPLES: &str = "Examples:
   receiptd resolve ID --as accepted      the provider has it: wait for its receipts
   receiptd resolve ID --as resubmit      the provider does not have it: send it again
-  receiptd resolve ID --as abandoned     give it up
-  receiptd resolve --held --as resubmit  every batch that was held because the database may be an older copy";
+  receiptd resolve ID --as abandoned     abandon it
+  receiptd resolve --held --as resubmit  every batch held because the database may be an older copy";
 
 /// `receiptd resolve`
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub enum Decision {
     Accepted,
     /// The provider does not have it: send it again
     Resubmit,
-    /// Give it up
+    /// Abandon it
     Abandoned,
 }
 

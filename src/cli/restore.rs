@@ -48,12 +48,12 @@ pub async fn run(session: &Session, args: RestoreArgs) -> Result<(), Failure> {
     session.output.show(&told, |screen| {
         let newest =
             restored.newest.map_or_else(|| "It has no batch.".to_owned(), |at| format!("Its newest batch is of {}.", screen.moment(at)));
-        let kept = told.kept.as_ref().map(|kept| format!("\nThe database that was there is now {kept}")).unwrap_or_default();
+        let kept = told.kept.as_ref().map(|kept| format!("\nThe previous database is now {kept}")).unwrap_or_default();
         format!("Restored {}. {newest}{kept}", told.database)
     })?;
     say(&held(&restored));
     say(&format!(
-        "Batches accepted after the copy was made are unknown to it: whoever repeats them sends them again.\nStart the daemon: {}",
+        "The copy does not know batches accepted after it was made: repeating one of those sends it again.\nStart the daemon: {}",
         start::command(&loaded)
     ));
     Ok(())

@@ -16,10 +16,10 @@ Examples:
   receiptd sandbox --profile stormy --seed 7
   receiptd sandbox --failing 30% --codes 22=3,46 --delay 1s..5s --fault 503-retry=10% --fault close=2%
 
-Point the daemon at it, in receiptd.toml:
+To use it, write into receiptd.toml:
   [provider]
   base_url = \"http://127.0.0.1:8090\"
-and give it the key: RECEIPTD_PROVIDER__KEY=sandbox-key";
+and set the key: RECEIPTD_PROVIDER__KEY=sandbox-key";
 
 /// Arguments of `receiptd sandbox`.
 ///
@@ -28,28 +28,28 @@ and give it the key: RECEIPTD_PROVIDER__KEY=sandbox-key";
 #[derive(Args, Clone, Debug)]
 #[command(
     about = "Run the provider simulator on its own",
-    long_about = "Run the provider simulator on its own: it takes batches, posts receipts to their callbacks, and misbehaves as told. \
+    long_about = "Run the provider simulator on its own: it accepts batches, posts receipts to their callbacks, and fails as configured. \
         Nothing is sent to anybody. A SHARE is a percentage (8%) or a fraction (0.08) of a batch's destinations, a SPAN one length of time \
-        (50ms) or two (1s..5s); what is not given is as the profile says",
+        (50ms) or two (1s..5s); values that are not given come from the profile",
     after_help = EXAMPLES
 )]
 pub struct SandboxArgs {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 chooses a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     pub listen: String,
-    /// The account key that requests must carry; not a real one, since the list of processes shows it
+    /// Account key that requests must carry; never use a real one, because the process list shows it
     #[arg(long, default_value = "sandbox-key")]
     pub key: String,
-    /// The status that answers a wrong key
+    /// Status to answer a wrong key with
     #[arg(long, value_name = "STATUS", default_value_t = 401, value_parser = clap::value_parser!(u16).range(400..=499))]
     pub bad_key: u16,
-    /// Credits of the account: a batch takes one for each number and part, and is answered 402 where there are too few
+    /// Credits of the account: a batch costs one per number and part, and is answered 402 if there are too few
     #[arg(long, value_name = "N")]
     pub credits: Option<u64>,
-    /// A sender ID that the account owns (repeatable); without any, every sender is owned
+    /// Sender ID that the account owns (repeatable); by default every sender is allowed
     #[arg(long = "sender", value_name = "SENDER")]
     pub senders: Vec<String>,
-    /// Repeats a run: the same seed and batches give the same receipts; without it each run is another
+    /// Make the run repeatable: the same seed and batches give the same receipts
     #[arg(long)]
     pub seed: Option<u64>,
     /// How the provider behaves
@@ -77,7 +77,7 @@ pub async fn run(args: SandboxArgs, json: bool) -> io::Result<()> {
     };
     let (key, seed) = (settings.key.clone(), settings.seed);
     let bound = Bound::bind(settings, &args.listen).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {}: {error}. --listen takes another address", args.listen))
+        io::Error::new(error.kind(), format!("cannot listen on {}: {error}. Choose another address with --listen", args.listen))
     })?;
     let handle = bound.handle();
     // Before a word is said: whoever reads it may stop us at once.
@@ -87,8 +87,8 @@ pub async fn run(args: SandboxArgs, json: bool) -> io::Result<()> {
         writeln!(out, "{}", serde_json::json!({"url": bound.url(), "profile": args.profile, "seed": seed, "key": key}))?;
     } else {
         writeln!(out, "Provider simulator on {}: profile {}, seed {seed}, key {key}", bound.url(), args.profile)?;
-        writeln!(out, "Point receiptd at it: provider.base_url = \"{}\", RECEIPTD_PROVIDER__KEY={key}", bound.url())?;
-        writeln!(out, "Nothing is sent to anybody. Ctrl-C ends it.")?;
+        writeln!(out, "Use it with: provider.base_url = \"{}\", RECEIPTD_PROVIDER__KEY={key}", bound.url())?;
+        writeln!(out, "Nothing is sent to anybody. Press Ctrl-C to stop.")?;
     }
     out.flush()?;
     let stopper = handle.clone();
@@ -118,7 +118,7 @@ fn summary(counts: &Counts) -> String {
     let answers: Vec<_> = counts.answers.iter().map(|(status, number)| format!("{number} x {status}")).collect();
     let answers = if answers.is_empty() { "none".into() } else { answers.join(", ") };
     format!(
-        "\nbatches taken     {} ({} destinations), {} dry runs, {} refused, {} faults\n\
+        "\nbatches accepted  {} ({} destinations), {} dry runs, {} refused, {} faults\n\
          receipts posted   {} ({} duplicates, {} early, {} repeated), {} withheld\n\
          callback answers  {answers}; {} requests unanswered\n",
         counts.batches,

@@ -53,7 +53,7 @@ pub struct SendArgs {
     /// Column of the CSV with the numbers: its name in the first row, or its position, counted from 1
     #[arg(long, value_name = "COLUMN", requires = "to_file")]
     column: Option<String>,
-    /// Leave out rows that hold no number, instead of refusing the list
+    /// Skip rows without a valid number instead of refusing the list
     #[arg(long)]
     skip_invalid: bool,
     /// Refuse numbers that are too long or too short for their country, instead of only pointing them out
@@ -229,7 +229,7 @@ fn write_rejects(file: &Path, rejects: &[Reject]) -> Result<(), Failure> {
         .and_then(|()| rejects.iter().try_for_each(|reject| writer.write_record(line(reject))));
     let text = written.map_err(|error| error.to_string()).and_then(|()| writer.into_inner().map_err(|error| error.to_string()));
     let text = text.map_err(Failure::Failed)?;
-    durable::replace(file, &text).map_err(|error| Failure::Failed(format!("can't write {}: {error}; nothing was sent", file.display())))
+    durable::replace(file, &text).map_err(|error| Failure::Failed(format!("cannot write {}: {error}; nothing was sent", file.display())))
 }
 
 #[cfg(test)]

@@ -14,16 +14,16 @@ use crate::serve::{self as daemon, Listeners, Manager, ServeError};
 /// `receiptd serve`. Each flag wins over file and environment.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The SQLite file
+    /// SQLite file
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
-    /// Where the provider reaches the public listener
+    /// URL where the provider reaches the public listener
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// The public listener: callbacks and nothing else
+    /// Address of the public listener, which takes only callbacks
     #[arg(long, value_name = "ADDRESS")]
     callback_listen: Option<SocketAddr>,
-    /// The private listener: REST API, dashboard, metrics
+    /// Address of the private listener: REST API, dashboard, metrics
     #[arg(long, value_name = "ADDRESS")]
     api_listen: Option<SocketAddr>,
 }
@@ -57,7 +57,7 @@ pub async fn run(session: &Session, args: ServeArgs) -> Result<(), Failure> {
 
 /// Completes at SIGTERM or SIGINT.
 pub(super) fn asked_to_stop() -> Result<impl Future<Output = ()>, Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::Failed(format!("signals cannot be listened to: {error}")));
+    let listen = |kind| signal(kind).map_err(|error| Failure::Failed(format!("cannot listen for signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {

@@ -50,7 +50,7 @@ impl Session {
             Ok(token) => Ok((config, Client::new(&address, token.expose()))),
             // Nobody made it who would listen: more often than not there is no daemon yet.
             Err(failure) if !config.api.token_file.exists() && !listens(&address) => {
-                Err(Failure::Unreachable(format!("the daemon can't be reached at {address}, and {failure}")))
+                Err(Failure::Unreachable(format!("cannot reach the daemon at {address}, and {failure}")))
             }
             Err(failure) => Err(failure),
         }
@@ -94,25 +94,25 @@ pub fn read_token(file: &Path) -> Result<Secret, Failure> {
     let text = fs::read_to_string(file).map_err(|error| {
         Failure::Usage(match error.kind() {
             io::ErrorKind::NotFound => format!(
-                "there is no token file {shown}. The daemon makes it when it starts for the first time: start `receiptd serve`, \
-                 or name the daemon's configuration with --config"
+                "there is no token file {shown}. The daemon creates it on first start: start `receiptd serve`, \
+                 or pass the daemon's configuration with --config"
             ),
             io::ErrorKind::PermissionDenied => {
                 let owner =
                     owner(file).filter(|uid| *uid != 0).map_or_else(String::new, |uid| format!(" (its owner has the user id {uid})"));
                 format!(
-                    "the token file {shown} can't be read by this user: run the command as the user the daemon runs as{owner}, \
+                    "this user cannot read the token file {shown}: run the command as the user the daemon runs as{owner}, \
                      for instance with `sudo -u USER receiptd …`, or join the group that may read it (with the package: \
-                     `sudo adduser $USER receiptd`, then sign in anew)"
+                     `sudo adduser $USER receiptd`, then log out and in again)"
                 )
             }
-            _ => format!("the token file {shown} can't be read: {error}"),
+            _ => format!("cannot read the token file {shown}: {error}"),
         })
     })?;
     let token = text.trim();
     if token.is_empty() || token.contains(|c: char| c.is_whitespace() || !c.is_ascii_graphic()) {
         return Err(Failure::Usage(format!(
-            "the token file {shown} holds no token: delete it and restart the daemon, which makes a new one"
+            "the token file {shown} contains no valid token: delete it and restart the daemon, which creates a new one"
         )));
     }
     Ok(Secret::from(token))

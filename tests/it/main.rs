@@ -44,3 +44,4 @@ mod submission;
 mod support;
 mod terminal;
 mod watching;
+mod wording;

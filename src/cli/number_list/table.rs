@@ -15,7 +15,7 @@ const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// Why a table cannot be read: from here on nobody knows where rows begin and end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TableError {
-    #[error("the CSV can't be read: {0}")]
+    #[error("cannot read the CSV: {0}")]
     Unreadable(#[from] io::Error),
     #[error("line {0} opens a quotation mark that is never closed")]
     NeverClosed(u64),

@@ -16,7 +16,7 @@ pub struct Knobs {
     /// Codes of failures, with their weights: 22=3,46,0a
     #[arg(long, value_name = "CODE[=WEIGHT]", value_delimiter = ',', value_parser = code)]
     pub codes: Vec<Code>,
-    /// Destinations that stay pending for ever
+    /// Destinations that stay pending forever
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub never: Option<f64>,
     /// Receipts never posted, though the details know them
@@ -28,7 +28,7 @@ pub struct Knobs {
     /// Receipts posted late
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub late: Option<f64>,
-    /// How late those are
+    /// How late those receipts are
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub late_by: Option<Span>,
     /// Receipts posted twice
@@ -40,10 +40,10 @@ pub struct Knobs {
     /// Receipts for numbers that the batch does not have
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub unexpected: Option<f64>,
-    /// Receipts that can't be read
+    /// Receipts that are malformed
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub unreadable: Option<f64>,
-    /// Receipts in odd, but readable forms
+    /// Receipts in unusual but readable forms
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub odd: Option<f64>,
     /// Receipts in one request, as an array
@@ -55,10 +55,10 @@ pub struct Knobs {
     /// How long after the answer a receipt is posted
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub delay: Option<Span>,
-    /// How often a receipt is posted again that was not answered 2xx
+    /// How often a receipt is posted again if the answer was not 2xx
     #[arg(long, value_name = "NUMBER")]
     pub retries: Option<u32>,
-    /// How long before each of those
+    /// Pause before each of those retries
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub retry_after: Option<Span>,
     /// The details' counts disagree with the details
@@ -70,7 +70,7 @@ pub struct Knobs {
     /// How long POST /batch takes
     #[arg(long, help_heading = "API", value_name = "SPAN", value_parser = span)]
     pub latency: Option<Span>,
-    /// Misbehaviour of POST /batch in a share of its calls (repeatable), such as close=2%: a status from 400 to 599,
+    /// Make a share of the POST /batch calls fail (repeatable), such as close=2%: a status from 400 to 599,
     /// 429-retry or 503-retry (with Retry-After), hang, reset (batch not taken), taken-hang, close, cut, nameless
     /// (batch taken). Replaces the profile's
     #[arg(long = "fault", help_heading = "API", value_name = "KIND=SHARE", value_parser = fault)]
@@ -84,10 +84,10 @@ pub struct Knobs {
     /// Which spelling of the send time counts: `at` (table) or `send_at` (example)
     #[arg(long, help_heading = "API", value_name = "SPELLING")]
     pub send_at: Option<SpellingArg>,
-    /// What is refused beyond nonsense
+    /// Refuse more than malformed requests
     #[arg(long, help_heading = "API", value_name = "WHAT")]
     pub strict: Option<StrictArg>,
-    /// What becomes of a batch whose uuid was used before
+    /// How to treat a batch whose uuid was used before
     #[arg(long, help_heading = "API", value_name = "WHAT")]
     pub repeated: Option<RepeatedArg>,
 }
@@ -97,31 +97,31 @@ pub struct Knobs {
 pub enum SpellingArg {
     /// Both spellings
     Either,
-    /// The table's
+    /// The one in the provider's table
     Table,
-    /// The example's
+    /// The one in the provider's example
     Example,
-    /// None
+    /// Neither spelling
     Neither,
 }
 
 /// What the provider refuses beyond nonsense.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum StrictArg {
-    /// Fields that it does not know
+    /// Unknown fields
     Fields,
-    /// Those, and both spellings of one thing together
+    /// Unknown fields, and both spellings of one thing together
     Pairs,
 }
 
 /// What becomes of a batch whose uuid was used before.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum RepeatedArg {
-    /// It goes out a second time
+    /// Send it a second time
     Second,
-    /// 409
+    /// Answer 409
     Conflict,
-    /// The same answer, nothing goes out
+    /// Give the same answer and send nothing
     Same,
 }
 
