@@ -268,7 +268,7 @@ mod tests {
         assert!(fix(Condition::PublicUrl).contains("callback.listen"));
         assert!(fix(Condition::Paused).contains("receiptd resume"));
         assert!(fix(Condition::Submitting).contains("provider.base_url") && fix(Condition::Asking).contains("provider.base_url"));
-        assert!(fix(Condition::Other).contains("stands above"));
+        assert!(fix(Condition::Other).contains("the daemon's log"));
     }
 
     #[test]
