@@ -95,7 +95,7 @@ pub enum Command {
     /// Erase a number everywhere; counts stay as they are
     #[command(after_help = "Example:\n  receiptd forget +447700900123 --yes")]
     Forget(numbers::ForgetArgs),
-    /// Write one row per destination of a batch or a group to standard output
+    /// Print one row per destination of a batch or group
     #[command(after_help = "Examples:\n  receiptd export ID > receipts.csv\n  receiptd export ID --format ndjson --state failed")]
     Export(export::ExportArgs),
     /// Inspect callbacks that could not be understood
@@ -113,7 +113,7 @@ pub enum Command {
     /// Start sending again after a pause
     #[command(after_help = "Example:\n  receiptd resume")]
     Resume,
-    /// Copy the database while the daemon runs (FILE and FILE.identity)
+    /// Copy the database, also while the daemon runs
     #[command(after_help = "Example:\n  receiptd backup /var/backups/receiptd-monday.db")]
     Backup(operate::BackupArgs),
     /// Check the integrity and the consistency of the database
