@@ -5,11 +5,11 @@ use clap::builder::StyledStr;
 
 /// Each command stands under one heading.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Start", &["demo", "init", "sandbox", "serve", "doctor"]),
+    ("Get started", &["demo", "init", "sandbox", "serve", "doctor"]),
     ("Send", &["send", "resend", "cancel", "pause", "resume"]),
-    ("Look", &["batches", "show", "watch", "number", "export"]),
-    ("Sort out", &["reconcile", "resolve", "quarantine"]),
-    ("Look after the data", &["backup", "restore", "check", "prune", "forget", "rotate-secret"]),
+    ("Inspect", &["batches", "show", "watch", "number", "export"]),
+    ("Resolve problems", &["reconcile", "resolve", "quarantine"]),
+    ("Maintain the data", &["backup", "restore", "check", "prune", "forget", "rotate-secret"]),
     ("For scripts and shells", &["healthcheck", "config", "completions", "man", "openapi"]),
 ];
 

@@ -86,7 +86,7 @@ async fn a_socket_that_is_for_neither_listener_is_named_and_nothing_starts() {
     let other = TcpListener::bind("127.0.0.1:0").expect("a port");
     for (sockets, words) in [
         ([&public, &other], vec![other.local_addr().expect("an address").to_string(), "ListenStream=".into()]),
-        ([&public, &public], vec!["second one for callback.listen".into()]),
+        ([&public, &public], vec!["second socket for callback.listen".into()]),
     ] {
         let refused = house.socket_activated(sockets).output().expect("ran");
         assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
