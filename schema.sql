@@ -1,147 +1,148 @@
--- receiptd: the whole database.
+-- The database of receiptd.
 --
--- Read it with nothing but sqlite3, any time, also while the daemon runs:
+-- You can read it with sqlite3 at any time, even while the daemon runs:
 --
 --     sqlite3 -readonly receiptd.db "select * from batch_summary"
 --
--- Use -readonly: the daemon is the only one that writes here. What people read are the five VIEWS
--- at the end (batch_summary, destination_status, receipt_log, failures_by_code, quarantine_log):
--- ISO times, numbers with a plus, uuids as text, and the words of the REST API. The tables below
--- them are made for size and speed, and may change with user_version.
+-- Use -readonly: only the daemon may write. People should read the five VIEWS at the end (batch_summary,
+-- destination_status, receipt_log, failures_by_code, quarantine_log): they have ISO times, numbers with
+-- a plus, UUIDs as text, and the words of the REST API. The tables are designed for size and speed, and
+-- may change with user_version.
 --
--- (Checks of what changes with every receipt are ranges: SQLite builds a table for `in (…)` each time.)
--- In the tables: times are milliseconds since 1970 UTC; telephone numbers are the digits of E.164
--- as one integer (447700900123); an identifier made by the provider is 16 bytes where it is a uuid
--- and the text as it came where it is not; yes and no are 1 and 0.
+-- In the tables, times are milliseconds since 1970 UTC. Phone numbers are the digits of E.164 as one
+-- integer (447700900123). An identifier assigned by the provider is stored as 16 bytes if it is a UUID,
+-- otherwise as the text that arrived. True and false are 1 and 0. (Checks of columns that change with
+-- every receipt are ranges, because SQLite builds a table for each evaluation of `in (…)`.)
 
--- What this file is, in one row.
+-- The identity and the state of this file, in one row.
 create table instance (
     id          integer primary key constraint one_row check (id = 1),
-    database_id text    not null,            -- made with the file; the identity file beside it names it too
+    database_id text    not null,            -- assigned when the file is created; also in the identity file beside it
     created_at  integer not null,
-    -- Raised in the transaction that marks a batch as submitting. <database>.identity follows before
-    -- the first byte leaves, so a file whose counter lags behind it is an older copy of itself.
+    -- Incremented in the transaction that marks a batch as submitting. <database>.identity follows before
+    -- the first byte is sent, so a file whose counter is behind it is an older copy.
     submissions integer not null default 0,
-    -- The newest receipt that was ever pruned: ids are never used again, whatever is deleted.
+    -- The newest receipt that was ever pruned, so that its id is never reused.
     pruned_receipt integer not null default 0,
-    is_copy     integer not null default 0 check (is_copy in (0, 1)),  -- set in what `backup` writes
-    paused      integer not null default 0 check (paused in (0, 1))    -- nothing is handed to the provider
+    is_copy     integer not null default 0 check (is_copy in (0, 1)),  -- set in a copy made by `backup`
+    paused      integer not null default 0 check (paused in (0, 1))    -- whether sending is paused
 ) strict;
 
--- One text to a list of destinations: what was asked for, and how far it has come.
+-- Batches: a text for a list of destinations, as requested, and its progress.
 create table batch (
-    id                integer primary key autoincrement,   -- in the order in which they began to arrive; pages of lists go by it
+    id                integer primary key autoincrement,   -- in the order in which batches began to arrive; pages of lists use it
     uuid              text    not null constraint batch_uuid unique,
     provider_id       text,                                -- null until an answer of the provider has named one
     group_uuid        text,
     resend_of         text,
     reference         text,
-    -- queued → submitting → submitted → complete; aside: rejected, unconfirmed, cancelled, validated.
-    -- `scheduled` is not stored: it is `submitted` with a send_at that is still ahead.
+    -- queued → submitting → submitted → complete; otherwise: rejected, unconfirmed, cancelled, validated.
+    -- `scheduled` is not stored: it is `submitted` with a send_at in the future.
     -- In a complete batch, a destination without a receipt has expired.
     state             text    not null check (state in ('queued', 'submitting', 'submitted', 'complete',
                           'rejected', 'unconfirmed', 'cancelled', 'validated')),
-    sender            text    not null,                    -- `from`, which SQL keeps for itself
-    message           text,                                -- null once [retention] messages has erased it
+    sender            text    not null,                    -- `from`, which is a reserved word in SQL
+    message           text,                                -- null after [retention] messages has erased it
     parts             integer not null,
     channel           text    check (channel in ('sms', 'rcs')),
     fallback_channels text    not null default '[]',       -- JSON
     send_at           integer,
     allow_multi       integer not null check (allow_multi in (0, 1)),
     dry_run           integer not null check (dry_run in (0, 1)),
-    content           blob    not null,                    -- SHA-256 of all that was asked for: is it the same batch again?
-    merged            integer not null,                    -- the same number again, dropped on the way in
+    content           blob    not null,                    -- SHA-256 of everything requested, to recognise a repeated request
+    merged            integer not null,                    -- repeated numbers that were merged
     attempts          integer not null default 0,
     last_error        text,                                -- JSON {at, kind, status, detail}
     created_at        integer not null,
     submitted_at      integer,
     completed_at      integer,                             -- when the last destination became final
-    asked_at          integer,                             -- when the provider was asked about it last,
-    asks              integer not null default 0,          -- how often since its last receipt,
-    answered_at       integer,                             -- and when it answered
-    learned_id        text,                                -- what a receipt called it, while no answer had set provider_id
-    doubtful          integer not null default 0 check (doubtful in (0, 1))  -- unconfirmed once, and not known to be submitted since
+    asked_at          integer,                             -- when the provider was last asked about it
+    asks              integer not null default 0,          -- how often the provider was asked since its last receipt
+    answered_at       integer,                             -- when the provider last answered
+    learned_id        text,                                -- the name in a receipt, if no answer has set provider_id
+    doubtful          integer not null default 0 check (doubtful in (0, 1))  -- was unconfirmed, and is not known to be submitted since
 ) strict;
 
--- The outbox: the few batches that wait for their turn, found without looking at the many that are done.
+-- The outbox: the few waiting batches, found without reading the many finished ones.
 create index batch_outbox on batch (id) where state = 'queued';
--- Batches that somebody still has to look after, by state.
+-- Open batches, by state.
 create index batch_open on batch (state, id) where state in ('submitting', 'submitted', 'unconfirmed');
--- Which of the submitted ones are scheduled.
+-- The submitted batches that are scheduled.
 create index batch_scheduled on batch (send_at) where state = 'submitted' and send_at is not null;
 create index batch_group on batch (group_uuid, id) where group_uuid is not null;
 create index batch_reference on batch (reference, id) where reference is not null;
 create index batch_created on batch (created_at);
 
--- How far each batch has come, in step with its rows in the same transaction. Every commit of receipts changes these,
--- so they stand together in short rows, apart from texts that hardly ever change. All other counts follow from the state.
+-- The counters of each batch, changed in the same transaction as its rows. Every commit of receipts changes them, so they
+-- are in short rows of their own, apart from texts that hardly ever change. All other counts follow from the state.
 create table batch_count (
     batch           integer primary key,                   -- batch.id
     total           integer not null,
     delivered       integer not null default 0,
     failed          integer not null default 0,
     conflict        integer not null default 0,
-    receipts        integer not null default 0,            -- all in the log, those for unexpected destinations too
-    first_receipt   integer,                               -- receipt.id: between these two
-    last_receipt    integer,                               -- are all that the batch has
+    receipts        integer not null default 0,            -- all in the log, including those for unexpected destinations
+    first_receipt   integer,                               -- receipt.id: all receipts of the batch
+    last_receipt    integer,                               -- are between these two
     last_receipt_at integer,
     constraint counters_within_total check (delivered >= 0 and failed >= 0 and delivered + failed <= total)
 ) strict;
 
--- One number of one batch. It stores only what receipts said; all other states are its batch's.
--- In key order (a batch is inserted sorted), without a rowid: one page in thirty rows' time, no second tree.
+-- One number of one batch. It stores only what receipts said; all other states are those of the batch.
+-- Rows are in key order (a batch is inserted sorted) and without a rowid: a new page for about thirty rows, and no second tree.
 create table destination (
     batch         integer not null,
-    number        integer not null,          -- below zero: forgotten, no longer a telephone number
+    number        integer not null,          -- negative: erased, no longer a phone number
     said          integer not null default 0 check (said between 0 and 2),  -- 0 nothing, 1 failed, 2 delivered
-    first_receipt integer,                   -- receipt.id; later ones are found through receipt_again
+    first_receipt integer,                   -- receipt.id; later ones are found with receipt_again
     primary key (batch, number)
 ) strict, without rowid;
 
--- Batches on their way in. The destinations of a large one are written in slices, so that receipts wait for no more than
--- a slice; its row in `batch` comes with the last, and the row here goes. What an interrupted run left is deleted.
+-- Arriving batches. The destinations of a large batch are written in slices, so that receipts wait for no more than a
+-- slice. With the last slice, its row in `batch` is written and the row here is deleted. Leftovers of an interrupted run
+-- are deleted.
 create table arriving (
     batch integer primary key                -- the batch.id it will have
 ) strict;
 
--- The log of receipts, append-only, in order of arrival. There is no unique index on it: nearly every
--- receipt is the first of its destination, which destination.first_receipt shows, and the few others
--- are compared by content through receipt_again. Nor is there one by batch: batch_count knows where to look.
+-- The receipt log, append-only, in order of arrival. It has no unique index: nearly every receipt is the first of
+-- its destination, which destination.first_receipt shows, and the few others are compared by content with the help
+-- of receipt_again. It has no index by batch either: batch_count says where to look.
 create table receipt (
-    id          integer primary key,         -- strictly rising, never reused (instance.pruned_receipt)
+    id          integer primary key,         -- always increasing, never reused (instance.pruned_receipt)
     batch       integer not null,
     number      integer not null,
-    received_at integer not null,            -- when it reached us; the provider tells no time
+    received_at integer not null,            -- when it reached receiptd; the provider sends no time
     again       integer not null check (again in (0, 1)),      -- 0: the first of its destination
     delivered   integer not null check (delivered in (0, 1)),
     source      integer not null check (source between 0 and 2),  -- 0 webhook, 1 poll, 2 replay
     outcome     integer not null check (outcome between 0 and 3),  -- 0 applied, 1 repeated, 2 conflict, 3 unexpected_destination
     info        integer,                     -- receipt_info.id: code and description
     message_id  any,
-    batchuuid   any                          -- as the receipt had it; 1 = our own uuid, null = none
+    batchuuid   any                          -- as in the receipt; 1 = our own UUID, null = none
 ) strict;
--- Receipts that are not the first of their destination, and those for numbers the batch does not have.
+-- Receipts that are not the first of their destination, and receipts for numbers that are not in the batch.
 create index receipt_again on receipt (batch, number) where again = 1;
--- For people who ask by time; entries are only ever appended, so it costs next to nothing.
+-- For queries by time. Entries are only ever appended, so it costs almost nothing.
 create index receipt_time on receipt (received_at);
 
--- Code and description as they came, once for the many receipts that say the same.
+-- Codes and descriptions as they arrived, stored once for all receipts with the same content.
 create table receipt_info (
     id          integer primary key,
     code        text,
-    code_key    text,                        -- as a hexadecimal number: 01 and 1 are the same code
+    code_key    text,                        -- the code as a hexadecimal number: 01 and 1 are the same code
     description text
 ) strict;
 create index receipt_info_content on receipt_info (code, description);
 
--- Bodies of receipts that say more than the columns above can hold (fields nobody knows yet, bytes that are no text), as
--- they came: not each of them is UTF-8.
+-- Raw bodies of receipts that contain more than the columns above can hold (unknown fields, bytes that are not text).
+-- They may not be UTF-8.
 create table receipt_body (
     receipt integer primary key,
     body    text not null
 ) strict;
 
--- Receipt codes with their meaning, as the provider lists them.
+-- Receipt codes and their meanings, as the provider lists them.
 create table code (
     code_key    text primary key,
     code        text not null,
@@ -149,10 +150,10 @@ create table code (
     fetched_at  integer not null
 ) strict, without rowid;
 
--- Callbacks that were authentic but not understood, kept whole.
+-- Callbacks with a valid token that could not be understood, kept in full.
 create table quarantine (
     id          integer primary key autoincrement,
-    batch       text    not null,            -- the uuid in the URL; the batch may be unknown
+    batch       text    not null,            -- the UUID in the URL; the batch may be unknown
     received_at integer not null,
     reason      text    not null,
     state       text    not null default 'waiting' check (state in ('waiting', 'replayed', 'dropped')),
@@ -161,24 +162,24 @@ create table quarantine (
 create index quarantine_done on quarantine (id) where state <> 'waiting';
 create index quarantine_batch on quarantine (batch, id);
 
--- Numbers that had to be forgotten: a keyed hash (its key is in the identity file), so that a receipt
--- that comes later still counts without making the number readable again.
+-- Erased numbers, as a keyed hash (the key is in the identity file), so that later receipts still
+-- count without making the number readable again.
 create table forgotten (
     number_hash blob    primary key,
-    stand_in    integer not null             -- the number below zero that stands in its place
+    stand_in    integer not null             -- the negative number that replaces it
 ) strict, without rowid;
 
--- Batches that were pruned: asking for one again is still recognised, and so is the rest of its group.
+-- Pruned batches, so that repeating one is still recognised, and so is the rest of its group.
 create table pruned (
     uuid       text    primary key,
     pruned_at  integer not null,
     group_uuid text,
-    content    blob    not null default x''  -- a hash of batch.content, keyed (its key is in the identity file); empty: erased
+    content    blob    not null default x''  -- a keyed hash of batch.content (the key is in the identity file); empty: erased
 ) strict, without rowid;
 create index pruned_group on pruned (group_uuid) where group_uuid is not null;
 
--- Totals over all batches by stored state: statistics scan nothing. The triggers below keep them when batches come, go
--- and change their state; what receipts add is added by the writer, once a commit and not once a batch.
+-- Totals over all batches by stored state, so that statistics scan nothing. The triggers below maintain them when batches
+-- are added, deleted or change their state; the writer adds the effect of receipts, once per commit instead of once per batch.
 create table tally (
     state     text    primary key,
     batches   integer not null,
@@ -213,7 +214,7 @@ create trigger tally_batch_moved after update of state on batch when new.state <
         failed = failed + excluded.failed, conflict = conflict + excluded.conflict, receipts = receipts + excluded.receipts;
 end;
 
--- How much the quarantine holds, for its bounds.
+-- The size of the quarantine, for its limits.
 create table quarantine_tally (
     state text    primary key,
     items integer not null,
@@ -231,12 +232,12 @@ create trigger quarantine_moved after update of state on quarantine when new.sta
     update quarantine_tally set items = items + 1, bytes = bytes + length(new.body) where state = new.state;
 end;
 
--- Views: the surface for people --------------------------------------------------------------------
--- In plain SQL, so that DuckDB can read them too: it parses them and gives SQLite what it has made of them, which knows no
--- `cross join … on` and no `count(*)`. What is computed is cast, so that every column has a type. `cross join` makes SQLite
--- begin with the batch.
+-- Views, for people ---------------------------------------------------------------------------------
+-- They use plain SQL, so that DuckDB can read them too: it parses them and passes its own version to SQLite, which fails
+-- for `cross join … on` and `count(*)`. Computed values are cast, so that every column has a type. `cross join` makes
+-- SQLite start with the batch.
 
--- One row a batch.
+-- One row per batch.
 --     select * from batch_summary where batch = '…';
 --     select * from batch_summary where created_ms > unixepoch('now', '-1 day') * 1000;
 create view batch_summary as
@@ -246,7 +247,7 @@ select
     b.group_uuid as "group",
     b.resend_of,
     b.reference,
-    -- julianday, since `unixepoch('subsec')` is null in sqlite3 before 3.42, Debian 12's for instance.
+    -- Uses julianday, because `unixepoch('subsec')` is null in sqlite3 before 3.42, for instance in Debian 12.
     cast(case when b.state = 'submitted' and b.send_at > (julianday('now') - 2440587.5) * 86400000 then 'scheduled' else b.state end as text) as state,
     b.sender as "from",
     b.message,
@@ -273,13 +274,13 @@ select
     cast(strftime('%Y-%m-%dT%H:%M:%fZ', b.created_at / 1000.0, 'unixepoch') as text) as created_at,
     cast(strftime('%Y-%m-%dT%H:%M:%fZ', b.submitted_at / 1000.0, 'unixepoch') as text) as submitted_at,
     cast(strftime('%Y-%m-%dT%H:%M:%fZ', b.completed_at / 1000.0, 'unixepoch') as text) as completed_at,
-    b.created_at as created_ms                -- for questions by time: this one has an index
+    b.created_at as created_ms                -- for queries by time: this column has an index
 from batch b
 join batch_count n on n.batch = b.id;
 
--- One row a destination: what became of each number.
+-- One row per destination: what happened to each number.
 --     select * from destination_status where batch = '…' and state = 'failed';
---     select * from destination_status where number = 447700900123;   -- all batches; quick, `destination = '+…'` is not
+--     select * from destination_status where number = 447700900123;   -- in all batches; fast, unlike `destination = '+…'`
 create view destination_status as
 select
     b.uuid as batch,
@@ -300,11 +301,11 @@ select
         (select max(a.received_at) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number),
         f.received_at) / 1000.0, 'unixepoch') as text) as last_receipt_at,
     cast(exists (select 1 from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.outcome = 2) as bigint) as conflict,
-    d.number                                  -- for questions by number
+    d.number                                  -- for queries by number
 from batch b
 cross join destination d
 left join receipt f on f.id = d.first_receipt
--- The deciding receipt is the last one that says what the state says.
+-- The deciding receipt is the last one that agrees with the state.
 left join receipt r on r.id = coalesce(
     (select max(a.id) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.delivered = (d.said = 2)),
     d.first_receipt)
@@ -312,11 +313,11 @@ left join receipt_info i on i.id = r.info
 left join code c on c.code_key = i.code_key
 where d.batch = b.id;
 
--- One row a receipt, in the order in which they came.
+-- One row per receipt, in order of arrival.
 --     select * from receipt_log order by id desc limit 20;
 --     select * from receipt_log where batch = '…';
 --     select * from receipt_log where received_ms > unixepoch('now', '-1 hour') * 1000;
--- All batches of one number are found quickest in destination_status.
+-- To find all batches of one number quickly, use destination_status.
 create view receipt_log as
 select
     r.id,
@@ -333,7 +334,7 @@ select
     cast(case r.outcome when 0 then 'applied' when 1 then 'repeated' when 2 then 'conflict' else 'unexpected_destination' end as text) as outcome,
     cast(strftime('%Y-%m-%dT%H:%M:%fZ', r.received_at / 1000.0, 'unixepoch') as text) as received_at,
     r.number,
-    r.received_at as received_ms              -- for questions by time
+    r.received_at as received_ms              -- for queries by time
 from receipt r
 join batch b on b.id = r.batch
 join batch_count n on n.batch = b.id and r.id between n.first_receipt and n.last_receipt
@@ -358,7 +359,7 @@ left join code c on c.code_key = i.code_key
 where d.batch = b.id and d.said = 1
 group by b.uuid, i.code_key;
 
--- Callbacks that were not understood.
+-- Callbacks that could not be understood.
 --     select * from quarantine_log where state = 'waiting';
 create view quarantine_log as
 select
@@ -369,5 +370,5 @@ select
     q.state,
     cast(length(q.body) as bigint) as bytes,
     cast(q.body as text) as body,
-    q.received_at as received_ms              -- for questions by time
+    q.received_at as received_ms              -- for queries by time
 from quarantine q;

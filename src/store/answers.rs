@@ -1,90 +1,91 @@
-//! What the store answers, where it is more than a type of the domain or of the API.
+//! Answers of the store that are not types of the domain or of the API.
 
 use std::path::PathBuf;
 
 use crate::api;
 use crate::domain::{Batch, BatchId, Content, Msisdn, Timestamp};
 
-/// What was found on opening, for the log and for people.
+/// What the store found and did when it opened the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AtOpening {
-    /// The file was made just now.
+    /// Whether the file was created just now.
     pub created: bool,
-    /// Batches that were being submitted when the last run ended: unconfirmed now.
+    /// The number of batches whose submission was interrupted by the end of the last run. They are now unconfirmed.
     pub interrupted: u64,
-    /// Batches held as unconfirmed because this may be an older copy, and why.
+    /// The number of queued batches held as unconfirmed because this may be an older copy, and the reason.
     pub held: Option<(u64, String)>,
-    /// The secrets of the callback tokens were lost: URLs given out so far lead nowhere.
+    /// Whether the secrets of the callback tokens were lost, so that earlier callback URLs are invalid.
     pub secrets_lost: bool,
 }
 
-/// A database in whose place a copy was put.
+/// The result of restoring a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
-    /// The database.
+    /// The path of the database.
     pub database: PathBuf,
-    /// Where the database is now that was there before, with all that belongs to it beside it.
+    /// The new path of the previous database; its other files are beside it.
     pub kept: Option<PathBuf>,
-    /// Batches that wait in the copy: they will be held as unconfirmed.
+    /// The number of batches that wait in the copy and will be held as unconfirmed.
     pub held: u64,
-    /// Their numbers.
+    /// The number of their destinations.
     pub numbers: u64,
-    /// When the newest batch of the copy was accepted.
+    /// When the newest batch in the copy was accepted.
     pub newest: Option<Timestamp>,
 }
 
-/// What became of a batch that was handed in.
+/// The result of submitting a batch to the store.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Enqueued {
-    /// It is in the outbox now.
+    /// It is now in the outbox.
     New(Batch),
-    /// The same was handed in before: this is how far it has come.
+    /// The same batch was accepted before; this is its current state.
     Same(Batch),
-    /// Its id belongs to a batch with other content, which may have been pruned.
+    /// Its id belongs to a batch with different content, which may have been pruned.
     Different,
-    /// The same was handed in before, and has been pruned.
+    /// The same batch was accepted before and has been pruned since.
     Pruned,
 }
 
-/// A batch that is marked as submitting, durably: it may be handed over once.
+/// A batch that is durably marked as submitting and may be sent once.
 #[derive(Clone)]
 pub struct Claimed {
-    /// Its id.
+    /// The id of the batch.
     pub id: BatchId,
     /// What to send.
     pub content: Content,
-    /// To whom.
+    /// The recipients.
     pub destinations: Vec<Msisdn>,
-    /// The provider may have it from an earlier attempt: if it refuses it now, it is unconfirmed again.
+    /// Whether the provider may have it from an earlier attempt: if it refuses the batch now, the batch becomes
+    /// unconfirmed again.
     pub doubtful: bool,
 }
 
-/// A batch that is submitted or unconfirmed, with what decides when it is asked about.
+/// A submitted or unconfirmed batch, with the fields that decide when the provider is asked about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Awaiting {
-    /// Its id.
+    /// The id of the batch.
     pub id: BatchId,
-    /// The provider may or may not have it.
+    /// Whether the batch is unconfirmed.
     pub unconfirmed: bool,
-    /// When the silence began: at its submission (or creation), at its `send_at`, or with its last receipt.
+    /// When the silence began: at the submission (or creation), at the `send_at`, or with the last receipt.
     pub silent_since: Timestamp,
-    /// From here its deadline counts: submission, or `send_at` if that is later.
+    /// When its deadline starts: at the submission, or at the `send_at` if that is later.
     pub sent_at: Timestamp,
-    /// When the provider was asked about it last.
+    /// When the provider was last asked about it.
     pub asked_at: Option<Timestamp>,
-    /// How often it was asked in this silence.
+    /// How often the provider was asked during this silence.
     pub asks: u32,
-    /// When the provider answered last.
+    /// When the provider last answered.
     pub answered_at: Option<Timestamp>,
 }
 
-/// What became of the wish to forget a number.
+/// The result of a request to erase a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Forget {
-    /// It is nowhere in the file any more.
+    /// The number has been erased from the file.
     Done(api::Forgotten),
-    /// It waits in the outbox, in this batch: it would not be sent to.
+    /// The number is in this batch, which is still queued, and would then not be sent to it.
     StillQueued(BatchId),
-    /// Nothing is known of it.
+    /// Nothing is known about the number.
     Unknown,
 }

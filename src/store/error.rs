@@ -1,21 +1,22 @@
-//! What can go wrong in the store, and what the caller can do about it.
+//! The errors of the store, and what the caller can do about them.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why the store did not do what it was asked.
+/// Why an operation of the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Too much is waiting already, or another process holds the write lock. Nothing was written: ask again later.
+    /// Too many jobs are waiting, or another process holds the write lock. Nothing was written: try again later.
     #[error("the store is busy")]
     Busy,
-    /// The commit failed in a way that does not say whether it happened. Ask again in a way that bears repetition.
-    #[error("the store cannot tell whether this was written")]
+    /// The commit failed in a way that leaves it unknown whether it happened. Only repeat operations that may be
+    /// repeated.
+    #[error("it is unknown whether this was written")]
     CommitUnknown,
-    /// Storage does not work at the moment. Nothing was acknowledged.
+    /// The storage does not work at the moment. Nothing was acknowledged.
     #[error("the storage fails: {0}")]
     Broken(String),
-    /// What was sent cannot be stored: the quarantine is full of things nobody has looked at.
+    /// The item cannot be stored: the quarantine is full of items that nobody has handled.
     #[error("the quarantine is full")]
     QuarantineFull,
     /// The daemon is stopping.
@@ -26,117 +27,117 @@ pub enum StoreError {
 /// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another daemon has it.
+    /// Another daemon uses the database.
     #[error(
-        "{path} is in use by another receiptd (process {holder}); stop that one first, or give this one a database of its own (`database = …`)"
+        "{path} is in use by another receiptd (process {holder}); stop it first, or give this one a database of its own (`database = …`)"
     )]
     InUse {
-        /// The database.
+        /// The path of the database.
         path: PathBuf,
-        /// Its process id, as it wrote it down.
+        /// The process id that the other daemon wrote down.
         holder: String,
     },
-    /// It has several names.
+    /// The database file has several names.
     #[error(
         "{path} has {links} hard links, and another receiptd could be started by another name of it; delete the other names (find / -samefile {path}), or copy the file to one of its own"
     )]
     Links {
-        /// The database.
+        /// The path of the database.
         path: PathBuf,
-        /// How many.
+        /// The number of names.
         links: u64,
     },
-    /// It is no database of ours.
-    #[error("{0} is an SQLite database, but not one of receiptd; write another path to `database`")]
+    /// It is an SQLite database, but not one of receiptd.
+    #[error("{0} is an SQLite database, but not one of receiptd; set `database` to another path")]
     Foreign(PathBuf),
-    /// It is no database at all.
-    #[error("{0} is not an SQLite database; write another path to `database`")]
+    /// It is not an SQLite database.
+    #[error("{0} is not an SQLite database; set `database` to another path")]
     NoDatabase(PathBuf),
     /// It was written by a newer receiptd.
     #[error(
         "{path} has schema version {found}, and this receiptd knows versions up to {known}; install the newer receiptd again, or restore the copy it made before upgrading"
     )]
     Newer {
-        /// The database.
+        /// The path of the database.
         path: PathBuf,
-        /// Its version.
+        /// Its schema version.
         found: i64,
-        /// Ours.
+        /// The newest version that we know.
         known: i64,
     },
-    /// The copy before an upgrade cannot be made.
-    #[error("the schema of the database must be upgraded, and the copy {path} that is made before cannot be written: {reason}")]
+    /// The copy before an upgrade cannot be written.
+    #[error("the schema of the database must be upgraded, but the copy {path} cannot be written first: {reason}")]
     NoBackup {
-        /// The copy.
+        /// The path of the copy.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// An upgrade failed; nothing was changed.
-    #[error("the schema cannot be upgraded, nothing was changed: {0}")]
+    #[error("the schema upgrade failed, and nothing was changed: {0}")]
     Migration(String),
-    /// A file beside the database.
+    /// A file beside the database cannot be used.
     #[error("{path}: {source}")]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// The engine refuses; in its words.
+    /// The engine's error, in its words.
     #[error("the database cannot be opened: {0}")]
     Engine(String),
-    /// It can be written, and not be read.
+    /// It can be written but not read.
     #[error("the database cannot be opened for reading: {0}")]
     Readers(String),
 }
 
-/// Why a copy was not put in the place of the database. Everything is as it was.
+/// Why a copy could not be restored. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The copy is the database.
+    /// The copy is the database itself.
     #[error("{0} is the database itself; pass a copy of it")]
     Same(PathBuf),
-    /// It lacks the secrets of the callback URLs.
-    #[error("{0} is missing: a copy consists of two files, and this one holds the secrets of the callback URLs")]
+    /// The identity file of the copy, with the secrets of the callback URLs, is missing.
+    #[error("{0} is missing: a copy consists of two files, and this one contains the secrets of the callback URLs")]
     NoIdentity(PathBuf),
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// The engine cannot read the one, or write the other; in its words.
+    /// The engine cannot read the copy or write the database; in its words.
     #[error("the copy cannot be restored: {0}")]
     Engine(String),
-    /// The copy cannot be opened, or a daemon has the database.
+    /// The copy cannot be opened, or a daemon uses the database.
     #[error(transparent)]
     Open(#[from] OpenError),
 }
 
-/// Why there is no copy. Nothing is left of it.
+/// Why a backup failed. It leaves no files behind.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// It would have to be written over something.
-    #[error("{0} exists already; name another file, or move it away")]
+    /// The file exists already.
+    #[error("{0} exists already; choose another name, or move the file away")]
     Exists(PathBuf),
-    /// It would be taken for a file of the database.
-    #[error("{0} begins with the name of the database, as the files that belong to it do; choose another name")]
+    /// The name could be confused with a file of the database.
+    #[error("{0} begins with the name of the database, like the files that belong to it; choose another name")]
     Reserved(PathBuf),
-    /// There is no such folder.
+    /// The folder does not exist.
     #[error("folder {0} does not exist")]
     NoFolder(PathBuf),
     /// A file cannot be written.
     #[error("{path} cannot be written: {source}")]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// The engine cannot read the one, or write the other; in its words.
+    /// The engine cannot read the database or write the copy; in its words.
     #[error("the copy cannot be written: {0}")]
     Engine(String),
     /// The database cannot be opened.

@@ -1,45 +1,45 @@
-//! Which batches, destinations and receipts are asked for.
+//! Filters for batches, destinations and receipts.
 
 use crate::api;
 use crate::domain::{BatchId, BatchState, DestinationState, ReceiptCode, Timestamp};
 
-/// Which batches are asked for.
+/// Selects batches.
 #[derive(Debug, Clone, Default)]
 pub struct BatchFilter {
-    /// In this state.
+    /// Only batches in this state.
     pub state: Option<BatchState>,
-    /// Of this group.
+    /// Only batches of this group.
     pub group: Option<BatchId>,
-    /// With this reference.
+    /// Only batches with this reference.
     pub reference: Option<String>,
-    /// Accepted at or after this time.
+    /// Only batches accepted at or after this time.
     pub created_after: Option<Timestamp>,
-    /// Accepted before this time.
+    /// Only batches accepted before this time.
     pub created_before: Option<Timestamp>,
 }
 
-/// Which destinations are asked for.
+/// Selects destinations.
 #[derive(Debug, Clone, Default)]
 pub struct DestinationFilter {
-    /// In this state.
+    /// Only destinations in this state.
     pub state: Option<DestinationState>,
-    /// With this code as the deciding one (compared as a hexadecimal number).
+    /// Only destinations whose deciding receipt has this code, compared as a hexadecimal number.
     pub code: Option<ReceiptCode>,
-    /// With, or without, a failure after a delivery.
+    /// Only destinations with (or without) a failure after a delivery.
     pub conflict: Option<bool>,
 }
 
-/// Which receipts of the log are asked for.
+/// Selects receipts of the log.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReceiptFilter {
-    /// Only of this batch.
+    /// Only receipts of this batch.
     pub batch: Option<BatchId>,
     /// Only deliveries, or only failures.
     pub delivered: Option<bool>,
 }
 
 impl ReceiptFilter {
-    /// Whether it is one of those that are asked for.
+    /// Whether the filter selects this receipt.
     pub fn matches(&self, receipt: &api::Receipt) -> bool {
         self.batch.is_none_or(|batch| receipt.batch == batch) && self.delivered.is_none_or(|delivered| receipt.delivered == delivered)
     }

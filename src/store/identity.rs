@@ -1,7 +1,7 @@
-//! `<database>.identity`: what must be kept beside the database and never in it.
+//! `<database>.identity`: data that must be kept beside the database and never in it.
 //!
-//! The secrets of the callback tokens (a person who may read the database must not be able to forge a
-//! receipt), and the counter of submissions that tells a restored copy from the original.
+//! It contains the secrets of the callback tokens (anyone who may read the database must not be able to forge
+//! receipts), and the counter of submissions that distinguishes a restored copy from its original.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -17,48 +17,49 @@ use sha2::Sha256;
 use crate::domain::{CallbackSecrets, Msisdn};
 use crate::durable;
 
-/// Bytes of a secret.
+/// The length of a secret in bytes.
 const SECRET_BYTES: usize = 32;
 
-/// The content of the file.
+/// The content of the identity file.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Identity {
-    /// The database it belongs to.
+    /// The id of the database that it belongs to.
     pub database: String,
-    /// Submissions begun: never behind what the provider may have seen.
+    /// The number of submissions started, which is never less than what the provider may have seen.
     pub submissions: i64,
-    /// The newest id of a receipt when the database was opened last: what takes the place of a lost database leaps from there.
+    /// The newest receipt id when the database was last opened. A database that replaces a lost one starts far beyond
+    /// it.
     #[serde(default)]
     pub receipts: i64,
-    /// The file that the database is in: another one may be a copy that somebody put back with this identity. `None`: an older
-    /// version wrote this, or it is the identity of a copy.
+    /// The file of the database: another file may be a copy that somebody restored with this identity. `None` if an
+    /// older version wrote this, or if it is the identity of a copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileId>,
-    /// Secrets of the callback tokens, the newest first, in base64.
+    /// The secrets of the callback tokens, newest first, in base64.
     secrets: Vec<String>,
-    /// Key of the hashes that stand for forgotten numbers, in base64.
+    /// The key of the hashes that replace erased numbers, in base64.
     number_key: String,
 }
 
-/// What tells a file from its copies.
+/// What distinguishes a file from its copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileId {
     device: u64,
     inode: u64,
-    /// When it was made, in nanoseconds since 1970, where the file system knows that.
+    /// When it was created, in nanoseconds since 1970, if the file system knows.
     born: Option<u64>,
 }
 
 impl FileId {
-    /// Of the file at a path, which is not opened.
+    /// The id of the file at a path, without opening it.
     pub fn of(path: &Path) -> io::Result<Self> {
         let found = std::fs::metadata(path)?;
         let born = found.created().ok().and_then(|at| u64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok());
         Ok(Self { device: found.dev(), inode: found.ino(), born })
     }
 
-    /// Whether both are one file. The same disk may have another number after a restart of the machine: it counts only where
-    /// nobody knows when the file was made.
+    /// Whether both ids belong to the same file. A disk may get another device number when the machine restarts, so
+    /// that number only counts if the creation time is unknown.
     pub fn is_same(&self, other: &Self) -> bool {
         let is_same_birth = match (self.born, other.born) {
             (Some(mine), Some(theirs)) => mine == theirs,
@@ -69,12 +70,12 @@ impl FileId {
 }
 
 impl Identity {
-    /// A new one, for a new database.
+    /// Creates an identity for a new database.
     pub fn new(database: String) -> io::Result<Self> {
         Ok(Self { database, submissions: 0, receipts: 0, file: None, secrets: vec![random_secret()?], number_key: random_secret()? })
     }
 
-    /// Reads the file; `None` when there is none.
+    /// Reads the file; `None` if it does not exist.
     pub fn load(path: &Path) -> io::Result<Option<Self>> {
         let text = match std::fs::read(path) {
             Ok(text) => text,
@@ -84,16 +85,16 @@ impl Identity {
         let identity: Self = serde_json::from_slice(&text)
             // The parser's message could quote a secret.
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not an identity file of receiptd (restore it from a backup)"))?;
-        identity.callback_secrets().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it holds no readable secret"))?;
+        identity.callback_secrets().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it contains no readable secret"))?;
         Ok(Some(identity))
     }
 
-    /// Writes it in the place of the one that may be there, mode 0600, durable on return.
+    /// Writes the file, replacing an existing one, with mode 0600. Durable on return.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         durable::replace(path, self.text()?.as_bytes())
     }
 
-    /// Writes it where none may be yet, mode 0600, durable on return.
+    /// Writes a new file with mode 0600. Durable on return.
     pub fn create(&self, path: &Path) -> io::Result<()> {
         durable::create(path, self.text()?.as_bytes())
     }
@@ -102,18 +103,18 @@ impl Identity {
         Ok(serde_json::to_string_pretty(self).map_err(io::Error::other)? + "\n")
     }
 
-    /// The secrets, ready for use; `None` when not one is readable.
+    /// The secrets, ready for use; `None` if none is readable.
     pub fn callback_secrets(&self) -> Option<CallbackSecrets> {
         let decoded: Vec<Vec<u8>> = self.secrets.iter().filter_map(|secret| STANDARD_NO_PAD.decode(secret).ok()).collect();
         CallbackSecrets::new(decoded.iter().map(Vec::as_slice))
     }
 
-    /// How many secrets tokens are accepted under.
+    /// The number of secrets that are accepted in tokens.
     pub fn accepted(&self) -> usize {
         self.secrets.len()
     }
 
-    /// A new secret for new tokens; those made so far stay good, unless they are revoked.
+    /// Creates a new secret for new tokens. Earlier tokens stay valid unless they are revoked.
     pub fn rotate(&mut self, revoke: bool) -> io::Result<()> {
         if revoke {
             self.secrets.clear();
@@ -122,12 +123,12 @@ impl Identity {
         Ok(())
     }
 
-    /// The hash that stands for a forgotten number.
+    /// The hash that replaces an erased number.
     pub fn number_hash(&self, number: Msisdn) -> [u8; 32] {
         self.keyed_hash(&number.digits().to_be_bytes())
     }
 
-    /// The hash that stands for the content of a batch that was pruned.
+    /// The hash that replaces the content of a pruned batch.
     pub fn content_hash(&self, content: &[u8]) -> [u8; 32] {
         self.keyed_hash(content)
     }
@@ -136,7 +137,7 @@ impl Identity {
         let key = STANDARD_NO_PAD.decode(&self.number_key).unwrap_or_default();
         match Hmac::<Sha256>::new_from_slice(&key) {
             Ok(mac) => mac.chain_update(of).finalize().into_bytes().into(),
-            Err(_) => [0; 32], // HMAC takes keys of any length
+            Err(_) => [0; 32], // HMAC accepts keys of any length
         }
     }
 }
@@ -147,7 +148,7 @@ fn random_secret() -> io::Result<String> {
     Ok(STANDARD_NO_PAD.encode(secret))
 }
 
-/// `<database>` with something appended to its name.
+/// The path of the database with a suffix appended to its name.
 pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(suffix);

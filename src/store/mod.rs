@@ -1,8 +1,8 @@
-//! The store: what is kept, behind async methods in the words of the domain.
+//! The store: everything that is kept, behind async methods in the terms of the domain.
 //!
-//! [`Store`] is the one type that others know; `engine.rs` is the contract that a database engine fulfils, on one page.
-//! What must hold on every engine is a rule in [`crate::domain`]; an engine reads pages, changes rows under a rule, and looks
-//! after itself. Outside `sqlite` nothing names an engine.
+//! [`Store`] is the only type that other modules use; `engine.rs` defines the interface of a database engine on one
+//! page. What must hold for every engine is a rule in [`crate::domain`]; an engine reads pages, changes rows according
+//! to a rule, and manages its files. Only `sqlite` refers to a particular engine.
 
 mod answers;
 mod engine;

@@ -1,4 +1,4 @@
-//! The way to the writer: a bounded queue of jobs, and what the writer tells everybody.
+//! The queue to the writer: bounded, with the writer's notifications to everyone else.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,18 +9,18 @@ use super::error::StoreError;
 use crate::lock::lock;
 use crate::metrics::Metrics;
 
-/// Rows that may wait for the writer: about a fifth of a second of its work. More is refused at once,
-/// so that every client waits for a bounded time.
+/// The largest number of waiting rows: about a fifth of a second of the writer's work. More are refused at once, so
+/// that every client waits for a bounded time.
 const QUEUE_ROWS: usize = 8_192;
-/// An engine's transactions.
+/// The transactions of an engine.
 pub(super) trait Transactions {
-    /// One of them, with what the jobs in it need.
+    /// A transaction, with what its jobs need.
     type One<'c>;
-    /// Why a job inside it gave up.
+    /// Why a job in a transaction failed.
     type Error;
 }
 
-/// A piece of work. It may be run more than once: after a failed commit each is run again alone.
+/// A job for the writer. It may be run more than once: after a failed commit, each job is run again by itself.
 pub(super) trait Job<X: Transactions>: Send {
     fn run(&mut self, transaction: &mut X::One<'_>) -> Result<(), X::Error>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
@@ -39,19 +39,19 @@ where
     F: FnMut(&mut X::One<'_>) -> Result<T, X::Error> + Send,
 {
     fn run(&mut self, transaction: &mut X::One<'_>) -> Result<(), X::Error> {
-        self.done = None; // what came of it the last time was undone
+        self.done = None; // the result of an earlier run was undone
         self.done = Some((self.run)(transaction)?);
         Ok(())
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
         let Self { done, reply, .. } = *self;
-        // The caller may have gone; what was written stays written.
+        // The caller may be gone; what was written stays.
         let _ = reply.send(outcome.and_then(|()| done.ok_or(StoreError::Closing)));
     }
 }
 
-/// Who asks whether the storage works.
+/// The callers that ask whether the storage works.
 type Pings = Vec<oneshot::Sender<Result<(), StoreError>>>;
 
 struct Waiting<X> {
@@ -59,31 +59,32 @@ struct Waiting<X> {
     rows: usize,
     pings: Pings,
     closing: bool,
-    /// The writer has nothing to do. Only then is it woken: that is a system call, and it is often awake.
+    /// Whether the writer has nothing to do. It is woken only then, because waking it is a system call and it is often
+    /// awake.
     asleep: bool,
 }
 
-/// Why a commit failed, and its rows: that a smaller one succeeds does not show that it would.
+/// Why a commit failed, and its number of rows: a smaller commit that succeeds does not prove that this one would.
 struct Trouble {
     why: String,
     rows: usize,
 }
 
-/// The way to the writer, shared by all who write.
+/// The queue to the writer, shared by everything that writes.
 pub(super) struct Queue<X> {
     waiting: Mutex<Waiting<X>>,
     arrived: Condvar,
-    /// `None`: all is well.
+    /// The current fault; `None` if there is none.
     trouble: Mutex<Option<Trouble>>,
-    /// Wakes those who hand batches to the provider.
+    /// Wakes the workers that submit batches.
     pub outbox: Notify,
-    /// The newest receipt that is committed.
+    /// The newest committed receipt.
     pub newest_receipt: watch::Sender<i64>,
     pub metrics: Arc<Metrics>,
 }
 
 impl<X: Transactions + 'static> Queue<X> {
-    /// Counts commits in `metrics`.
+    /// A queue that counts commits in `metrics`.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             waiting: Mutex::new(Waiting { jobs: Vec::new(), rows: 0, pings: Vec::new(), closing: false, asleep: false }),
@@ -95,7 +96,7 @@ impl<X: Transactions + 'static> Queue<X> {
         }
     }
 
-    /// Hands a piece of work to the writer and waits until it is durable.
+    /// Passes a job to the writer and waits until its result is durable.
     pub async fn write<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -104,7 +105,8 @@ impl<X: Transactions + 'static> Queue<X> {
         self.write_below(QUEUE_ROWS, rows, run).await
     }
 
-    /// Hands in a long list, for which no more than half of the queue is there: single receipts find room beside lists.
+    /// Passes a long list to the writer. Lists may use only half of the queue, so that single receipts find space
+    /// beside them.
     pub async fn write_list<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -124,7 +126,7 @@ impl<X: Transactions + 'static> Queue<X> {
             if waiting.closing {
                 return Err(StoreError::Closing);
             }
-            // A single piece larger than the bound still gets its turn, alone.
+            // A job larger than the limit still gets its turn, alone.
             if waiting.rows > 0 && waiting.rows + rows > most {
                 return Err(StoreError::Busy);
             }
@@ -135,8 +137,8 @@ impl<X: Transactions + 'static> Queue<X> {
         answer.await.unwrap_or(Err(StoreError::Closing))
     }
 
-    /// Has the writer write and commit something for its own sake. It is never refused because others wait; all who ask
-    /// at the same time get the answer of one such write.
+    /// Makes the writer commit something for its own sake. It is never refused because other jobs wait. Simultaneous
+    /// callers share the answer to one such commit.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
         {
@@ -156,22 +158,22 @@ impl<X: Transactions + 'static> Queue<X> {
         }
     }
 
-    /// Rows that wait at this moment.
+    /// The number of rows waiting.
     pub fn depth(&self) -> usize {
         lock(&self.waiting).rows
     }
 
-    /// Why receipts cannot be recorded; `None` when they can.
+    /// Why receipts cannot be recorded; `None` if they can.
     pub fn trouble(&self) -> Option<String> {
         lock(&self.trouble).as_ref().map(|trouble| trouble.why.clone())
     }
 
-    /// The rows of the largest commit that failed since all was well; 0: none did.
+    /// The number of rows in the largest commit that failed since the last success; 0 if none failed.
     pub fn failed_rows(&self) -> usize {
         lock(&self.trouble).as_ref().map_or(0, |trouble| trouble.rows)
     }
 
-    /// A commit of so many rows failed.
+    /// Records the failure of a commit with this many rows.
     pub fn failed(&self, why: String, rows: usize) {
         let mut trouble = lock(&self.trouble);
         if trouble.is_none() {
@@ -181,7 +183,7 @@ impl<X: Transactions + 'static> Queue<X> {
         *trouble = Some(Trouble { why, rows });
     }
 
-    /// Something was written and committed, of so many rows.
+    /// Records the success of a commit with this many rows.
     pub fn succeeded(&self, rows: usize) {
         let mut trouble = lock(&self.trouble);
         if trouble.as_ref().is_some_and(|failed| rows >= failed.rows) {
@@ -190,13 +192,13 @@ impl<X: Transactions + 'static> Queue<X> {
         }
     }
 
-    /// Takes nothing more; the writer finishes what waits and ends.
+    /// Accepts no more jobs; the writer finishes those that wait and ends.
     pub fn close(&self) {
         lock(&self.waiting).closing = true;
         self.arrived.notify_one();
     }
 
-    /// Waits for work, for ever or for so long.
+    /// Waits for work, without a limit or for this long.
     pub fn take(&self, patience: Option<Duration>) -> Taken<X> {
         let mut waiting = lock(&self.waiting);
         loop {
@@ -223,13 +225,13 @@ impl<X: Transactions + 'static> Queue<X> {
 }
 
 pub(super) enum Taken<X> {
-    /// Jobs, the number of their rows, and who asks whether the storage works.
+    /// Jobs, their number of rows, and the callers that ask whether the storage works.
     Work {
         jobs: Vec<Box<dyn Job<X>>>,
         rows: usize,
         pings: Pings,
     },
-    /// Nothing came for a while.
+    /// Nothing arrived for a while.
     Nothing,
     Closed,
 }

@@ -1,21 +1,21 @@
-//! What the store needs to know.
+//! The settings of the store.
 
 use std::path::PathBuf;
 
-/// What the store needs to know.
+/// The settings of the store.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
-    /// The database file; its folder must exist.
+    /// The path of the database; its folder must exist.
     pub path: PathBuf,
-    /// How much the quarantine may hold.
+    /// The limits of the quarantine.
     pub quarantine: QuarantineBounds,
 }
 
-/// How much the quarantine may hold.
+/// The limits of the quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuarantineBounds {
-    /// Items.
+    /// The largest number of items.
     pub max_count: u64,
-    /// Bytes of their bodies.
+    /// The largest total size of their bodies in bytes.
     pub max_bytes: u64,
 }

@@ -1,4 +1,4 @@
-//! Batches whose receipts are awaited, and for whom they are.
+//! Batches whose receipts are awaited, and the numbers that they contain.
 
 use rusqlite::{Row, named_params};
 
@@ -34,7 +34,7 @@ pub(super) async fn awaiting(db: &Sqlite) -> Result<Vec<Awaiting>, StoreError> {
     db.read(move |conn| conn.prepare_cached(OPEN)?.query_map([], open)?.collect()).await
 }
 
-/// By the index `batch_open`.
+/// Uses the index `batch_open`.
 pub(super) const OPEN: &str = "select uuid, state, created_at, submitted_at, send_at, last_receipt_at, asked_at, asks, answered_at
     from batch join batch_count on batch = id where state in ('submitted', 'unconfirmed') order by id";
 

@@ -1,4 +1,4 @@
-//! Copies of the database, with its identity.
+//! Copies of the database and its identity.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::store::identity::{Identity, beside};
 pub(super) async fn backup(db: &Sqlite, to: PathBuf) -> Result<(), BackupError> {
     let db = db.clone();
     let work = move || {
-        // One after the other: a second one to the same file would write into what the first has half written.
+        // One at a time: a second copy to the same file would write into the unfinished first one.
         let _turn = lock(&db.shared.copying);
         let identity = db.identity().clone();
         copy(&db.shared.path, &identity, &to)
@@ -23,28 +23,28 @@ pub(super) async fn backup(db: &Sqlite, to: PathBuf) -> Result<(), BackupError> 
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(BackupError::Closing))
 }
 
-/// [`Store::backup`] of a database that no daemon has open.
+/// [`Store::backup`] for a database that no daemon has open.
 ///
 /// # Errors
-/// When a daemon has it open, and see [`BackupError`].
+/// If a daemon has it open, or as listed in [`BackupError`].
 pub fn backup_file(database: &Path, to: &Path) -> Result<(), BackupError> {
     let file = |source| BackupError::File { path: database.to_owned(), source };
     let from = database.canonicalize().map_err(file)?;
     let _lock = take_lock(&from)?;
     let path = beside(&from, ".identity");
     let identity = Identity::load(&path).and_then(|identity| {
-        identity.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "is missing: a copy without it would lead no callback home"))
+        identity.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "is missing: a copy without it would accept no callbacks"))
     });
     copy(&from, &identity.map_err(|source| BackupError::File { path, source })?, to)
 }
 
-/// Nothing that is there is written over or followed, and nothing is left of a copy that failed.
+/// Overwrites nothing, follows no links, and leaves no files behind if it fails.
 fn copy(from: &Path, identity: &Identity, to: &Path) -> Result<(), BackupError> {
     let to = place(from, to)?;
     let file = |path: &Path| {
         let path = path.to_owned();
         |source: io::Error| match source.kind() {
-            // Somebody else made it meanwhile.
+            // Somebody else created it meanwhile.
             io::ErrorKind::AlreadyExists => BackupError::Exists(path),
             _ => BackupError::File { path, source },
         }
@@ -58,17 +58,17 @@ fn copy(from: &Path, identity: &Identity, to: &Path) -> Result<(), BackupError> 
     delete_drafts(&to);
     let draft = Draft::of(&to).map_err(file(&to))?;
     write_copy(from, draft.path())?;
-    // It is of no file yet: whoever puts the copy back has another.
+    // Refers to no file yet, because the restored copy will be another file.
     let mut identity = identity.clone();
     identity.file = None;
     identity.create(&identity_path).map_err(file(&identity_path))?;
     draft.create().map_err(file(&to)).inspect_err(|_| {
-        let _ = std::fs::remove_file(&identity_path); // somebody may have taken it away
+        let _ = std::fs::remove_file(&identity_path); // somebody may have removed it
     })
 }
 
-/// Where the copy really will be, unless that is no place for it: the files of SQLite and our own begin with the name of the
-/// database.
+/// The real path of the copy. Refuses names that begin with the name of the database, because the files of SQLite and
+/// our own do.
 fn place(from: &Path, to: &Path) -> Result<PathBuf, BackupError> {
     let (Some(name), folder) = (to.file_name(), folder_of(to)) else { return Err(BackupError::Reserved(to.to_owned())) };
     let folder = folder.canonicalize().map_err(|source| match source.kind() {

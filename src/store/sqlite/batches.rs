@@ -1,4 +1,4 @@
-//! Batches: reading them one by one, in lists and in groups, and changing one by a rule.
+//! Reading batches one by one, in lists and in groups, and changing one by a rule.
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, named_params};
@@ -29,7 +29,7 @@ pub(super) async fn group(db: &Sqlite, group: BatchId) -> Result<(Vec<Batch>, u6
     let now = db.shared.clock.now();
     db.read(move |conn| {
         let of_group = group.to_string();
-        // Of one moment: none is counted twice, or left out, while it is being pruned.
+        // One snapshot, so that a batch that is being pruned is not counted twice or left out.
         let moment = conn.unchecked_transaction()?;
         let batches = moment
             .prepare_cached(&format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where group_uuid = :group order by id"))?
@@ -45,7 +45,7 @@ pub(super) async fn group(db: &Sqlite, group: BatchId) -> Result<(Vec<Batch>, u6
     .await
 }
 
-/// Reads a batch, has a rule decide, and writes what it says, all in one transaction.
+/// Reads a batch, calls a rule, and writes its result, all in one transaction.
 pub(super) async fn change<T, F>(db: &Sqlite, id: BatchId, mut rule: F) -> Result<Option<(Batch, T)>, StoreError>
 where
     T: Send + 'static,
@@ -70,7 +70,7 @@ fn page(
     limit: u32,
     now: Timestamp,
 ) -> rusqlite::Result<(Vec<Batch>, Option<i64>)> {
-    // Only the conditions that are asked for: each has its index, and a general query would use none.
+    // Includes only the conditions that are used: each has its index, and a general query would use none.
     let mut conditions = Vec::new();
     let mut values: Vec<(&str, Box<dyn ToSql>)> = Vec::new();
     let mut and = |condition, name, value: Box<dyn ToSql>| {

@@ -1,4 +1,4 @@
-//! Is the file intact, and do all counters agree? SQLite's own check, and the invariants of ours.
+//! Checking that the file is intact and that all counters agree: SQLite's own check, and our invariants.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::handle::Sqlite;
 use super::lock::take_lock;
 use crate::store::error::{OpenError, StoreError};
 
-/// Each query finds rows that must not be; it returns the text that says so.
+/// Each query finds rows that must not exist, and returns a message for each.
 const INVARIANTS: &[&str] = &[
     "select 'batch ' || b.uuid || ': its counters are missing' from batch b left join batch_count n on n.batch = b.id where n.batch is null",
     "select 'batch ' || b.uuid || ': ' || n.total || ' destinations by its counter, ' || count(d.number) || ' in the table'
@@ -30,11 +30,11 @@ const INVARIANTS: &[&str] = &[
      from batch b join batch_count n on n.batch = b.id
      left join (select batch, count(distinct number) as found from receipt where outcome = 2 group by batch) r on r.batch = b.id
      where n.conflict <> ifnull(r.found, 0)",
-    "select 'batch ' || uuid || ': is ' || state || ', and completed_at does not say the same' from batch
+    "select 'batch ' || uuid || ': is ' || state || ', but completed_at contradicts that' from batch
      where (completed_at is not null) <> (state in ('complete', 'rejected', 'cancelled', 'validated'))",
-    "select 'batch ' || uuid || ': is submitted though every destination is final'
+    "select 'batch ' || uuid || ': is submitted, but every destination is final'
      from batch join batch_count on batch = id where state = 'submitted' and delivered + failed >= total",
-    // The stored state is the fold of the receipts.
+    // The stored state must be the fold of the receipts.
     "select 'batch ' || b.uuid || ': a destination ending in ' || substr(d.number, -3) || ' is in a state that its receipts do not say'
      from batch b join destination d on d.batch = b.id left join receipt f on f.id = d.first_receipt
      where d.said <> max(
@@ -46,9 +46,9 @@ const INVARIANTS: &[&str] = &[
      where d.first_receipt is not null and (f.id is null or f.batch <> d.batch or f.number <> d.number or f.again <> 0)",
     "select 'destinations of key ' || d.batch || ': belong to no batch' from (select distinct batch from destination) d
      where d.batch not in (select id from batch union all select batch from arriving)",
-    "select 'batch ' || b.uuid || ': is still on its way in' from arriving join batch b on b.id = arriving.batch",
+    "select 'batch ' || b.uuid || ': is still marked as arriving' from arriving join batch b on b.id = arriving.batch",
     "select 'receipt ' || r.id || ': belongs to no batch' from receipt r left join batch b on b.id = r.batch where b.id is null",
-    "select 'receipt ' || r.id || ': is the first of a destination that does not know it'
+    "select 'receipt ' || r.id || ': is the first of a destination that does not refer to it'
      from receipt r left join destination d on d.batch = r.batch and d.number = r.number and d.first_receipt = r.id
      where r.again = 0 and d.batch is null",
     "select 'receipt ' || r.id || ': its code is missing' from receipt r left join receipt_info i on i.id = r.info
@@ -62,17 +62,17 @@ const INVARIANTS: &[&str] = &[
      having t.items <> count(q.id) or t.bytes <> ifnull(sum(length(q.body)), 0)",
 ];
 
-/// Findings of one kind that are named; of the rest only the number.
+/// The number of problems of each kind that are listed; the rest is only counted.
 const NAMED: usize = 20;
 
 pub(super) async fn check(db: &Sqlite) -> Result<Vec<String>, StoreError> {
     db.read(problems).await
 }
 
-/// The same for a file that no daemon has open.
+/// Checks a file that no daemon has open.
 ///
 /// # Errors
-/// When a daemon has it open, or it cannot be opened.
+/// If a daemon has it open, or if it cannot be opened.
 pub fn check_file(path: &Path) -> Result<Vec<String>, OpenError> {
     let path = path.canonicalize().map_err(|source| OpenError::File { path: path.to_owned(), source })?;
     let _lock = take_lock(&path)?;

@@ -1,9 +1,8 @@
-//! Moving what is committed from the WAL into the database file, off the path that acknowledges.
+//! Moving committed data from the WAL into the database file, without delaying acknowledgements.
 //!
-//! A thread with a connection of its own does the bulk as soon as the WAL has grown. It can never
-//! quite finish while commits go on, and only a finished checkpoint lets the WAL start again from its
-//! beginning, so the writer completes the little that is left between two commits; above a limit it
-//! does so whatever it costs.
+//! A thread with its own connection moves most of it as soon as the WAL has grown. It can never quite finish while
+//! commits continue, and only a finished checkpoint lets the WAL start again from its beginning. So the writer moves
+//! the small rest between two commits, and above a limit it does so at any cost.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -18,40 +17,41 @@ use rusqlite::Connection;
 use super::connection::{LOCK_PATIENCE, open_for_writing};
 use super::schema::PAGE;
 
-/// WAL size, in pages, from which the bulk is moved: 20 MiB.
+/// The size of the WAL, in pages, at which the thread starts: 20 MiB.
 const BULK_PAGES: i32 = (20 << 20) / PAGE;
-/// WAL size from which the writer itself moves everything: 36 MiB.
+/// The size of the WAL, in pages, at which the writer itself moves everything: 36 MiB.
 const LIMIT_PAGES: i32 = (36 << 20) / PAGE;
 
-/// After a move that readers kept from finishing, it is tried again when the WAL has grown by 4 MiB.
+/// After readers prevented a checkpoint from finishing, the next attempt follows when the WAL has grown by 4 MiB.
 const STEP_PAGES: i32 = (4 << 20) / PAGE;
-/// How long the writer waits for those who read: an export reads a page in some milliseconds.
+/// How long the writer waits for readers: an export takes some milliseconds per page.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// The same above that size.
+/// How long the writer waits for readers above that size.
 const LONG_PATIENCE: Duration = Duration::from_millis(100);
-/// How often the thread goes over the WAL before the writer, who has to wait for it, moves the rest.
+/// How many passes the thread makes before the writer, which waits for it, moves the rest.
 const PASSES: usize = 3;
 
 thread_local! {
-    /// Pages in the WAL after the last commit of this thread's connection.
+    /// The number of pages in the WAL after the last commit of this thread's connection.
     static WAL_PAGES: Cell<i32> = const { Cell::new(0) };
 }
 
-/// The writer's end.
+/// The writer's side of checkpointing.
 pub(super) struct Checkpointer {
-    /// `None` once the thread could not go on.
+    /// Wakes the thread; `None` if the thread could not continue.
     wake: Option<SyncSender<()>>,
     bulk_done: Arc<AtomicBool>,
-    /// At which size the bulk is to be moved: after a move that readers kept from finishing, not at every commit.
+    /// The size at which the thread is woken. It grows after readers prevented a checkpoint from finishing, so that not
+    /// every commit wakes it.
     bulk_at: Cell<i32>,
-    /// At which size the writer waits for readers.
+    /// The size at which the writer waits for readers.
     limit: Cell<i32>,
-    /// By how much that grows when they stay.
+    /// How much that size grows if the readers stay.
     step: Cell<i32>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Has the connection report the size of the WAL after each commit, to this thread.
+/// Makes the connection report the size of the WAL after each commit, for this thread.
 pub(super) fn watch_wal(conn: &Connection) {
     conn.wal_hook(Some(|_, pages| {
         WAL_PAGES.set(pages);
@@ -59,7 +59,7 @@ pub(super) fn watch_wal(conn: &Connection) {
     }));
 }
 
-/// One checkpoint. Returns whether all of the WAL was moved.
+/// Runs one checkpoint. Returns whether it moved the whole WAL.
 pub(super) fn checkpoint(conn: &Connection, mode: &str) -> rusqlite::Result<bool> {
     conn.query_row(&format!("pragma wal_checkpoint({mode})"), [], |row| {
         let (busy, in_wal, moved): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -67,7 +67,7 @@ pub(super) fn checkpoint(conn: &Connection, mode: &str) -> rusqlite::Result<bool
     })
 }
 
-/// One that waits no longer than this for others.
+/// Runs a checkpoint that waits at most this long for others.
 fn with_patience(conn: &Connection, patience: Duration, mode: &str) -> rusqlite::Result<bool> {
     let moved = conn.busy_timeout(patience).and_then(|()| checkpoint(conn, mode));
     conn.busy_timeout(LOCK_PATIENCE)?;
@@ -75,7 +75,7 @@ fn with_patience(conn: &Connection, patience: Duration, mode: &str) -> rusqlite:
 }
 
 impl Checkpointer {
-    /// Starts the thread.
+    /// Starts the checkpoint thread.
     pub fn start(path: &Path) -> std::io::Result<Self> {
         let (wake, woken) = sync_channel::<()>(1);
         let bulk_done = Arc::new(AtomicBool::new(false));
@@ -83,11 +83,11 @@ impl Checkpointer {
         let path = path.to_owned();
         let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
-                // Opened anew each time: what a failing disk left in a connection does not outlive it.
-                // Each pass leaves what was committed meanwhile, which is less each time.
+                // The connection is opened for each run, so that the effects of a failing disk do not outlive it. Each
+                // pass leaves what was committed meanwhile, which is less each time.
                 let passes = |conn: Connection| (0..PASSES).try_for_each(|_| checkpoint(&conn, "passive").map(drop));
                 if let Err(error) = open_for_writing(&path).and_then(passes) {
-                    log::debug!("the WAL was not moved: {error}");
+                    log::debug!("the checkpoint failed: {error}");
                 }
                 done.store(true, Ordering::Release);
             }
@@ -108,10 +108,10 @@ impl Checkpointer {
         let bulk_done = self.bulk_done.swap(false, Ordering::Acquire);
         let is_large = pages > self.limit.get();
         if bulk_done || is_large {
-            // Those who read one after the other would keep the WAL from starting anew for ever, if nobody waited for them.
+            // Without waiting, a series of readers could keep the WAL from starting again for ever.
             let patience = if is_large { LONG_PATIENCE } else { PATIENCE };
             let finished = with_patience(conn, patience, "restart").unwrap_or_else(|error| {
-                log::debug!("the WAL was not moved: {error}");
+                log::debug!("the checkpoint failed: {error}");
                 false
             });
             if finished {
@@ -119,7 +119,7 @@ impl Checkpointer {
                 self.limit.set(LIMIT_PAGES);
                 self.step.set(STEP_PAGES);
             } else {
-                // A reader that stays: it is tried again when the WAL has grown some more, each time twice as much.
+                // A reader stays: the next attempt follows after more growth, twice as much each time.
                 let next = pages.saturating_add(self.step.get());
                 self.bulk_at.set(next);
                 if is_large {
@@ -130,15 +130,15 @@ impl Checkpointer {
         } else if pages > self.bulk_at.get()
             && let Some(wake) = &self.wake
         {
-            self.bulk_at.set(i32::MAX); // until this one is done
-            let _ = wake.try_send(()); // one waits already
+            self.bulk_at.set(i32::MAX); // until this run is done
+            let _ = wake.try_send(()); // fails if a run is waiting already
         }
     }
 }
 
 impl Checkpointer {
-    /// In a quiet moment: moves everything and cuts the file, unless somebody reads or writes: nobody is
-    /// waited for. Returns whether it was done.
+    /// In a quiet moment, moves everything and truncates the WAL, unless somebody is reading or writing: it does not
+    /// wait. Returns whether it succeeded.
     pub fn empty_wal(&self, conn: &Connection) -> bool {
         if matches!(with_patience(conn, Duration::ZERO, "truncate"), Ok(true)) {
             self.bulk_at.set(BULK_PAGES);

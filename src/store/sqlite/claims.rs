@@ -1,19 +1,19 @@
-//! Which batches a worker is handing over.
+//! The batches that workers are submitting.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::lock::lock;
 
-/// The batches that are marked as submitting, and whose claimers know it: once for each claim.
+/// The batches marked as submitting whose claimers know it, once for each claim.
 ///
-/// A commit may fail and have happened all the same, as when the file turned out to be read-only after it. Then a batch is
-/// marked, nobody knows, and nothing of it will ever leave: it goes back into the outbox. All of this happens in the
-/// writer's thread, one after the other.
+/// A commit may fail and nevertheless have happened, for instance if the file turned out to be read-only after it. Then
+/// a batch is marked although no worker knows, and it would never be sent, so it returns to the outbox. All of this
+/// happens one after the other in the writer's thread.
 #[derive(Default)]
 pub(super) struct Claims(Mutex<Vec<i64>>);
 
 impl Claims {
-    /// Whether somebody is handing it over.
+    /// Whether a worker is submitting the batch.
     pub fn holds(&self, key: i64) -> bool {
         self.keys().contains(&key)
     }
@@ -22,7 +22,7 @@ impl Claims {
         lock(&self.0)
     }
 
-    /// One claim of it has ended.
+    /// Ends one claim of the batch.
     pub fn let_go(&self, key: i64) {
         let mut keys = self.keys();
         if let Some(at) = keys.iter().position(|claimed| *claimed == key) {
@@ -31,7 +31,7 @@ impl Claims {
     }
 }
 
-/// One claim, on its way from the writer to the worker that hands the batch over. If it does not arrive, it ends.
+/// A claim on its way from the writer to the worker that submits the batch. If it does not arrive, it ends.
 pub(super) struct Claim {
     claims: Arc<Claims>,
     key: Option<i64>,
@@ -43,7 +43,7 @@ impl Claim {
         Self { claims: claims.clone(), key: Some(key) }
     }
 
-    /// From here on only its outcome ends it.
+    /// From now on, only the result of the submission ends the claim.
     pub fn arrived(mut self) -> Option<i64> {
         self.key.take()
     }

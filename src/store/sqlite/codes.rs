@@ -1,4 +1,4 @@
-//! Receipt codes with their meaning, as the provider lists them.
+//! The receipt codes and their meanings, as the provider lists them.
 
 use rusqlite::named_params;
 

@@ -1,4 +1,4 @@
-//! The counters of batches: summed up while receipts are recorded, and written once a batch and commit.
+//! The counters of batches, summed up while receipts are recorded and written once per batch and commit.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,31 +10,31 @@ use super::rows::Stored;
 use super::tx::Tx;
 use crate::domain::{BatchId, BatchState, Identifier, ReceiptCounts, lifecycle};
 
-/// Batches whose counters are kept at hand.
+/// The number of batches whose counters are cached.
 const AT_HAND: usize = 1_024;
 
-/// Batches that got receipts of late, with what their rows do not know yet.
+/// The batches that received receipts recently, with changes that are not in their rows yet.
 #[derive(Default)]
 pub(super) struct Counters(HashMap<BatchId, Tally>);
 
 pub(super) struct Tally {
     pub batch: i64,
     pub state: BatchState,
-    /// A name of the provider's for it is known.
+    /// Whether a provider's name for the batch is known.
     pub is_named: bool,
-    /// That name, seen since the last flush.
+    /// The name that a receipt has given since the last flush.
     pub learned: Option<Identifier>,
     pub total: i64,
     pub before: ReceiptCounts,
     pub now: ReceiptCounts,
     pub first_receipt: Option<i64>,
     pub last_receipt: Option<i64>,
-    /// A receipt came since the last flush that only a provider which has the batch can have sent.
+    /// Whether, since the last flush, a receipt arrived that only a provider that has the batch can have sent.
     pub is_proved: bool,
 }
 
 impl Counters {
-    /// The counters of a batch, read where they are not at hand. `None`: there is no such batch.
+    /// The counters of a batch, read if they are not cached. `None`: the batch does not exist.
     pub fn load(&mut self, tx: &Tx<'_>, id: BatchId) -> rusqlite::Result<Option<&mut Tally>> {
         Ok(match self.0.entry(id) {
             Entry::Occupied(tally) => Some(tally.into_mut()),
@@ -42,7 +42,8 @@ impl Counters {
         })
     }
 
-    /// Writes the counters of all batches that got receipts since the last time, and moves those on that they concern.
+    /// Writes the counters of all batches that received receipts since the last flush, and changes the batches' states
+    /// if necessary.
     pub fn flush(&mut self, tx: &Tx<'_>) -> rusqlite::Result<()> {
         let mut added: Vec<(BatchState, ReceiptCounts)> = Vec::new();
         for tally in self.0.values_mut().filter(|tally| tally.now != tally.before) {
@@ -70,7 +71,7 @@ impl Counters {
         Ok(())
     }
 
-    /// Forgets all counters, before batches are read or changed by other statements.
+    /// Drops all cached counters, before other statements read or change batches.
     pub fn forget(&mut self) {
         self.0.clear();
     }
@@ -119,7 +120,7 @@ impl Tally {
             ))
     }
 
-    /// Adds a receipt that was recorded.
+    /// Adds a recorded receipt.
     pub fn add(&mut self, receipt: i64, counts: ReceiptCounts, proves: bool, named: Option<&Identifier>) {
         self.now += counts;
         self.is_proved |= proves;
@@ -130,12 +131,12 @@ impl Tally {
         }
     }
 
-    /// What came again says nothing new: it opens no batch that was cancelled since.
+    /// A repeated receipt says nothing new: it must not reopen a batch that was cancelled since.
     fn move_on(&mut self, tx: &Tx<'_>) -> rusqlite::Result<()> {
         let as_count = |number: i64| u64::try_from(number).unwrap_or(0);
         let settled = as_count(self.now.delivered + self.now.failed);
         let (is_proved, learned) = (std::mem::take(&mut self.is_proved), self.learned.take());
-        // Asked of the rule only where it has something to say: nearly every commit of receipts moves no batch.
+        // Calls the rule only if it would change something: almost no commit of receipts changes a batch's state.
         let moves = is_proved && self.state.after_receipts(as_count(self.total), settled) != self.state;
         if (moves || learned.is_some())
             && let Some(batch) = tracked_of_key(tx.conn, self.batch, tx.now)?

@@ -1,5 +1,6 @@
-//! Destinations with very many receipts. What those contain is kept in memory, so that one more is not compared with each
-//! of them: a client that knows a callback URL could otherwise keep the writer busy with receipts that are recorded already.
+//! Destinations with very many receipts. The contents of these are kept in memory, so that a new receipt is not
+//! compared with each of them: otherwise a client that knows a callback URL could keep the writer busy with receipts
+//! that are already recorded.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -9,15 +10,15 @@ use rusqlite::{Connection, named_params};
 use super::rows::StoredIdentifier;
 use crate::domain::{Identifier, Receipt, ReceiptCode};
 
-/// A destination with so many receipts, besides its first, is one of these.
+/// The number of receipts, besides the first, from which a destination is kept in memory.
 pub(super) const MANY: u64 = 64;
-/// Receipts that are kept in memory in all, about 16 bytes each. Beyond it, all are read again.
+/// The largest number of receipts kept in memory in all, about 16 bytes each. Beyond it, everything is read again.
 const MOST: usize = 400_000;
 
-/// What makes two receipts of a destination the same: `delivered`, message id, and code as a number.
+/// What makes two receipts of a destination the same: `delivered`, message id, and the code as a number.
 type Content<'r> = (bool, Option<&'r Identifier>, Option<String>);
 
-/// By batch and number, the contents of all receipts, each as a hash with a key that nobody knows.
+/// By batch and number, the contents of all receipts, each as a hash with a secret key.
 #[derive(Default)]
 pub(super) struct Crowded {
     contents: HashMap<(i64, i64), HashSet<u64>>,
@@ -26,7 +27,7 @@ pub(super) struct Crowded {
 }
 
 impl Crowded {
-    /// Whether the destination has the same receipt already. `first` is the id of its first receipt.
+    /// Whether the destination already has the same receipt. `first` is the id of its first receipt.
     pub fn has(&mut self, conn: &Connection, destination: (i64, i64), first: Option<i64>, receipt: &Receipt) -> rusqlite::Result<bool> {
         if !self.contents.contains_key(&destination) {
             let contents = self.read(conn, destination, first)?;
@@ -39,10 +40,10 @@ impl Crowded {
         Ok(self.contents.get(&destination).is_some_and(|contents| contents.contains(&self.hash(&content_of(receipt)))))
     }
 
-    /// Notes a receipt that was added to the log.
+    /// Adds a receipt that was added to the log.
     pub fn add(&mut self, destination: (i64, i64), receipt: &Receipt) {
         if self.contents.is_empty() {
-            return; // as nearly always
+            return; // the usual case
         }
         let hash = self.hash(&content_of(receipt));
         if let Some(contents) = self.contents.get_mut(&destination) {
@@ -50,7 +51,7 @@ impl Crowded {
         }
     }
 
-    /// For whoever changes receipts.
+    /// Drops everything, because receipts are changed otherwise.
     pub fn forget(&mut self) {
         self.contents = HashMap::new();
         self.receipts = 0;

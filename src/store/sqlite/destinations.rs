@@ -1,4 +1,4 @@
-//! Destinations of a batch: what became of each number.
+//! The destinations of a batch: what happened to each number.
 
 use rusqlite::{Connection, Row, named_params};
 
@@ -11,10 +11,10 @@ use crate::domain::{Batch, BatchId, BatchState, DestinationState, Msisdn, Receip
 use crate::store::error::StoreError;
 use crate::store::filters::DestinationFilter;
 
-/// The columns of one destination, with its deciding receipt.
+/// The columns of a destination, with its deciding receipt.
 ///
-/// The deciding receipt is the last one that says what the state says: nearly always the first and only one,
-/// else it is found through the index over repeats.
+/// The deciding receipt is the last one that agrees with the state. It is nearly always the first and only one;
+/// otherwise it is found with the index over repeated receipts.
 pub(super) const DESTINATION_COLUMNS: &str =
     "d.number, d.said, i.code, coalesce(i.description, c.description) as description, r.message_id,
     (d.first_receipt is not null)
@@ -23,7 +23,7 @@ pub(super) const DESTINATION_COLUMNS: &str =
     coalesce((select max(a.received_at) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number), f.received_at)
         as last_receipt_at,
     exists (select 1 from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.outcome = 2) as conflict";
-/// What they are read from, after `destination d`.
+/// The joins for these columns, after `destination d`.
 pub(super) const DESTINATION_JOINS: &str = "left join receipt f on f.id = d.first_receipt
     left join receipt r on r.id = coalesce(
         (select max(a.id) from receipt a where a.again = 1 and a.batch = d.batch and a.number = d.number and a.delivered = (d.said = 2)),
@@ -69,7 +69,7 @@ pub(super) async fn numbers_in_state(db: &Sqlite, id: BatchId, state: Destinatio
     .await
 }
 
-/// What receipts must have said for a destination to be in this state; `None`: none of this batch is.
+/// What receipts must have said for a destination to be in this state; `None` if no destination of this batch is.
 fn said_in(state: DestinationState, batch: BatchState) -> Option<i64> {
     match state {
         DestinationState::Delivered => Some(2),
@@ -114,7 +114,7 @@ fn page(
     Ok((found, next))
 }
 
-/// One destination by its stored number, with its receipts.
+/// One destination, by its stored number, with its receipts.
 pub(super) fn one(conn: &Connection, batch: i64, state: BatchState, number: i64) -> rusqlite::Result<Option<api::Destination>> {
     let sql = format!("select {DESTINATION_COLUMNS} from destination d {DESTINATION_JOINS} where d.batch = :batch and d.number = :number");
     let mut statement = conn.prepare_cached(&sql)?;
@@ -125,7 +125,7 @@ pub(super) fn one(conn: &Connection, batch: i64, state: BatchState, number: i64)
     Ok(Some(found))
 }
 
-/// The receipts of one destination, in order: the first, then the others.
+/// The receipts of a destination in order: the first, then the others.
 pub(super) fn history(conn: &Connection, batch: i64, number: i64) -> rusqlite::Result<Vec<api::Receipt>> {
     conn.prepare_cached(&format!(
         "select {LOG_COLUMNS} from {LOG_TABLES}
@@ -137,7 +137,7 @@ pub(super) fn history(conn: &Connection, batch: i64, number: i64) -> rusqlite::R
     .collect()
 }
 
-/// A row of [`DESTINATION_COLUMNS`].
+/// Reads a row of [`DESTINATION_COLUMNS`].
 pub(super) fn read_destination(row: &Row<'_>, batch: BatchState) -> rusqlite::Result<api::Destination> {
     Ok(api::Destination {
         destination: display_number(row.get("number")?),

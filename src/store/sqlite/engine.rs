@@ -1,4 +1,4 @@
-//! Which file does what of the contract.
+//! Which file implements which part of the interface.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Taking batches in: all of a batch or nothing of it, and receipts wait for no more than a slice of one.
+//! Accepting batches: a batch is stored completely or not at all, and receipts wait for no more than a slice of it.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -17,12 +17,12 @@ use crate::domain::{BatchId, Msisdn, NewBatch, Timestamp};
 use crate::store::answers::Enqueued;
 use crate::store::error::StoreError;
 
-/// Destinations that are written in one transaction: a millisecond or two.
+/// The number of destinations per transaction: one or two milliseconds.
 const SLICE: usize = 4_096;
-/// Batches larger than a slice that may be on their way in at a time; more are told to come back.
+/// The largest number of batches larger than a slice that may arrive at a time; more are refused as busy.
 pub(super) const ARRIVING_AT_A_TIME: usize = 8;
 
-/// A batch on its way in, and what it is known by when it comes again.
+/// An arriving batch, with what identifies it if it is repeated.
 struct Arrival {
     new: NewBatch,
     fingerprint: [u8; 32],
@@ -32,12 +32,12 @@ pub(super) async fn enqueue(db: &Sqlite, new: NewBatch) -> Result<Enqueued, Stor
     let arrival = Arc::new(Arrival { fingerprint: new.fingerprint(), new });
     let all = 0..arrival.new.destinations.len();
     if all.len() <= SLICE {
-        let rows = (all.len() / 64).max(1); // sorted rows cost a fraction of what a receipt does
+        let rows = (all.len() / 64).max(1); // sorted rows cost a fraction of a receipt
         return db.write(rows, move |w| arrival.finish(w, None, all.clone())).await;
     }
     let turn = db.shared.arriving.clone().try_acquire_owned().map_err(|_| StoreError::Busy)?;
     let db = db.clone();
-    // Continues to its end, even if the client has gone.
+    // Continues to the end even if the client goes away.
     tokio::spawn(async move {
         let _turn = turn;
         enqueue_in_slices(&db, &arrival).await
@@ -51,7 +51,8 @@ pub(super) async fn taken_before(db: &Sqlite, new: NewBatch) -> Result<Option<En
         return Err(StoreError::Busy);
     }
     let fingerprint = new.fingerprint();
-    // Through the writer, after everything that was handed in before: a client that lost an answer asks again at once.
+    // Runs in the writer, after everything submitted earlier: a client that lost an answer may repeat its request at
+    // once.
     db.write(1, move |w| known_as(&w.flush()?, &new, &fingerprint)).await
 }
 
@@ -76,7 +77,7 @@ async fn enqueue_in_slices(db: &Sqlite, arrival: &Arc<Arrival>) -> Result<Enqueu
     if !matches!(outcome, Ok(Enqueued::New(_)))
         && let Err(error) = delete_arriving(db, batch).await
     {
-        log::warn!("what had arrived of a batch that was not taken is deleted at the next start: {error}");
+        log::warn!("the parts of a batch that was not accepted will be deleted at the next start: {error}");
     }
     outcome
 }
@@ -93,9 +94,9 @@ async fn write_rest(db: &Sqlite, arrival: &Arc<Arrival>, batch: i64) -> Result<E
         let slice = from..total.min(from + SLICE);
         from = slice.end;
         let arrival = arrival.clone();
-        // One at a time: a transaction has no more of them than that.
+        // One slice at a time: a transaction contains no more than one.
         let _slice = db.shared.slice.lock().await;
-        // What has begun is not refused half-way: so it counts as nothing.
+        // A batch that has started is not refused half-way, so its other slices count as nothing.
         if slice.end == total {
             return db.write(0, move |w| arrival.finish(w, Some(batch), slice.clone())).await;
         }
@@ -104,7 +105,7 @@ async fn write_rest(db: &Sqlite, arrival: &Arc<Arrival>, batch: i64) -> Result<E
 }
 
 impl Arrival {
-    /// Writes the first slice; the key of the batch, or what is known of it already.
+    /// Writes the first slice. Returns the key of the batch, or what is known about it already.
     fn begin(&self, w: &mut Writing<'_>) -> Result<Result<i64, Enqueued>, JobError> {
         let tx = w.flush()?;
         if let Some(before) = known_as(&tx, &self.new, &self.fingerprint)? {
@@ -116,10 +117,10 @@ impl Arrival {
         Ok(Ok(batch))
     }
 
-    /// Writes the last slice and the batch itself. `begun`: the key that its other slices were written with.
+    /// Writes the last slice and the batch itself. `begun` is the key used for its other slices.
     fn finish(&self, w: &mut Writing<'_>, begun: Option<i64>, slice: Range<usize>) -> Result<Enqueued, JobError> {
         let tx = w.flush()?;
-        // The same may have come in meanwhile by another way.
+        // The same batch may have arrived meanwhile in another request.
         if let Some(before) = known_as(&tx, &self.new, &self.fingerprint)? {
             return Ok(before);
         }
@@ -168,7 +169,7 @@ impl Arrival {
     }
 }
 
-/// What an id belongs to, and whether that has this content. `None`: nobody ever had it.
+/// What is known about an id, and whether it has this content. `None`: the id is new.
 fn known_as(tx: &Tx<'_>, new: &NewBatch, fingerprint: &[u8; 32]) -> Result<Option<Enqueued>, JobError> {
     let uuid = new.id.to_string();
     let found: Option<(i64, Vec<u8>)> = tx
@@ -177,7 +178,7 @@ fn known_as(tx: &Tx<'_>, new: &NewBatch, fingerprint: &[u8; 32]) -> Result<Optio
         .query_row(named_params! {":uuid": uuid}, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     if let Some((batch, content)) = found {
-        // Erased with a forgotten number: then its rows tell to whom it went.
+        // The content was erased along with a number, so its rows decide.
         let same = if content.is_empty() { is_for(tx, batch, &new.destinations)? } else { content == fingerprint };
         return Ok(Some(if same { Enqueued::Same(reread(tx, new.id)?) } else { Enqueued::Different }));
     }
@@ -192,7 +193,7 @@ fn known_as(tx: &Tx<'_>, new: &NewBatch, fingerprint: &[u8; 32]) -> Result<Optio
     }))
 }
 
-/// Whether a batch is for these numbers and no others, forgotten ones included.
+/// Whether a batch contains exactly these numbers, including erased ones.
 fn is_for(tx: &Tx<'_>, batch: i64, numbers: &[Msisdn]) -> rusqlite::Result<bool> {
     let stored: HashSet<i64> = tx
         .conn
@@ -209,7 +210,7 @@ fn is_for(tx: &Tx<'_>, batch: i64, numbers: &[Msisdn]) -> rusqlite::Result<bool>
     Ok(stored.len() == numbers.len())
 }
 
-/// The key of the next batch: none that any batch ever had, or that one on its way in will have.
+/// The key of the next batch: one that no batch ever had, and that no arriving batch will have.
 fn next_key(conn: &Connection) -> rusqlite::Result<i64> {
     conn.prepare_cached(
         "select max(ifnull((select seq from sqlite_sequence where name = 'batch'), 0), ifnull((select max(batch) from arriving), 0)) + 1",
@@ -217,7 +218,8 @@ fn next_key(conn: &Connection) -> rusqlite::Result<i64> {
     .query_row([], |row| row.get(0))
 }
 
-/// Deletes a slice of a batch that did not come to its end; with the last, its key. Nothing, when it did. Whether there is more.
+/// Deletes a slice of a batch that was not completed, and with the last slice its key. Has no effect on a completed
+/// batch. Returns whether there is more.
 fn delete_slice(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     let these = named_params! {":batch": batch, ":some": SLICE as i64};
     let is_arriving = "exists (select 1 from arriving where batch = :batch)";
@@ -233,7 +235,7 @@ fn delete_slice(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     Ok(deleted == SLICE)
 }
 
-/// Deletes what was on its way in when the last run ended. Its client has had no answer.
+/// Deletes the batches that were arriving when the last run ended. Their clients got no answer.
 pub(super) fn delete_unfinished(conn: &Connection) -> rusqlite::Result<()> {
     let transaction = conn.unchecked_transaction()?;
     transaction.execute("delete from destination where batch in (select batch from arriving)", [])?;

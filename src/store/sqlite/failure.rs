@@ -1,15 +1,15 @@
-//! How SQLite's errors become the store's.
+//! Converting SQLite's errors to the store's.
 
 use rusqlite::ErrorCode;
 
 use crate::store::error::{BackupError, OpenError, RestoreError, StoreError};
 
-/// Why a job inside a transaction gave up.
+/// Why a job in a transaction failed.
 #[derive(Debug)]
 pub(super) enum JobError {
-    /// SQLite said so.
+    /// SQLite's error.
     Engine(rusqlite::Error),
-    /// The job refuses itself; its neighbours are not concerned.
+    /// The job itself is refused; the others are not affected.
     Refused(StoreError),
 }
 
@@ -23,13 +23,13 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            // The message of a failed statement may quote the statement, never its values.
+            // The message of a failed statement may quote the statement, but never its values.
             _ => Self::Broken(error.to_string()),
         }
     }
 }
 
-/// Whether the storage itself failed, so that every job of the transaction is concerned.
+/// Whether the storage itself failed, which affects every job of the transaction.
 pub(super) fn is_storage_failure(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

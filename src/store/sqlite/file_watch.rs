@@ -1,7 +1,7 @@
-//! Are the files that are held open still the files at their paths? If not, what is acknowledged may go nowhere.
+//! Checking that the open files are still the files at their paths. Otherwise, acknowledged data may be lost.
 //!
-//! Where the WAL alone was taken away, what stands in it can still be saved, through the handle that the writer holds:
-//! after that nothing but a new start helps. Nothing is written while a fault lasts.
+//! If only the WAL was removed, its content can still be saved through the writer's open handle; after that, only a
+//! restart helps. Nothing is written while a fault lasts.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -16,25 +16,25 @@ use super::checkpoint::checkpoint;
 use crate::lock::lock;
 use crate::store::identity::beside;
 
-/// What was seen of the database file, to compare it with what is there.
+/// The properties of the database file, to be compared with the file at its path.
 pub(super) struct FileWatch {
     path: PathBuf,
     inode: (u64, u64),
     read_only: bool,
-    /// It never shrinks while a daemon has it: nothing here vacuums it.
+    /// The smallest plausible size: the file never shrinks while a daemon uses it, because nothing vacuums it.
     least_bytes: AtomicU64,
     wal_path: PathBuf,
-    /// Of the WAL that the writer has open.
+    /// The inode of the WAL that the writer has open.
     wal: Mutex<Option<(u64, u64)>>,
-    /// Something was wrong when the writer looked last.
+    /// Whether something was wrong at the writer's last check.
     was_faulty: AtomicBool,
-    /// The WAL was taken away, and what stood in it is in the database now.
+    /// Whether the WAL was removed and its content is now in the database.
     wal_saved: watch::Sender<bool>,
 }
 
 impl FileWatch {
     pub fn new(path: &Path) -> std::io::Result<Self> {
-        // Never opened: closing it again would drop SQLite's locks.
+        // Never opened here: closing it again would drop SQLite's locks.
         let found = std::fs::metadata(path)?;
         Ok(Self {
             path: path.to_owned(),
@@ -48,7 +48,7 @@ impl FileWatch {
         })
     }
 
-    /// The writer has opened its WAL: from now on it must be this one.
+    /// Records the WAL that the writer has just opened.
     pub fn wal_is_open(&self) {
         *lock(&self.wal) = std::fs::metadata(&self.wal_path).ok().as_ref().map(inode);
     }
@@ -62,7 +62,7 @@ impl FileWatch {
         })
     }
 
-    /// What happened to the file under the daemon; `None`: nothing. What was committed since may have gone nowhere.
+    /// What happened to the files; `None` if nothing did. What was committed since may be lost.
     pub fn fault(&self) -> Option<String> {
         let path = self.path.display();
         let Some(found) = std::fs::metadata(&self.path).ok().filter(|found| inode(found) == self.inode) else {
@@ -81,7 +81,7 @@ impl FileWatch {
         self.wal_is_gone().then(|| format!("{} was moved, deleted or replaced; restart receiptd", self.wal_path.display()))
     }
 
-    /// What is wrong with the file, for the writer, who saves what it can through its own connection.
+    /// The current fault, for the writer, which saves what it can through its own connection.
     pub fn fault_of_writer(&self, conn: &Connection) -> Option<String> {
         let fault = self.fault();
         self.was_faulty.store(fault.is_some(), Ordering::Relaxed);
@@ -91,36 +91,35 @@ impl FileWatch {
         fault
     }
 
-    /// What was wrong with the file when the writer looked last, and still is.
+    /// The fault that the writer found at its last check, if it still lasts.
     pub fn lasting_fault(&self, conn: &Connection) -> Option<String> {
         if self.was_faulty.load(Ordering::Relaxed) { self.fault_of_writer(conn) } else { None }
     }
 
-    /// Completes when nothing can be recorded any more before a new start, and nothing would be lost by one.
+    /// Completes when nothing more can be recorded until a restart, and a restart would lose nothing.
     pub async fn ended(&self) {
         if self.wal_saved.subscribe().wait_for(|saved| *saved).await.is_err() {
             std::future::pending().await
         }
     }
 
-    /// Whether it is, while the database itself is in its place: then what stands in the WAL can be saved into it. Where both are
-    /// gone, both may come back.
+    /// Whether only the WAL is gone, while the database is in place: then the WAL's content can be saved into it. If
+    /// both are gone, both may come back.
     fn wal_alone_is_gone(&self) -> bool {
         std::fs::metadata(&self.path).is_ok_and(|found| inode(&found) == self.inode) && self.wal_is_gone()
     }
 
-    /// What was acknowledged stands in a WAL that the next start would not read: it is moved into the database through the
-    /// handle that is still open. Where it cannot be moved, nothing is taken, and it is tried
-    /// again.
+    /// Acknowledged data is in a WAL that the next start would not read: moves it into the database through the open
+    /// handle. If that fails, nothing is accepted, and it is tried again.
     fn save_wal(&self, conn: &Connection) {
         match checkpoint(conn, "full") {
             Ok(true) => {
                 if !self.wal_saved.send_replace(true) {
-                    log::error!("the WAL was taken away; what was acknowledged is saved in the database");
+                    log::error!("the WAL was deleted or replaced; everything acknowledged has been saved in the database");
                 }
             }
-            Ok(false) => log::error!("the WAL was taken away, and somebody who reads keeps it from being saved; do not stop receiptd yet"),
-            Err(error) => log::error!("the WAL was taken away, and cannot be saved yet; do not stop receiptd: {error}"),
+            Ok(false) => log::error!("the WAL was deleted or replaced, and a reader prevents saving it; do not stop receiptd yet"),
+            Err(error) => log::error!("the WAL was deleted or replaced, and cannot be saved yet; do not stop receiptd: {error}"),
         }
     }
 }

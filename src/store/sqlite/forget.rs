@@ -1,4 +1,4 @@
-//! Forgetting a number: in its rows, and in the texts of others that mention it.
+//! Erasing a number, in its rows and in texts that mention it.
 
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, named_params};
@@ -17,12 +17,12 @@ use crate::domain::{BatchId, BatchState, LastError, Msisdn, ReceiptCode};
 use crate::store::answers::Forget;
 use crate::store::error::StoreError;
 
-/// Rows that are looked at in one read.
+/// The number of rows examined per read.
 const AT_A_TIME: usize = 1_000;
-/// Rows that are changed in one transaction: receipts wait for no more.
+/// The number of rows changed per transaction; receipts wait for no more.
 const CHANGED_AT_A_TIME: usize = 100;
 
-/// A column of texts that others wrote.
+/// A column with texts from clients or the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Texts {
     Bodies,
@@ -35,7 +35,7 @@ enum Texts {
 impl Texts {
     const ALL: [Self; 5] = [Self::Bodies, Self::Codes, Self::Descriptions, Self::Errors, Self::Quarantine];
 
-    /// Table, key and column.
+    /// The table, its key and the column.
     fn column(self) -> [&'static str; 3] {
         match self {
             Self::Bodies => ["receipt_body", "receipt", "body"],
@@ -46,8 +46,8 @@ impl Texts {
         }
     }
 
-    /// One of them without the number; `None` where it is not mentioned. The rest was acknowledged, may be about others,
-    /// and stays.
+    /// The text without the number; `None` if it does not mention it. The rest stays: it was acknowledged and may
+    /// concern others.
     fn without(self, said: ValueRef<'_>, number: Msisdn) -> Option<Value> {
         if let Self::Bodies | Self::Quarantine = self {
             return body_without(said.as_bytes().ok()?, number).map(Value::Blob);
@@ -56,16 +56,16 @@ impl Texts {
         match self {
             Self::Codes | Self::Descriptions => without(text, number),
             Self::Errors => {
-                // A time must not be taken for a number.
+                // A time must not be mistaken for a number.
                 let error: LastError = serde_json::from_str(text).ok()?;
                 without(&error.detail, number).map(|detail| serde_json::to_string(&LastError { detail, ..error }).unwrap_or_default())
             }
-            Self::Bodies | Self::Quarantine => None, // above
+            Self::Bodies | Self::Quarantine => None, // handled above
         }
         .map(Value::Text)
     }
 
-    /// The next rows that mention a number, and the last that was looked at; `None` past the end.
+    /// The next rows that mention a number, and the last row examined; `None` past the end.
     fn mentions(self, conn: &Connection, number: Msisdn, after: i64) -> rusqlite::Result<Option<(i64, Vec<i64>)>> {
         let [table, key, column] = self.column();
         let mut statement =
@@ -82,10 +82,10 @@ impl Texts {
         Ok(last.map(|last| (last, found)))
     }
 
-    /// Takes the number out of some rows, as they are by now. Returns of how many.
+    /// Removes the number from these rows, as they are by now. Returns the number of rows changed.
     fn blank(self, w: &mut Writing<'_>, number: Msisdn, rows: &[i64]) -> rusqlite::Result<usize> {
         let [table, key, column] = self.column();
-        // Bodies are kept as text, whether or not they are UTF-8.
+        // Bodies are stored as text, even if they are not UTF-8.
         let left_in_sql = if self == Self::Bodies { "cast(:left as text)" } else { ":left" };
         let mut blanked = 0;
         for id in rows {
@@ -95,7 +95,7 @@ impl Texts {
                     .query_row(named_params! {":id": id}, |row| Ok(self.without(row.get_ref(0)?, number)));
             let left = match left {
                 Ok(Some(left)) => left,
-                Ok(None) | Err(rusqlite::Error::QueryReturnedNoRows) => continue, // pruned meanwhile, for instance
+                Ok(None) | Err(rusqlite::Error::QueryReturnedNoRows) => continue, // for instance because it has been pruned meanwhile
                 Err(error) => return Err(error),
             };
             if let (Self::Codes, Value::Text(code)) = (self, &left) {
@@ -120,7 +120,7 @@ pub(super) async fn forget(db: &Sqlite, number: Msisdn) -> Result<Forget, StoreE
     if let Some(waiting) = db.read(move |conn| Ok(waiting(&batches_of(conn, key(number))?))).await? {
         return Ok(waiting);
     }
-    // Before the number itself: were this interrupted, somebody who repeats it would find the number still known.
+    // Before the number itself: if this is interrupted and repeated, the number must still be known.
     let mentioned = blank_mentions(db, number).await?;
     let outcome = db.write(1_000, move |w| erase(w, number, mentioned)).await?;
     if matches!(outcome, Forget::Done(_)) {
@@ -128,7 +128,7 @@ pub(super) async fn forget(db: &Sqlite, number: Msisdn) -> Result<Forget, StoreE
         blocking(move || {
             let moved = open_for_writing(&path).and_then(|conn| checkpoint(&conn, "truncate"))?;
             if !moved {
-                log::warn!("a reader keeps the WAL: a forgotten number leaves it with the next checkpoint");
+                log::warn!("a reader keeps the WAL from being emptied: the erased number leaves it with the next checkpoint");
             }
             Ok(())
         })
@@ -137,8 +137,8 @@ pub(super) async fn forget(db: &Sqlite, number: Msisdn) -> Result<Forget, StoreE
     Ok(outcome)
 }
 
-/// Blanks a number wherever a text mentions it: found by reading, a page at a time, and blanked in small transactions,
-/// so that receipts wait for neither. Returns in how many rows.
+/// Blanks a number in every text that mentions it. Texts are read page by page and changed in small transactions, so
+/// that receipts do not have to wait. Returns the number of rows changed.
 async fn blank_mentions(db: &Sqlite, number: Msisdn) -> Result<usize, StoreError> {
     let mut blanked = 0;
     for texts in Texts::ALL {
@@ -154,7 +154,7 @@ async fn blank_mentions(db: &Sqlite, number: Msisdn) -> Result<usize, StoreError
     Ok(blanked)
 }
 
-/// A batch that a number is in.
+/// A batch that contains the number.
 type Involved = (i64, BatchId, BatchState);
 
 fn batches_of(conn: &Connection, stored: i64) -> rusqlite::Result<Vec<Involved>> {
@@ -169,7 +169,7 @@ fn batches_of(conn: &Connection, stored: i64) -> rusqlite::Result<Vec<Involved>>
     .collect()
 }
 
-/// The batch that has yet to go out to it.
+/// The batch that still has to be sent to the number.
 fn waiting(batches: &[Involved]) -> Option<Forget> {
     let (_, id, _) = batches.iter().find(|(_, _, state)| matches!(state, BatchState::Queued | BatchState::Submitting))?;
     Some(Forget::StillQueued(*id))
@@ -203,7 +203,7 @@ fn erase(w: &mut Writing<'_>, number: Msisdn, mentioned: usize) -> Result<Forget
         tx.conn
             .prepare_cached("update destination set number = :stand_in where batch = :batch and number = :number")?
             .execute(named_params! {":stand_in": instead, ":batch": batch, ":number": stored})?;
-        // From the hash of a short list and the rest of its content, a number could be found by trying them all.
+        // With the hash of a short list and the rest of the content, a number could be found by trying all.
         tx.conn.prepare_cached("update batch set content = x'' where id = :batch")?.execute(named_params! {":batch": batch})?;
     }
     w.recorder.any_forgotten = true;
@@ -211,7 +211,7 @@ fn erase(w: &mut Writing<'_>, number: Msisdn, mentioned: usize) -> Result<Forget
     Ok(Forget::Done(done))
 }
 
-/// What stands in the place of a number from now on: below zero, and no other's.
+/// The value that replaces a number from now on: negative and unique.
 fn stand_in_for(tx: &Tx<'_>, number: Msisdn) -> rusqlite::Result<i64> {
     if let Some(known) = stand_in(tx.conn, &tx.identity(), number)? {
         return Ok(known);
@@ -224,7 +224,7 @@ fn stand_in_for(tx: &Tx<'_>, number: Msisdn) -> rusqlite::Result<i64> {
     Ok(new)
 }
 
-/// Gives a receipt of a forgotten number to its stand-in, and takes the number out of all that it says.
+/// Assigns a receipt of an erased number to its replacement, and removes the number from the receipt.
 fn give_to_stand_in(w: &mut Writing<'_>, receipt: i64, number: Msisdn, instead: i64) -> Result<(), JobError> {
     let (message, batch, info): (Option<StoredIdentifier>, Option<Value>, Option<i64>) =
         w.tx.conn
@@ -233,13 +233,13 @@ fn give_to_stand_in(w: &mut Writing<'_>, receipt: i64, number: Msisdn, instead: 
     let message = message.map(|id| identifier_without(id.0, number));
     let batch = batch.map(|id| match id {
         Value::Text(text) => Value::Text(without(&text, number).unwrap_or(text)),
-        other => other, // our own, or a uuid
+        other => other, // our own id, or a UUID
     });
     w.tx.conn
         .prepare_cached("update receipt set number = :stand_in, message_id = :message, batchuuid = :batch where id = :id")?
         .execute(named_params! {":stand_in": instead, ":message": message.as_ref().map(AsIdentifier), ":batch": batch, ":id": receipt})?;
     w.tx.conn.prepare_cached("delete from receipt_body where receipt = :id")?.execute(named_params! {":id": receipt})?;
-    // It may have come since the texts were looked through.
+    // The receipt may have arrived after its texts were searched.
     for texts in [Texts::Codes, Texts::Descriptions] {
         texts.blank(w, number, info.as_slice())?;
     }

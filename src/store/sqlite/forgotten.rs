@@ -1,4 +1,4 @@
-//! Receipts of numbers that were forgotten: they count, and do not bring the number back.
+//! Receipts for erased numbers: they count, but do not bring the number back.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
@@ -8,7 +8,7 @@ use crate::domain::mention::{is_in, without};
 use crate::domain::{Identifier, Msisdn, Receipt, ReceiptCode};
 use crate::store::identity::Identity;
 
-/// What stands in the place of a forgotten number.
+/// The value that replaces an erased number.
 pub(super) fn stand_in(conn: &Connection, identity: &Identity, number: Msisdn) -> rusqlite::Result<Option<i64>> {
     conn.prepare_cached("select stand_in from forgotten where number_hash = :hash")?
         .query_row(named_params! {":hash": identity.number_hash(number)}, |row| row.get(0))
@@ -20,8 +20,8 @@ pub(super) fn has_destination(conn: &Connection, batch: i64, number: i64) -> rus
         .query_row(named_params! {":batch": batch, ":number": number}, |row| row.get(0))
 }
 
-/// A receipt of a forgotten number that comes later, without what would bring the number back; `None` where nothing would.
-/// Blanked as those before it, it is still the same where it says the same.
+/// A later receipt for an erased number, without anything that contains the number; `None` if there is nothing to
+/// remove. It is blanked like the earlier ones, so that the same content is still recognised as the same.
 pub(super) fn without_number(tx: &Tx<'_>, batch: i64, receipt: &Receipt) -> rusqlite::Result<Option<Receipt>> {
     let number = receipt.destination;
     let said = [receipt.code.as_ref().map(ReceiptCode::as_str), receipt.description.as_deref()];
@@ -29,7 +29,7 @@ pub(super) fn without_number(tx: &Tx<'_>, batch: i64, receipt: &Receipt) -> rusq
     if !is_in(said.into_iter().chain(names).flatten(), number) {
         return Ok(None);
     }
-    // A batch that came after it was forgotten has the number itself.
+    // A batch accepted after the number was erased contains the number itself.
     if has_destination(tx.conn, batch, key(number))? || stand_in(tx.conn, &tx.identity(), number)?.is_none() {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! What the metrics show of the tables, without a scan of anything that grows.
+//! The values for the metrics, without scanning anything that grows.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::store::identity::beside;
 pub(super) async fn gauges(db: &Sqlite, after: Duration) -> Result<Gauges, StoreError> {
     let stats = stats(db).await?;
     let now = db.shared.clock.now();
-    // There are few open batches, however many are done; both have their indexes.
+    // There are few open batches, however many are finished, and both queries have an index.
     let (oldest, silent_batches): (Option<i64>, u64) = db
         .read(move |conn| {
             conn.query_row(

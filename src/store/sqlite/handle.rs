@@ -1,4 +1,4 @@
-//! The handle that everybody shares: a queue to the writer, and connections to read from.
+//! The shared handle: a queue to the writer, and connections for reading.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -35,20 +35,20 @@ pub(super) struct Shared {
     pub quarantine: QuarantineBounds,
     pub clock: Clock,
     pub readers: Readers,
-    /// Of those that may wait for a connection to read from.
+    /// Limits the readers that wait for a connection.
     pub turns: Semaphore,
-    /// Batches that are being handed over.
+    /// The batches being submitted.
     pub claims: Arc<Claims>,
-    /// Batches of an earlier run that are not handed over before the provider was asked about them.
+    /// The batches of an earlier run that are not submitted before the provider was asked about them.
     pub queued_before: Arc<QueuedBefore>,
-    /// Large batches that may still come in at this moment.
+    /// Limits the large batches that may arrive at a time.
     pub arriving: Arc<Semaphore>,
-    /// Whose slice is written.
+    /// Held by the batch whose slice is being written.
     pub slice: tokio::sync::Mutex<()>,
-    /// One copy is written at a time.
+    /// Only one copy is written at a time.
     pub copying: Mutex<()>,
     pub thread: Mutex<Option<std::thread::JoinHandle<()>>>,
-    /// Held until the store is closed: one daemon a database.
+    /// Held until the store is closed: a database has only one daemon.
     pub lock: DatabaseLock,
 }
 
@@ -57,7 +57,7 @@ impl Sqlite {
         lock(&self.shared.identity)
     }
 
-    /// Changes the identity and its file; where that cannot be written, nothing is changed. Blocks.
+    /// Changes the identity and its file. If the file cannot be written, nothing changes. Blocks.
     pub(super) fn change_identity<T>(&self, change: impl FnOnce(&mut Identity) -> std::io::Result<T>) -> Result<T, StoreError> {
         let path = &self.shared.identity_path;
         let mut identity = self.identity();
@@ -69,8 +69,8 @@ impl Sqlite {
         Ok(answer)
     }
 
-    /// Has the writer run this in its next transaction, and waits until that is durable. `rows`: how much work it is, as a
-    /// number of receipts.
+    /// Runs a job in the writer's next transaction, and waits until its result is durable. `rows` is the amount of
+    /// work, as a number of receipts.
     pub(super) async fn write<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -79,7 +79,7 @@ impl Sqlite {
         self.shared.queue.write(rows, run).await
     }
 
-    /// The same for a long list, which leaves room to others.
+    /// Like [`write`](Self::write), for a long list, which leaves space for other jobs.
     pub(super) async fn write_list<T, F>(&self, rows: usize, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -88,7 +88,7 @@ impl Sqlite {
         self.shared.queue.write_list(rows, run).await
     }
 
-    /// Runs one short read on a connection of the pool, away from the threads that serve.
+    /// Runs a short read on a connection of the pool, away from the threads that serve requests.
     pub(super) async fn read<T, F>(&self, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -108,14 +108,14 @@ pub(super) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T, 
     tokio::task::spawn_blocking(run).await.unwrap_or(Err(StoreError::Closing))
 }
 
-/// Takes nothing more, writes what waits, and ends the writer.
+/// Accepts no more jobs, writes those that wait, and ends the writer.
 pub(super) fn close(db: &Sqlite) {
     db.shared.queue.close();
     let thread = lock(&db.shared.thread).take();
     if thread.is_some_and(|thread| thread.join().is_err()) {
-        log::error!("the writer ended with a panic");
+        log::error!("the writer panicked");
     }
-    // Not only when the last reader has gone: who stops one daemon and starts the next does not wait for that.
+    // Now, and not only when the last reader is gone: the next daemon should be able to start at once.
     db.shared.lock.release();
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn rotate_secret(db: &Sqlite, revoke: bool) -> Result<usize, St
 pub(super) async fn fault(db: &Sqlite) -> Option<String> {
     let files = db.shared.file_watch.clone();
     if let Ok(Some(fault)) = blocking(move || Ok(files.fault())).await {
-        // The writer looks too: what can be saved, it saves.
+        // The writer checks too, and saves what it can.
         let _ = db.shared.queue.ping().await;
         return Some(fault);
     }

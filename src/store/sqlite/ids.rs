@@ -1,4 +1,4 @@
-//! Which ids begin alike: for people, who type the first characters.
+//! Finding ids by their first characters, as people type them.
 
 use rusqlite::types::Type;
 use rusqlite::{Row, named_params};
@@ -8,7 +8,7 @@ use crate::api::{IdKind, KnownId};
 use crate::domain::{IdPrefix, Timestamp};
 use crate::store::error::StoreError;
 
-/// Behind every character of a UUID.
+/// Sorts after every character of a UUID.
 const END: char = '~';
 
 pub(super) async fn ids(db: &Sqlite, prefix: IdPrefix, limit: u32) -> Result<Vec<KnownId>, StoreError> {
@@ -21,7 +21,7 @@ pub(super) async fn ids(db: &Sqlite, prefix: IdPrefix, limit: u32) -> Result<Vec
             )?
             .query_map(parameters, |row| known(row, IdKind::Batch))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        // A group is as old, and called, as its first batch.
+        // A group has the age and the reference of its first batch.
         let groups = conn
             .prepare_cached(
                 "select group_uuid, reference, created_at, min(id) from batch where group_uuid >= :from and group_uuid < :until

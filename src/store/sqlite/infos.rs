@@ -1,4 +1,4 @@
-//! Codes and descriptions of receipts, each stored once.
+//! The codes and descriptions of receipts, each stored once.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::domain::{Receipt, ReceiptCode};
 
-/// `receipt_info` rows by content: nearly every receipt says what many others say.
+/// `receipt_info` rows by content: nearly every receipt has the code and description of many others.
 #[derive(Default)]
 pub(super) struct Infos {
     known: HashMap<String, i64>,
-    /// The content that is asked for, in one text.
+    /// The content being looked up, as one text.
     content: String,
 }
 
 impl Infos {
-    /// Rows that are kept at hand, for a provider that describes each receipt in words of its own.
+    /// The largest number of cached rows, in case the provider describes each receipt differently.
     const MOST: usize = 4_096;
 
-    /// The row that holds code and description: nearly always one of a few that are known already.
+    /// The row with the receipt's code and description: nearly always one of a few cached ones.
     pub fn of(&mut self, conn: &Connection, receipt: &Receipt) -> rusqlite::Result<Option<i64>> {
         if receipt.code.is_none() && receipt.description.is_none() {
             return Ok(None);
@@ -56,7 +56,7 @@ impl Infos {
         self.known.get(&self.content).copied()
     }
 
-    /// Remembers the row of what was looked for last.
+    /// Caches the row of the last lookup.
     fn found(&mut self, id: i64) {
         if self.known.len() >= Self::MOST {
             self.known.clear();

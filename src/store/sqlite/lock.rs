@@ -1,4 +1,4 @@
-//! Where the database really is, and the lock that gives it to one daemon.
+//! The real path of the database, and the lock that gives it to one daemon.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -10,11 +10,11 @@ use crate::lock::lock;
 use crate::store::error::OpenError;
 use crate::store::identity::beside;
 
-/// As many links in a row as Linux follows.
+/// The largest number of links followed in a row, as in Linux.
 const LINKS: usize = 40;
 
-/// The path with all links followed, so that the lock is one lock whatever name was used. Of a new database too: it
-/// is made where the link leads. Makes nothing.
+/// The path with all links resolved, so that the lock is the same whatever name was used. This works for a new database
+/// too, which is created where the link points. Creates nothing.
 pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
     if let Ok(real) = path.canonicalize() {
         return Ok(real);
@@ -23,36 +23,35 @@ pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
     for _ in 0..LINKS {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         match path.read_link() {
-            // What a link says counts from its own folder.
+            // A relative link is resolved from its own folder.
             Ok(target) => path = folder.join(target),
             Err(_) => {
                 let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "names no file"))?;
-                let folder = folder
-                    .canonicalize()
-                    .map_err(|error| io::Error::new(error.kind(), format!("the folder {}: {error}", folder.display())))?;
+                let folder =
+                    folder.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("folder {}: {error}", folder.display())))?;
                 return Ok(folder.join(name));
             }
         }
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "is a link that leads to links without end"))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "is a link with too many levels of links"))
 }
 
-/// Gives a database to one process. The lock on the file itself is the one that counts: it holds whatever name leads there,
-/// and whatever becomes of `<database>.lock`, which names the process.
+/// Gives a database to one process. The lock on the file itself is decisive: it holds whatever name was used, and
+/// whatever happens to `<database>.lock`, which only names the process.
 pub(super) struct DatabaseLock {
     beside: File,
-    /// Always there, until it is dropped.
+    /// Present until it is dropped.
     database: Option<File>,
 }
 
-/// Takes the lock, and makes the file where there is none yet.
+/// Takes the lock, and creates the file if it does not exist.
 pub(super) fn take_lock(path: &Path) -> Result<DatabaseLock, OpenError> {
     let lock_path = beside(path, ".lock");
     let lock_error = |source| OpenError::File { path: lock_path.clone(), source };
     let mut beside = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path).map_err(lock_error)?;
     let in_use = |mut beside: &File| {
         let mut holder = String::new();
-        let _ = beside.read_to_string(&mut holder); // only for the message
+        let _ = beside.read_to_string(&mut holder); // needed only for the message
         let holder = if holder.trim().is_empty() { "unknown".to_owned() } else { holder.trim().to_owned() };
         OpenError::InUse { path: path.to_owned(), holder }
     };
@@ -78,17 +77,17 @@ pub(super) fn take_lock(path: &Path) -> Result<DatabaseLock, OpenError> {
 }
 
 impl DatabaseLock {
-    /// Refuses a file with several names: beside each of them another WAL would be looked for.
+    /// Refuses a file with several names, because SQLite would look for another WAL beside each of them.
     pub fn refuse_links(&self, path: &Path) -> Result<(), OpenError> {
         let links = self.database.as_ref().and_then(|file| file.metadata().ok()).map_or(1, |found| found.nlink());
         if links > 1 { Err(OpenError::Links { path: path.to_owned(), links }) } else { Ok(()) }
     }
 
-    /// Gives the database to whoever wants it next.
+    /// Releases the database for the next process.
     pub fn release(&self) {
         for file in [Some(&self.beside), self.database.as_ref()].into_iter().flatten() {
             if let Err(error) = file.unlock() {
-                log::debug!("the lock of the database is held until the end: {error}");
+                log::debug!("cannot release the lock of the database before the end: {error}");
             }
         }
     }
@@ -101,8 +100,8 @@ impl Drop for DatabaseLock {
     }
 }
 
-/// Databases that this process had locked. Their descriptors stay open as long as the files have a name: POSIX drops all
-/// locks of a process on a file, those of SQLite too, when any of its descriptors of that file is closed.
+/// The databases that this process has locked. Their descriptors stay open as long as the files have a name, because
+/// closing any descriptor of a file drops all POSIX locks of the process on it, including SQLite's.
 static KEPT: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 fn keep(file: File) {
@@ -119,8 +118,8 @@ fn kept(path: &Path) -> Option<File> {
     Some(kept.swap_remove(at))
 }
 
-/// A new file is for its owner alone: it will hold numbers and texts. Whoever shuts out others and not the group by the umask
-/// means the group to read it.
+/// Creates a new file readable only by its owner, because it will contain numbers and texts. If the umask excludes
+/// others but not the group, the group may read it too.
 fn open_or_make(path: &Path) -> io::Result<File> {
     match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -148,7 +147,7 @@ mod tests {
         link("data/real.db", "r.db");
         link("r.db", "again.db");
         link(root.join("data/real.db").to_str().expect("text"), "whole.db");
-        // `..` counts from where the folder really is.
+        // `..` is resolved from the real folder.
         link("data/deep", "elsewhere");
         link("../real.db", "data/deep/up.db");
         for name in ["r.db", "again.db", "whole.db", "elsewhere/up.db", "data/real.db"] {
@@ -159,6 +158,6 @@ mod tests {
         let error = real_path(&root.join("lost.db")).expect_err("no folder").to_string();
         assert!(error.contains("nowhere"), "{error}");
         link("round.db", "round.db");
-        assert!(real_path(&root.join("round.db")).expect_err("no end").to_string().contains("without end"));
+        assert!(real_path(&root.join("round.db")).expect_err("no end").to_string().contains("too many levels"));
     }
 }

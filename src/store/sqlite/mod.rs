@@ -1,6 +1,6 @@
 //! SQLite: one file, one writer.
 //!
-//! One writer thread owns the only writing connection and commits in groups; readers come from a pool of read-only
+//! One writer thread owns the only writing connection and commits in groups; readers use a pool of read-only
 //! connections.
 
 mod awaiting;

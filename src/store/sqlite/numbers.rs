@@ -1,7 +1,7 @@
-//! One number over all batches.
+//! One number in all batches.
 //!
-//! There is no index by number: it would dirty a random page for every destination taken in. The key of a
-//! destination is (batch, number), so a number is one short probe into each batch.
+//! There is no index by number, because it would dirty a random page for every new destination. The key of a
+//! destination is (batch, number), so looking up a number takes one short probe per batch.
 
 use rusqlite::{Connection, named_params};
 

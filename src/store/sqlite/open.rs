@@ -1,4 +1,4 @@
-//! Opening a database: one daemon a file, the right file, and nothing in it that could be sent twice.
+//! Opening a database: one daemon per file, the right file, and nothing in it that could be sent twice.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +24,7 @@ use crate::store::identity::beside;
 use crate::store::queue::Queue;
 use crate::store::settings::StoreSettings;
 
-/// Readers that may wait for a connection; more are told to come back.
+/// The number of readers that may wait for a connection; more are refused as busy.
 const READERS_WAITING: usize = 256;
 
 impl Sqlite {
@@ -33,7 +33,7 @@ impl Sqlite {
         let lock = take_lock(&path)?;
         lock.refuse_links(&path)?;
         let mut conn = open_or_create(&path)?;
-        // SQLite syncs the name of its WAL, and not that of the database.
+        // SQLite syncs the name of its WAL, but not that of the database.
         sync_folder_of(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
         let created = migrate(&mut conn, &path, clock.now())?;
         finish_pruning(&conn)?;

@@ -1,4 +1,4 @@
-//! The outbox: batches on their way to the provider. Each step is durable before the next is taken.
+//! The outbox: batches on their way to the provider. Each step is durable before the next begins.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::domain::{Batch, BatchId, BatchState, Content, ErrorKind, Handover, La
 use crate::store::answers::Claimed;
 use crate::store::error::StoreError;
 
-/// Between two attempts to write down what is known.
+/// The delay between two attempts to store the result of a submission.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn claim<F>(db: &Sqlite, refusal: F) -> Result<Option<Claimed>, StoreError>
@@ -25,7 +25,7 @@ where
         .write(1, move |w| {
             let tx = w.flush()?;
             release_unheld(&tx, &claims)?;
-            // Asked here and not before: a batch that came after a pause must wait for its end.
+            // Checked in this transaction: a batch that arrived after a pause must wait for its end.
             if is_paused_now(tx.conn)? {
                 return Ok(None);
             }
@@ -50,7 +50,7 @@ where
     match prepare(db, key, &batch, submissions).await {
         Ok(claimed) => Ok(Some(claimed)),
         Err(error) => {
-            // Nothing has left: back into the outbox.
+            // Nothing was sent: back into the outbox.
             let why = LastError { at: db.shared.clock.now(), kind: ErrorKind::Storage, status: None, detail: error.to_string() };
             handed_over(db, batch.id, Handover::NotTaken(why)).await?;
             Err(error)
@@ -105,15 +105,15 @@ pub(super) async fn handed_over(db: &Sqlite, id: BatchId, how: Handover) -> Resu
     loop {
         match write_handover(db, id, how.clone()).await {
             Ok(key) => {
-                // Only now: what is submitting and nobody holds goes out again.
+                // Only now: a batch that is submitting but not claimed would be sent again.
                 key.into_iter().for_each(|key| db.shared.claims.let_go(key));
-                // It may be queued again, and was passed over meanwhile.
+                // The batch may be queued again, and was skipped meanwhile.
                 db.shared.queue.outbox.notify_waiters();
                 return Ok(());
             }
             Err(error) if error != StoreError::Closing => {
                 if !std::mem::replace(&mut told, true) {
-                    log::error!("batch {id}: the outcome of its submission cannot be written yet: {error}");
+                    log::error!("batch {id}: the result of its submission cannot be stored yet: {error}");
                 }
                 tokio::time::sleep(WRITE_AGAIN).await;
             }
@@ -122,7 +122,7 @@ pub(super) async fn handed_over(db: &Sqlite, id: BatchId, how: Handover) -> Resu
     }
 }
 
-/// Answers with the key of the batch.
+/// Returns the key of the batch.
 async fn write_handover(db: &Sqlite, id: BatchId, how: Handover) -> Result<Option<i64>, StoreError> {
     db.write(1, move |w| {
         let tx = w.flush()?;
@@ -135,9 +135,9 @@ async fn write_handover(db: &Sqlite, id: BatchId, how: Handover) -> Result<Optio
     .await
 }
 
-/// The batch whose turn it is. One that somebody holds is not settled yet, whatever its row says: the commit that queued it
-/// again may have been called a failure, and is about to be repeated. A worker that took it meanwhile would lose it again.
-/// And one that an earlier run queued has no turn before it was let out.
+/// The batch whose turn it is. A claimed batch is not available, whatever its row says: the commit that queued it again
+/// may have been reported as failed, and is about to be repeated, so another worker that took the batch would lose it
+/// again. A batch that an earlier run queued is not available before it is let out.
 fn next_queued(conn: &Connection, claims: &Claims, queued_before: &QueuedBefore) -> rusqlite::Result<Option<BatchId>> {
     let mut statement = conn.prepare_cached("select id, uuid from batch where state = 'queued' order by id")?;
     let mut rows = statement.query([])?;
@@ -150,7 +150,7 @@ fn next_queued(conn: &Connection, claims: &Claims, queued_before: &QueuedBefore)
     Ok(None)
 }
 
-/// Puts back into the outbox what is marked as submitting and held by nobody.
+/// Returns batches to the outbox that are marked as submitting but not claimed.
 fn release_unheld(tx: &Tx<'_>, claims: &Claims) -> rusqlite::Result<()> {
     for (key, batch) in tracked_in(tx.conn, BatchState::Submitting, tx.now)? {
         if let (false, Some(progress)) = (claims.holds(key), lifecycle::release(&batch, tx.now)) {
@@ -160,7 +160,7 @@ fn release_unheld(tx: &Tx<'_>, claims: &Claims) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Why a batch whose numbers were all forgotten, while nobody knew whether it had gone out, is not handed over.
+/// Why a batch is not submitted if all its numbers were erased while it was unknown whether it had been sent.
 fn for_nobody(tx: &Tx<'_>, key: i64) -> rusqlite::Result<Option<LastError>> {
     let anybody: bool = tx
         .conn

@@ -1,4 +1,4 @@
-//! Finding out whether the storage works, by using it.
+//! Checking that the storage works, by using it.
 
 use rusqlite::{Connection, named_params};
 use tokio::sync::oneshot;
@@ -10,24 +10,25 @@ use super::transaction::{WriterJobs, Writing};
 use crate::store::error::StoreError;
 use crate::store::queue::Job;
 
-/// Pages that a receipt changes, at most: of its destination, of the log and of its indexes.
+/// The number of pages that a receipt changes at most: of its destination, of the log and of its indexes.
 const PAGES_A_ROW: i64 = 2;
-/// What is tried after any failure at the least: as much as a callback may bring.
+/// The smallest amount tried after a failure, in bytes: as much as a callback may contain.
 const LEAST: i64 = 256 << 10;
-/// And at the most: what a commit of 4,000 receipts writes.
+/// The largest amount: what a commit of 4,000 receipts writes.
 const MOST: i64 = 8 << 20;
-/// Pages in memory from which more are written, though nothing is committed yet.
+/// The number of pages in memory from which more are written before a commit.
 const FEW_PAGES: i32 = 16;
 
-/// A write for its own sake, and all that wait for its outcome.
+/// A write for its own sake, and the callers that wait for its result.
 pub(super) struct Ping {
     asked: Vec<oneshot::Sender<Result<(), StoreError>>>,
-    /// What the disk must take.
+    /// The number of bytes that the disk must accept.
     bytes: i64,
 }
 
 impl Ping {
-    /// For these. `failed`: the rows of a commit that failed, as much as which must be possible; 0: none failed.
+    /// A ping for these callers. `failed` is the number of rows of a failed commit, which must now be possible; 0 if
+    /// none failed.
     pub fn new(asked: Vec<oneshot::Sender<Result<(), StoreError>>>, failed: usize) -> Self {
         let needed = i64::try_from(failed).unwrap_or(MOST).saturating_mul(PAGES_A_ROW * i64::from(PAGE));
         let bytes = if failed == 0 { 0 } else { needed.clamp(LEAST, MOST) };
@@ -36,7 +37,8 @@ impl Ping {
 }
 
 impl Job<WriterJobs> for Ping {
-    /// SQLite writes nothing where nothing changes: so a number is raised and lowered, which leaves its page to be written.
+    /// SQLite writes nothing if nothing changes, so a number is incremented and decremented, which leaves its page to
+    /// be written.
     fn run(&mut self, writing: &mut Writing<'_>) -> Result<(), JobError> {
         let conn = writing.tx.conn;
         if self.bytes > 0 {
@@ -53,13 +55,13 @@ impl Job<WriterJobs> for Ping {
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
         for asked in self.asked {
-            let _ = asked.send(outcome.clone()); // it may have gone
+            let _ = asked.send(outcome.clone()); // the caller may be gone
         }
     }
 }
 
-/// Has so many bytes written to the WAL and takes them back before they are committed. The WAL stays as long as that, so
-/// what is told to have room has it.
+/// Writes this many bytes to the WAL and undoes that before they are committed. The WAL keeps its size, so the space is
+/// really available.
 fn write_and_undo(conn: &Connection, bytes: i64) -> rusqlite::Result<()> {
     conn.execute_batch("savepoint ping")?;
     conn.prepare_cached("insert into quarantine (batch, received_at, reason, body) values ('', 0, '', zeroblob(:bytes))")?

@@ -1,4 +1,4 @@
-//! How far a batch has come: read for a rule of the domain, and written as the rule says.
+//! The progress of a batch: read for a rule of the domain, and written as the rule decides.
 
 use rusqlite::{Connection, Row, ToSql, named_params};
 
@@ -6,7 +6,7 @@ use super::rows::{BATCH_COLUMNS, BATCH_TABLES, count, find_batch, read_batch, ti
 use super::tx::Tx;
 use crate::domain::{Batch, BatchId, BatchState, Names, Polls, Progress, Timestamp, Tracked};
 
-/// Writes how far a batch has come. Nothing else changes a batch's state, its times and what is known of asking about it.
+/// Writes the progress of a batch. Nothing else changes its state, its times and its polls.
 pub(super) fn update_batch(conn: &Connection, key: i64, progress: &Progress) -> rusqlite::Result<()> {
     let Progress { state, names, doubtful, attempts, last_error, submitted_at, completed_at, polls } = progress;
     let millis = |time: &Option<Timestamp>| time.map(Timestamp::as_millis);
@@ -26,19 +26,19 @@ pub(super) fn update_batch(conn: &Connection, key: i64, progress: &Progress) -> 
     Ok(())
 }
 
-/// One batch by its uuid, with all that the rules decide by, and its key.
+/// A batch by its UUID, with everything that the rules need, and its key.
 pub(super) fn find_tracked(conn: &Connection, id: BatchId, now: Timestamp) -> rusqlite::Result<Option<(i64, Tracked)>> {
     Ok(tracked_where(conn, "uuid = ?1", &[&id.to_string()], now)?.pop())
 }
 
-/// The same by its key.
+/// The same batch by its key.
 pub(super) fn tracked_of_key(conn: &Connection, key: i64, now: Timestamp) -> rusqlite::Result<Option<Tracked>> {
     Ok(tracked_where(conn, "id = ?1", &[&key], now)?.pop().map(|(_, batch)| batch))
 }
 
 /// All batches in a state.
 pub(super) fn tracked_in(conn: &Connection, state: BatchState, now: Timestamp) -> rusqlite::Result<Vec<(i64, Tracked)>> {
-    // Not as a parameter: by that no partial index is found.
+    // Not a parameter, because SQLite would not use the partial index then.
     tracked_where(conn, &format!("state = '{state}' order by id"), &[], now)
 }
 

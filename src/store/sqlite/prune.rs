@@ -1,4 +1,4 @@
-//! How long data is kept: batches that are pruned, texts that are erased.
+//! Retention: pruning batches and erasing texts.
 
 use std::collections::HashSet;
 
@@ -12,11 +12,11 @@ use crate::domain::Timestamp;
 use crate::domain::lifecycle::is_due;
 use crate::store::error::StoreError;
 
-/// Destinations, or bodies, that go in one transaction: some milliseconds.
+/// The number of destinations, or bodies, deleted per transaction: some milliseconds.
 const AT_A_TIME: usize = 500;
-/// Receipts that are read in one go.
+/// The number of receipts read at a time.
 const LOG_AT_A_TIME: i64 = 50_000;
-/// Receipts that one looks through for each code and description there is, to find those that nothing names.
+/// The number of receipts that may be examined for each stored code and description, in order to find unused ones.
 const LOG_PER_INFO: i64 = 10_000;
 
 pub(super) async fn prune(db: &Sqlite, settled_before: Timestamp, dry_run: bool) -> Result<Pruned, StoreError> {
@@ -45,8 +45,8 @@ pub(super) async fn prune(db: &Sqlite, settled_before: Timestamp, dry_run: bool)
     Ok(pruned)
 }
 
-/// Deletes codes and descriptions that no receipt names any more. There is no index by which one would find them: the log is
-/// read once, a page at a time, where there are so many of them that it is worth it.
+/// Deletes codes and descriptions that no receipt refers to. There is no index for finding them, so the log is read
+/// once, page by page, if there are enough of them to be worth it.
 async fn delete_unnamed_infos(db: &Sqlite) -> Result<(), StoreError> {
     let is_worth_it: bool = db
         .read(|conn| {
@@ -71,7 +71,7 @@ async fn delete_unnamed_infos(db: &Sqlite) -> Result<(), StoreError> {
     for some in unnamed.chunks(AT_A_TIME) {
         let some = some.to_vec();
         db.write(some.len(), move |w| {
-            // What came meanwhile may say the same again.
+            // Receipts that arrived meanwhile may use them again.
             let (mut named, mut after) = (HashSet::new(), after);
             loop {
                 let (page, last) = infos_named(w.tx.conn, after)?;
@@ -93,7 +93,8 @@ async fn delete_unnamed_infos(db: &Sqlite) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The codes and descriptions that the next receipts of the log name, and the last of these; `None` past the end.
+/// The codes and descriptions that the next receipts of the log refer to, and the last of these receipts; `None` past
+/// the end.
 fn infos_named(conn: &Connection, after: i64) -> rusqlite::Result<(HashSet<i64>, Option<i64>)> {
     let mut statement = conn.prepare_cached("select id, info from receipt where id > :after order by id limit :some")?;
     let mut rows = statement.query(named_params! {":after": after, ":some": LOG_AT_A_TIME})?;
@@ -140,7 +141,7 @@ pub(super) async fn erase_messages(db: &Sqlite, settled_before: Timestamp) -> Re
         })
         .await?;
     }
-    // Those of receipts that came late are among them, when their batch has no text any more.
+    // Includes receipts that arrived late, after the text of their batch was erased.
     let mut after = 0;
     loop {
         let bodies: Vec<i64> = db
@@ -166,8 +167,8 @@ pub(super) async fn erase_messages(db: &Sqlite, settled_before: Timestamp) -> Re
     }
 }
 
-/// Remembers a batch that is about to be pruned. False where it is remembered already, or is not due: a person decided
-/// otherwise meanwhile, or another prune was here.
+/// Remembers a batch that is about to be pruned. Returns false if it is remembered already, or is not due: a person may
+/// have decided otherwise meanwhile, or another prune may have run.
 fn remember(tx: &Tx<'_>, batch: i64, settled_before: Timestamp) -> rusqlite::Result<bool> {
     if !tracked_of_key(tx.conn, batch, tx.now)?.is_some_and(|batch| is_due(&batch, settled_before)) {
         return Ok(false);
@@ -176,7 +177,8 @@ fn remember(tx: &Tx<'_>, batch: i64, settled_before: Timestamp) -> rusqlite::Res
         .conn
         .prepare_cached("select content from batch where id = :batch")?
         .query_row(named_params! {":batch": batch}, |row| row.get(0))?;
-    // From a bare hash of a short list a number could be found by trying them all, and forgetting it finds no row of it any more.
+    // With the plain hash of a short list, a number could be found by trying all, and erasing the number would not find
+    // this row.
     let content = if content.is_empty() { content } else { tx.identity().content_hash(&content).to_vec() };
     let remembered = tx
         .conn
@@ -188,7 +190,7 @@ fn remember(tx: &Tx<'_>, batch: i64, settled_before: Timestamp) -> rusqlite::Res
     Ok(remembered == 1)
 }
 
-/// Deletes what a prune had begun with when the last run ended.
+/// Finishes pruning that the end of the last run interrupted.
 pub(super) fn finish_pruning(conn: &Connection) -> rusqlite::Result<()> {
     let begun: Vec<i64> = conn
         .prepare("select id from batch where uuid in (select uuid from pruned)")?
@@ -209,10 +211,10 @@ fn is_begun(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     )
 }
 
-/// Deletes the next destinations of a batch with their receipts, and in the end what is left of it. Until then its
-/// counters follow, so that they agree after each transaction. Answers whether there is more.
+/// Deletes the next destinations of a batch with their receipts, and in the end the rest of the batch. Its counters are
+/// updated along the way, so that they agree after each transaction. Returns whether there is more.
 fn delete_some(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
-    // Before the newest goes: its id must not be used again.
+    // Before the newest receipt is deleted: its id must not be reused.
     conn.prepare_cached(
         "update instance set pruned_receipt = max(pruned_receipt, n.last_receipt)
          from batch_count n where n.batch = :batch and n.last_receipt is not null",
@@ -248,7 +250,7 @@ fn delete_some(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     Ok(last.is_some())
 }
 
-/// Takes deleted rows off the counters: total, delivered, failed, conflict, receipts.
+/// Subtracts deleted rows from the counters: total, delivered, failed, conflict, receipts.
 fn count_less(conn: &Connection, batch: i64, [total, delivered, failed, conflict, receipts]: [i64; 5]) -> rusqlite::Result<()> {
     for (table, which) in [("batch_count", "batch = ?1"), ("tally", "state = (select state from batch where id = ?1)")] {
         conn.prepare_cached(&format!(
@@ -260,7 +262,7 @@ fn count_less(conn: &Connection, batch: i64, [total, delivered, failed, conflict
     Ok(())
 }
 
-/// Deletes some receipts for numbers that the batch does not have, of which there may be any number.
+/// Deletes some of the receipts for numbers that are not in the batch; there may be very many.
 fn delete_strangers(conn: &Connection, batch: i64) -> rusqlite::Result<bool> {
     let strangers: Vec<i64> = conn
         .prepare_cached("select id from receipt where again = 1 and batch = :batch and outcome = 3 limit :some")?

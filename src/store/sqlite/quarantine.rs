@@ -1,4 +1,4 @@
-//! Callbacks that were authentic but not understood: kept whole, within bounds.
+//! Callbacks with a valid token that could not be understood: kept in full, within limits.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -61,7 +61,7 @@ pub(super) async fn replay(db: &Sqlite, id: i64, incoming: Incoming) -> Result<O
             let mut recorded = Recorded::default();
             let mut next = Some(Place::default());
             while let Some(from) = next {
-                let part = w.record(&incoming, &from, None)?; // it is in the quarantine already
+                let part = w.record(&incoming, &from, None)?; // it is quarantined already
                 if part.quarantine_is_full {
                     return Err(JobError::Refused(StoreError::QuarantineFull));
                 }

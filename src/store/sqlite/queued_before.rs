@@ -1,4 +1,4 @@
-//! Which batches an earlier run queued: the provider is asked about each before it goes out.
+//! The batches that an earlier run queued: the provider is asked about each before it is sent.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -9,19 +9,20 @@ use super::rows::uuid;
 use crate::domain::BatchId;
 use crate::lock::lock;
 
-/// By their keys, in the order of the outbox. They stay here until somebody lets them out, whatever becomes of them.
+/// The batches by their keys, in the order of the outbox. They stay here until they are let out, whatever happens to
+/// them.
 #[derive(Default)]
 pub(super) struct QueuedBefore(Mutex<BTreeMap<i64, BatchId>>);
 
 impl QueuedBefore {
-    /// What is in the outbox.
+    /// The batches in the outbox.
     pub fn read(conn: &Connection) -> rusqlite::Result<Self> {
         let mut queued = conn.prepare("select id, uuid from batch where state = 'queued'")?;
         let queued = queued.query_map([], |row| Ok((row.get("id")?, uuid(row, "uuid")?)))?;
         Ok(Self(Mutex::new(queued.collect::<rusqlite::Result<_>>()?)))
     }
 
-    /// Whether the batch of this key is one of them.
+    /// Whether the batch with this key is one of them.
     pub fn holds(&self, key: i64) -> bool {
         self.batches().contains_key(&key)
     }
@@ -31,10 +32,10 @@ impl QueuedBefore {
         self.batches().values().copied().collect()
     }
 
-    /// It is one of them no longer.
+    /// Removes a batch.
     pub fn let_out(&self, id: BatchId) {
         let mut batches = self.batches();
-        // They are asked about in order: it is one of the first.
+        // Batches are asked about in order, so it is one of the first.
         let key = batches.iter().find(|(_, other)| **other == id).map(|(key, _)| *key);
         key.and_then(|key| batches.remove(&key));
     }

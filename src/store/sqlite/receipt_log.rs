@@ -1,4 +1,4 @@
-//! The log of receipts: adding to it, and reading it.
+//! The receipt log: adding to it, and reading it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::domain::{Incoming, ReceiptCode, Recorded, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::filters::ReceiptFilter;
 
-/// Rows of the log that one filtered page looks at.
+/// The number of rows that a filtered page may examine.
 const LOG_ROWS_PER_PAGE: i64 = 20_000;
 
 pub(super) async fn record(db: &Sqlite, incoming: Incoming) -> Result<Recorded, StoreError> {
@@ -27,7 +27,7 @@ pub(super) async fn record(db: &Sqlite, incoming: Incoming) -> Result<Recorded, 
     let (mut done, mut is_full, mut next) = (Recorded::default(), false, Some(Place::default()));
     while let Some(from) = next {
         let incoming = incoming.clone();
-        // What was begun is gone on with, however much else waits.
+        // A list that has started is continued, however many other jobs wait.
         let part = match from.item {
             0 => db.write_list(count, move |w| w.record(&incoming, &from, bounds)).await?,
             _ => db.write(AT_LEAST, move |w| w.record(&incoming, &from, bounds)).await?,
@@ -52,7 +52,7 @@ pub(super) async fn receipts(
 /// The columns that [`log_entry`] reads.
 pub(super) const LOG_COLUMNS: &str = "r.id, b.uuid, r.number, r.delivered, i.code, coalesce(i.description, c.description) as description,
     r.message_id, r.source, r.outcome, r.received_at";
-/// And where they come from.
+/// The tables with these columns.
 pub(super) const LOG_TABLES: &str = "receipt r join batch b on b.id = r.batch
     left join receipt_info i on i.id = r.info left join code c on c.code_key = i.code_key";
 
@@ -73,7 +73,7 @@ pub(super) fn log_entry(row: &Row<'_>) -> rusqlite::Result<api::Receipt> {
 
 fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32) -> rusqlite::Result<(Vec<api::Receipt>, Option<i64>)> {
     let newest: i64 = conn.query_row("select coalesce(max(id), 0) from receipt", [], |row| row.get(0))?;
-    // Between these two are all that a batch has.
+    // All receipts of a batch are between these two.
     let (first, newest) = match filter.batch {
         None => (0, newest),
         Some(batch) => conn
@@ -101,8 +101,8 @@ fn page_of_log(conn: &Connection, after: i64, filter: &ReceiptFilter, limit: u32
     Ok((found, next))
 }
 
-/// A filter must not turn one page into a walk through the whole log. Ids are no measure of that: after a restore there are
-/// billions of them without a row.
+/// The last row to examine: with a filter, a page must not read the whole log. Ids do not measure that, because after a
+/// restore billions of them have no row.
 fn last_looked_at(conn: &Connection, after: i64, newest: i64) -> rusqlite::Result<i64> {
     if newest.saturating_sub(after) <= LOG_ROWS_PER_PAGE {
         return Ok(newest);

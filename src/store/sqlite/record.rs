@@ -1,7 +1,7 @@
 //! Recording receipts.
 //!
-//! This is the hot path. For the usual receipt, the first of its destination, it is one update by
-//! primary key and one append to the log; counters are summed up per batch and commit.
+//! This is the hot path. The usual receipt, the first of its destination, takes one update by primary key and one
+//! append to the log; counters are summed up per batch and commit.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::domain::{
 };
 use crate::store::settings::QuarantineBounds;
 
-/// The two statements of a usual receipt: looked up once a transaction.
+/// The two statements for a usual receipt, looked up once per transaction.
 pub(super) struct Usual<'c> {
     conn: &'c Connection,
     first: Option<CachedStatement<'c>>,
@@ -33,13 +33,13 @@ impl<'c> Usual<'c> {
         Self { conn, first: None, append: None }
     }
 
-    /// Sets what a destination's first receipt says, where it has none yet: `said`, receipt, batch, number.
+    /// Sets what a destination's first receipt says, if it has none yet: `said`, receipt, batch, number.
     fn first(&mut self) -> rusqlite::Result<&mut CachedStatement<'c>> {
         let sql = "update destination set said = ?1, first_receipt = ?2 where batch = ?3 and number = ?4 and first_receipt is null";
         prepared(self.conn, &mut self.first, sql)
     }
 
-    /// Appends to the log.
+    /// Appends a receipt to the log.
     fn append(&mut self) -> rusqlite::Result<&mut CachedStatement<'c>> {
         let sql = "insert into receipt (id, batch, number, received_at, again, delivered, source, outcome, info, message_id, batchuuid)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -58,29 +58,29 @@ fn prepared<'s, 'c>(
     })
 }
 
-/// So many items of a list are recorded before it gives way.
+/// The number of items of a list that are recorded before it gives way to other jobs.
 pub(super) const AT_LEAST: usize = 16;
-/// How long a transaction may have taken when a list gives way: others wait for it, and each item of a list can be made as
-/// slow as the receipts that its destination has.
+/// How long a transaction may have taken before a list gives way. Other jobs wait for it, and each item may take long
+/// if its destination has many receipts.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// So much excess of a list is set aside one by one; more of it is one item.
+/// The number of excess receipts of a list that are quarantined separately; more of them become one item.
 const ONE_BY_ONE: usize = 100;
 
-/// What became of a part of what came.
+/// The result of recording a part of a list.
 #[derive(Default)]
 pub(super) struct Part {
     pub done: Recorded,
-    /// Something could not be set aside.
+    /// Whether something could not be quarantined.
     pub quarantine_is_full: bool,
-    /// Where to go on.
+    /// Where to continue.
     pub next: Option<Place>,
 }
 
-/// How far the recording of a list has come.
+/// The progress of recording a list.
 #[derive(Default)]
 pub(super) struct Place {
     pub item: usize,
-    /// The items before it that are too much, and why.
+    /// The items before this one that are in excess, and why.
     excess: Vec<(usize, &'static str)>,
 }
 
@@ -109,7 +109,7 @@ impl Part {
     ) -> rusqlite::Result<()> {
         let bodies = excess.iter().map(|(at, _)| match &incoming.items[*at] {
             Item::Understood(receipt) => receipt.body.clone().unwrap_or_else(|| receipt.to_callback().into_bytes()),
-            Item::NotUnderstood { .. } => Vec::new(), // is no excess
+            Item::NotUnderstood { .. } => Vec::new(), // never in excess
         });
         if let ([(_, reason), ..], true) = (excess, excess.len() > ONE_BY_ONE) {
             let list = [b"[", &*bodies.collect::<Vec<_>>().join(&b','), b"]"].concat();
@@ -119,35 +119,35 @@ impl Part {
     }
 }
 
-/// What the writer remembers from one transaction to the next, to record without reading.
+/// What the writer remembers between transactions, in order to record without reading.
 #[derive(Default)]
 pub(super) struct Recorder {
-    /// The counters of batches that got receipts of late.
+    /// The counters of batches that received receipts recently.
     pub counters: Counters,
-    /// `receipt_info` rows by content.
+    /// Cached `receipt_info` rows.
     pub infos: Infos,
-    /// What the receipts of destinations contain that have very many.
+    /// The contents of the receipts of destinations that have very many.
     pub crowded: Crowded,
     /// The id of the next receipt.
     pub next_receipt: i64,
-    /// Whether any number was ever forgotten.
+    /// Whether any number was ever erased.
     pub any_forgotten: bool,
 }
 
 impl Recorder {
-    /// What it has to know at the start.
+    /// Reads the initial state.
     pub fn new(conn: &Connection) -> rusqlite::Result<Self> {
         let any_forgotten = conn.query_row("select exists (select 1 from forgotten)", [], |row| row.get(0))?;
         Ok(Self { next_receipt: newest_receipt(conn)? + 1, any_forgotten, ..Self::default() })
     }
 
-    /// What is left of it when a transaction did not happen.
+    /// The state after a transaction that did not happen.
     #[must_use]
     pub fn undone(&self) -> Self {
         Self { next_receipt: self.next_receipt, any_forgotten: self.any_forgotten, ..Self::default() }
     }
 
-    /// Records what came from an item on; what cannot be recorded is set aside. Where there are many, it gives way to others
+    /// Records items starting with one; what cannot be recorded is quarantined. A long list gives way to other jobs
     /// after a while.
     pub fn record(
         &mut self,
@@ -160,11 +160,12 @@ impl Recorder {
         let mut part = Part::default();
         if self.counters.load(tx, incoming.batch)?.is_none() {
             if !is_pruned(tx.conn, incoming.batch)? {
-                part.set_aside(tx, bounds, incoming, "there is no such batch in this database", &incoming.body)?;
+                part.set_aside(tx, bounds, incoming, "this database has no such batch", &incoming.body)?;
             }
             return Ok(part);
         }
-        // Asked first: a list is not taken by halves, and whoever fills the quarantine must not spoil the work of others.
+        // Checked first: a list is not recorded by halves, and a client that fills the quarantine must not affect
+        // others.
         let strange = incoming.items.iter().skip(from.item).filter_map(|item| match item {
             Item::NotUnderstood { at, .. } => Some(at.len()),
             Item::Understood(_) => None,
@@ -199,18 +200,18 @@ impl Recorder {
     }
 
     fn record_one(&mut self, tx: &Tx<'_>, usual: &mut Usual<'_>, incoming: &Incoming, receipt: &Receipt) -> Result<Verdict, JobError> {
-        let Some(tally) = self.counters.load(tx, incoming.batch)? else { return Ok(Verdict::Duplicate) }; // it was there just now
+        let Some(tally) = self.counters.load(tx, incoming.batch)? else { return Ok(Verdict::Duplicate) }; // it existed just now
         let blanked = if self.any_forgotten { without_number(tx, tally.batch, receipt)? } else { None };
         let receipt = blanked.as_ref().unwrap_or(receipt);
         let id = self.next_receipt;
 
-        // The usual case first: nothing was said of this destination so far.
+        // The usual case first: the destination has no receipt so far.
         let mut number = key(receipt.destination);
         let says = said_number(Said::Nothing.after(receipt.delivered));
         let verdict = if usual.first()?.execute((says, id, tally.batch, number))? == 1 {
             of_first(receipt.delivered)
         } else {
-            // A batch that came after a number was forgotten has the number itself.
+            // A batch accepted after the number was erased contains the number itself.
             if self.any_forgotten && !has_destination(tx.conn, tally.batch, number)? {
                 number = stand_in(tx.conn, &tx.identity(), receipt.destination)?.unwrap_or(number);
             }
@@ -230,7 +231,7 @@ impl Recorder {
             verdict
         };
         if let Verdict::New { outcome, first, counts, .. } = verdict {
-            // Not before: a receipt that is known already, in other words, must not be able to fill the table of words.
+            // Not earlier: a known receipt with another description must not be able to fill the table of descriptions.
             let info = self.infos.of(tx.conn, receipt)?;
             LogEntry { id, number, again: !first, outcome, info, receipt }.append(tx, usual, incoming, tally.batch)?;
             self.crowded.add((tally.batch, number), receipt);
@@ -241,14 +242,14 @@ impl Recorder {
     }
 }
 
-/// What [`verdict`] says of the first receipt of a destination: known before anything is read.
+/// What [`verdict`] returns for the first receipt of a destination, without reading anything.
 fn of_first(delivered: bool) -> Verdict {
     let counts = ReceiptCounts { delivered: i64::from(delivered), failed: i64::from(!delivered), conflict: 0, receipts: 1 };
     Verdict::New { outcome: Outcome::Applied, said: Said::Nothing.after(delivered), first: true, counts }
 }
 
-/// What is known of a destination when one more receipt for it comes. The same receipt has the same `delivered`, code (as a
-/// number) and message id.
+/// What is known about a destination when another receipt arrives for it. Receipts are the same if they have the same
+/// `delivered`, code (as a number) and message id.
 fn seen(conn: &Connection, crowded: &mut Crowded, batch: i64, number: i64, receipt: &Receipt) -> rusqlite::Result<Seen> {
     let destination: Option<(i64, Option<i64>)> = conn
         .prepare_cached("select said, first_receipt from destination where batch = :batch and number = :number")?
@@ -261,7 +262,7 @@ fn seen(conn: &Connection, crowded: &mut Crowded, batch: i64, number: i64, recei
     let said = destination.map_or(Said::Nothing, |(said, _)| said_of(said));
     let same =
         if others >= MANY { crowded.has(conn, (batch, number), first, receipt)? } else { is_known(conn, batch, number, first, receipt)? };
-    // Only a failure after a delivery asks whether there was one before; and only one that is recorded.
+    // Only a failure after a delivery needs to know whether there was one before, and only if it is recorded.
     let is_conflict = !same && said == Said::Delivered && !receipt.delivered;
     let conflict = is_conflict
         && conn
@@ -292,11 +293,11 @@ fn is_known(conn: &Connection, batch: i64, number: i64, first: Option<i64>, rece
     )
 }
 
-/// A receipt on its way into the log.
+/// A receipt to be added to the log.
 struct LogEntry<'r> {
     id: i64,
     number: i64,
-    /// It is not the first of its destination.
+    /// Whether it is not the first of its destination.
     again: bool,
     outcome: Outcome,
     info: Option<i64>,
@@ -327,7 +328,7 @@ impl LogEntry<'_> {
         ))?;
         if let Some(body) = receipt.body.as_deref().filter(|_| number >= 0) {
             tx.conn
-                // As text, whether or not it is UTF-8: a text of SQLite's holds any bytes.
+                // Stored as text even if it is not UTF-8: SQLite's text may hold any bytes.
                 .prepare_cached("insert into receipt_body (receipt, body) values (:id, cast(:body as text))")?
                 .execute(named_params! {":id": id, ":body": body})?;
         }

@@ -1,4 +1,4 @@
-//! Puts a copy of the database, with its identity, in the place of the database.
+//! Restoring a copy of the database and its identity.
 
 use std::io;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -15,15 +15,15 @@ use crate::store::answers::Restored;
 use crate::store::error::RestoreError;
 use crate::store::identity::{Identity, beside};
 
-/// What belongs to a database, by the ends of the names.
+/// The suffixes of the files that belong to a database.
 const PARTS: [&str; 4] = ["", "-wal", "-shm", ".identity"];
 
-/// Puts `copy` and `<copy>.identity` in the place of a database that no daemon has open. What was there is kept beside it
-/// under another name, `now` in it; the copy stays as it is. The new database is marked as a copy, so that a daemon holds
-/// what waits in it.
+/// Puts `copy` and `<copy>.identity` in the place of a database that no daemon has open. The previous files are kept
+/// beside it under another name that contains `now`; the copy is not changed. The new database is marked as a copy, so
+/// that a daemon holds the batches that wait in it.
 ///
 /// # Errors
-/// Then everything is as it was before.
+/// If it cannot be restored; everything is as it was before.
 pub fn restore_file(copy: &Path, database: &Path, now: Timestamp) -> Result<Restored, RestoreError> {
     let file = |path: &Path| {
         let path = path.to_owned();
@@ -36,7 +36,7 @@ pub fn restore_file(copy: &Path, database: &Path, now: Timestamp) -> Result<Rest
     }
     let identity_path = beside(&from, ".identity");
     let mut identity = Identity::load(&identity_path).map_err(file(&identity_path))?.ok_or(RestoreError::NoIdentity(identity_path))?;
-    identity.file = None; // of the file that it is put beside now
+    identity.file = None; // it is put beside another file
     let (held, numbers, newest) = look_into(&from)?;
     let existed = to.exists();
     let _lock = take_lock(&to)?;
@@ -46,7 +46,7 @@ pub fn restore_file(copy: &Path, database: &Path, now: Timestamp) -> Result<Rest
     write_copy(&from, draft.path()).map_err(|error| RestoreError::Engine(error.to_string()))?;
     let kept = beside(&to, &format!(".replaced-{}", now.to_string().replace(['-', ':'], "").replace(".000", "")));
     if !existed {
-        std::fs::remove_file(&to).map_err(file(&to))?; // the empty one that the lock has made
+        std::fs::remove_file(&to).map_err(file(&to))?; // the empty file that taking the lock created
     }
     let moved = set_aside(&to, &kept).map_err(file(&to))?;
     let place = || {
@@ -56,16 +56,16 @@ pub fn restore_file(copy: &Path, database: &Path, now: Timestamp) -> Result<Rest
         draft.create()
     };
     if let Err(source) = place() {
-        let _ = std::fs::remove_file(beside(&to, ".identity")); // perhaps there is none
+        let _ = std::fs::remove_file(beside(&to, ".identity")); // there may be none
         for (from, to) in moved {
-            let _ = std::fs::rename(to, from); // it was possible the other way just now
+            let _ = std::fs::rename(to, from); // renaming in the other direction has just worked
         }
         return Err(RestoreError::File { path: to, source });
     }
     Ok(Restored { database: to, kept: (!moved.is_empty()).then_some(kept), held, numbers, newest })
 }
 
-/// The batches that wait in a copy, their numbers, and when its newest batch was accepted.
+/// The number of batches that wait in a copy, the number of their destinations, and when its newest batch was accepted.
 fn look_into(copy: &Path) -> Result<(u64, u64, Option<Timestamp>), RestoreError> {
     let conn = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     schema::examine(&conn, copy)?;
@@ -78,7 +78,7 @@ fn look_into(copy: &Path) -> Result<(u64, u64, Option<Timestamp>), RestoreError>
     Ok((held.unsigned_abs(), numbers.unsigned_abs(), newest.map(Timestamp::from_millis)))
 }
 
-/// Gives all parts of a database another name; all or none. Answers what was moved, from where to where.
+/// Renames all parts of a database, or none. Returns the old and new paths of what was moved.
 fn set_aside(database: &Path, aside: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
     for part in PARTS {
@@ -88,7 +88,7 @@ fn set_aside(database: &Path, aside: &Path) -> io::Result<Vec<(PathBuf, PathBuf)
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 for (from, to) in moved {
-                    let _ = std::fs::rename(to, from); // it was possible the other way just now
+                    let _ = std::fs::rename(to, from); // renaming in the other direction has just worked
                 }
                 return Err(error);
             }
@@ -98,7 +98,7 @@ fn set_aside(database: &Path, aside: &Path) -> io::Result<Vec<(PathBuf, PathBuf)
     Ok(moved)
 }
 
-/// Gives a file the owner that the database had, or its folder: a command may be run by root.
+/// Gives a file the owner of the previous database, or of its folder, because root may run the command.
 fn give_to(owner: &std::fs::Metadata, path: &Path) -> io::Result<()> {
     let is = std::fs::metadata(path)?;
     if (is.uid(), is.gid()) == (owner.uid(), owner.gid()) { Ok(()) } else { chown(path, Some(owner.uid()), Some(owner.gid())) }

@@ -1,4 +1,4 @@
-//! From rows to the words of the domain, and back.
+//! Converting rows to the types of the domain, and back.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, named_params};
@@ -11,10 +11,10 @@ pub(super) const BATCH_COLUMNS: &str =
     "id, uuid, coalesce(provider_id, learned_id) as provider_id, group_uuid, resend_of, reference, state, sender, message, parts, channel,
     fallback_channels, send_at, allow_multi, dry_run, total, merged, delivered, failed, conflict, attempts, last_error,
     created_at, submitted_at, completed_at";
-/// And where they come from.
+/// The tables with these columns.
 pub(super) const BATCH_TABLES: &str = "batch join batch_count on batch_count.batch = batch.id";
 
-/// A row of [`BATCH_COLUMNS`], as it is at this time.
+/// Reads a row of [`BATCH_COLUMNS`], with the state at this time.
 pub(super) fn read_batch(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Batch> {
     let send_at = time_or_none(row, "send_at")?;
     let state = row.get::<_, Stored<BatchState>>("state")?.0.at(send_at, now);
@@ -51,14 +51,14 @@ pub(super) fn read_batch(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Batc
     })
 }
 
-/// One batch by its uuid, with its key inside.
+/// A batch by its UUID, with its internal key.
 pub(super) fn find_batch(conn: &Connection, id: BatchId, now: Timestamp) -> rusqlite::Result<Option<(i64, Batch)>> {
     let mut statement = conn.prepare_cached(&format!("select {BATCH_COLUMNS} from {BATCH_TABLES} where uuid = :uuid"))?;
     let mut rows = statement.query(named_params! {":uuid": id.to_string()})?;
     rows.next()?.map(|row| Ok((row.get("id")?, read_batch(row, now)?))).transpose()
 }
 
-/// A count, which the schema keeps from being negative.
+/// Reads a count, which the schema keeps from being negative.
 pub(super) fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
 }
@@ -75,27 +75,27 @@ fn uuid_or_none(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<BatchId>
     Ok(row.get::<_, Option<Stored<BatchId>>>(column)?.map(|id| id.0))
 }
 
-/// The cursor of the next page: nothing follows a page that is not full.
+/// The cursor of the next page; there is none if the page is not full.
 pub(super) fn next_page<T, C>(page: &[T], limit: u32, cursor: impl FnOnce(&T) -> C) -> Option<C> {
     page.last().filter(|_| page.len() == limit as usize).map(cursor)
 }
 
-/// The newest receipt that there ever was; ids are never used again. 0: none.
+/// The newest receipt that ever existed, since ids are never reused; 0 if there was none.
 pub(super) fn newest_receipt(conn: &Connection) -> rusqlite::Result<i64> {
     conn.query_row("select max(pruned_receipt, ifnull((select max(id) from receipt), 0)) from instance", [], |row| row.get(0))
 }
 
-/// A number as it is stored.
+/// The stored form of a number.
 pub(super) fn key(number: Msisdn) -> i64 {
-    i64::try_from(number.digits()).unwrap_or(i64::MAX) // 15 digits at most
+    i64::try_from(number.digits()).unwrap_or(i64::MAX) // at most 15 digits
 }
 
-/// A stored number as it is shown.
+/// A stored number as it is displayed.
 pub(super) fn display_number(number: i64) -> String {
     if number < 0 { "forgotten".to_owned() } else { format!("+{number}") }
 }
 
-/// A word or a uuid of the domain, stored as text.
+/// A word or a UUID of the domain, stored as text.
 pub(super) struct Stored<T>(pub T);
 
 impl<T: std::str::FromStr> FromSql for Stored<T> {
@@ -104,7 +104,7 @@ impl<T: std::str::FromStr> FromSql for Stored<T> {
     }
 }
 
-/// An identifier, 16 bytes where it is a uuid.
+/// An identifier, stored as 16 bytes if it is a UUID.
 pub(super) struct StoredIdentifier(pub Identifier);
 
 impl FromSql for StoredIdentifier {
@@ -113,13 +113,13 @@ impl FromSql for StoredIdentifier {
             ValueRef::Blob(bytes) => {
                 Uuid::from_slice(bytes).map(|uuid| Self(Identifier::Uuid(uuid))).map_err(|_| FromSqlError::InvalidType)
             }
-            // Not `Identifier::from`: what was text when it came is text.
+            // Not `Identifier::from`: what arrived as text stays text.
             _ => Ok(Self(Identifier::Text(value.as_str()?.to_owned()))),
         }
     }
 }
 
-/// An identifier on its way in.
+/// An identifier to be stored.
 pub(super) struct AsIdentifier<'a>(pub &'a Identifier);
 
 impl ToSql for AsIdentifier<'_> {

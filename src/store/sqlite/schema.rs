@@ -1,4 +1,4 @@
-//! The schema and its versions. `schema.sql` at the top of the repository is the one definition.
+//! The schema and its versions. `schema.sql` in the repository's root is the only definition.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,21 @@ use crate::durable::{Draft, delete_drafts};
 use crate::store::error::OpenError;
 use crate::store::identity::beside;
 
-/// `schema.sql`, whole.
+/// The content of `schema.sql`.
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
-/// Bytes of a page in the files that are made.
+/// The page size of new files, in bytes.
 pub(super) const PAGE: i32 = 1_024;
 
-/// "rcpt": tells our files from other SQLite files, to `file` and to us.
+/// "rcpt": identifies our files, both to `file` and to us.
 const APPLICATION_ID: i32 = 0x7263_7074;
 
-/// What brings a file to the next version: the first from 1 to 2. Each changes tables, indexes and triggers, and what is in
-/// them; the views are made anew from `schema.sql`. A test compares the outcome with a new file.
+/// The upgrades from each version to the next; the first leads from 1 to 2. Each changes tables, indexes, triggers and
+/// their content; the views are created again from `schema.sql`. A test compares the result with a new file.
 const UPGRADES: &[&str] = &[include_str!("upgrades/2.sql")];
 
-/// Brings the file to the newest schema, in one transaction. A file with an older one is copied first,
-/// to `<database>.v<version>.backup`. Returns whether the file was new.
+/// Upgrades the file to the newest schema, in one transaction. A file with an older schema is first copied to
+/// `<database>.v<version>.backup`. Returns whether the file is new.
 pub(super) fn migrate(conn: &mut Connection, path: &Path, now: Timestamp) -> Result<bool, OpenError> {
     migrate_by(conn, path, now, UPGRADES)
 }
@@ -43,12 +43,12 @@ fn migrate_by(conn: &mut Connection, path: &Path, now: Timestamp, upgrades: &[&s
         let due = usize::try_from(version - 1).ok().and_then(|done| upgrades.get(done..)).unwrap_or(upgrades);
         upgrade(conn, due, newest).map_err(|source| OpenError::Migration(source.to_string()))?;
     } else if let Err(error) = upgrade(conn, &[], newest) {
-        log::warn!("the views of {} stay as an older version made them: {error}", path.display());
+        log::warn!("cannot update the views of {}: {error}", path.display());
     }
     Ok(false)
 }
 
-/// Brings the file to the newest version by these upgrades, and our views to what `schema.sql` says, in one transaction.
+/// Applies these upgrades, and updates our views to `schema.sql`, in one transaction.
 fn upgrade(conn: &mut Connection, due: &[&str], newest: i64) -> rusqlite::Result<()> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     due.iter().try_for_each(|upgrade| transaction.execute_batch(upgrade))?;
@@ -59,8 +59,8 @@ fn upgrade(conn: &mut Connection, due: &[&str], newest: i64) -> rusqlite::Result
     transaction.commit()
 }
 
-/// Makes all that tells a database of ours from others in one transaction: a process that ends meanwhile leaves a file that
-/// is still empty.
+/// Creates everything that identifies a database of ours in one transaction: a process that ends meanwhile leaves an
+/// empty file.
 fn create(conn: &mut Connection, now: Timestamp, newest: i64) -> rusqlite::Result<()> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(SCHEMA)?;
@@ -73,7 +73,7 @@ fn create(conn: &mut Connection, now: Timestamp, newest: i64) -> rusqlite::Resul
     transaction.commit()
 }
 
-/// Copies the database, through SQLite: a copy by other means would drop the locks of our own process.
+/// Copies the database through SQLite: copying it in another way would drop our own process's locks.
 fn copy_first(conn: &Connection, to: &Path) -> Result<(), String> {
     delete_drafts(to);
     let draft = Draft::of(to).map_err(|error| error.to_string())?;
@@ -81,8 +81,7 @@ fn copy_first(conn: &Connection, to: &Path) -> Result<(), String> {
     draft.create().map_err(|error| error.to_string())
 }
 
-/// Makes our views as they are in `schema.sql` where an older program made them otherwise. They hold nothing, so this alone
-/// changes no version.
+/// Creates our views again if they differ from `schema.sql`. They hold no data, so this does not change the version.
 fn renew_views(conn: &Connection) -> rusqlite::Result<()> {
     let fresh = Connection::open_in_memory()?;
     fresh.execute_batch(SCHEMA)?;
@@ -93,21 +92,21 @@ fn renew_views(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Name and definition of each view.
+/// The name and the definition of each view.
 fn views(conn: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
     let mut views = conn.prepare("select name, sql from sqlite_schema where type = 'view'")?;
     views.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// Is it a file for this program? It is only read: what is not ours stays as it is to the last byte.
+/// Checks that the file is one for this program. The file is only read: one that is not ours is not changed at all.
 ///
 /// # Errors
-/// It is another's, or a newer one of ours.
+/// If it belongs to another program, or to a newer receiptd.
 pub(super) fn examine(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     examine_by(conn, path, UPGRADES).map(|_| ())
 }
 
-/// Whether it is new, its version, and the newest one.
+/// Whether the file is new, its version, and the newest version.
 fn examine_by(conn: &Connection, path: &Path, upgrades: &[&str]) -> Result<(bool, i64, i64), OpenError> {
     let newest = i64::try_from(upgrades.len() + 1).unwrap_or(i64::MAX);
     let version: i64 =
@@ -127,7 +126,7 @@ fn examine_by(conn: &Connection, path: &Path, upgrades: &[&str]) -> Result<(bool
     Ok((is_new, version, newest))
 }
 
-/// One that nobody has: an upgrade that was killed has left its copy, and the next one makes its own.
+/// A name that does not exist yet: an upgrade that was killed leaves its copy, and the next one makes its own.
 fn copy_name(path: &Path, version: i64) -> PathBuf {
     let first = beside(path, &format!(".v{version}.backup"));
     let more = (2..).map(|n: u64| beside(path, &format!(".v{version}.{n}.backup")));
@@ -155,7 +154,7 @@ mod tests {
         let copy = Connection::open(folder.path().join("r.db.v2.backup")).expect("the copy");
         let version: i64 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
         assert_eq!(version, 2);
-        // and what is newer than the program is left alone
+        // A file that is newer than the program is not changed.
         assert!(matches!(migrate(&mut conn, &path, now()), Err(OpenError::Newer { found: 3, known: 2, .. })));
     }
 
@@ -165,7 +164,7 @@ mod tests {
         let path = folder.path().join("r.db");
         let mut conn = Connection::open(&path).expect("a database");
         migrate(&mut conn, &path, now()).expect("new");
-        // One was killed with its copy made, another before.
+        // One upgrade was killed after it had made its copy, another before.
         for name in ["r.db.v2.backup", "r.db.v2.2.backup.0123456789abcdef.new"] {
             std::fs::write(folder.path().join(name), "what was there").expect("written");
         }
@@ -213,7 +212,7 @@ mod tests {
         assert!(untyped.is_empty(), "{}", untyped.join("\n"));
     }
 
-    /// DuckDB 1.5.5 was seen to stumble over these: over the first while parsing, over the second in what it makes of it.
+    /// DuckDB 1.5.5 fails on these: on the first while parsing, on the second in the query that it builds.
     #[test]
     fn the_views_say_nothing_that_duckdb_does_not_understand() {
         let conn = Connection::open_in_memory().expect("a database");

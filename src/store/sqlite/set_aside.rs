@@ -1,4 +1,4 @@
-//! What cannot be recorded is set aside, within bounds.
+//! Quarantining what cannot be recorded, within limits.
 
 use rusqlite::named_params;
 
@@ -6,8 +6,8 @@ use super::tx::Tx;
 use crate::domain::BatchId;
 use crate::store::settings::QuarantineBounds;
 
-/// Whether so many items with so many bytes find room in the quarantine, beside all that waits there. Without bounds
-/// nothing does: what is refused instead of being set aside.
+/// Whether this many items of this size fit into the quarantine, beside everything that waits there. Without limits
+/// nothing fits: then items are refused instead of quarantined.
 pub(super) fn has_room(tx: &Tx<'_>, bounds: Option<QuarantineBounds>, items: u64, bytes: u64) -> rusqlite::Result<bool> {
     let Some(bounds) = bounds else { return Ok(false) };
     tx.conn.prepare_cached("select items, bytes from quarantine_tally where state = 'waiting'")?.query_row([], |row| {
@@ -16,8 +16,8 @@ pub(super) fn has_room(tx: &Tx<'_>, bounds: Option<QuarantineBounds>, items: u64
     })
 }
 
-/// Sets a body aside, in the quarantine. At the bound the oldest that is done with goes first. `None`: all are waiting, and
-/// there is no room, or there are no bounds.
+/// Quarantines a body. At the limit, the oldest item that was replayed or dropped is deleted first. `None`: all items
+/// are waiting and there is no space, or there are no limits.
 pub(super) fn set_aside(
     tx: &Tx<'_>,
     bounds: Option<QuarantineBounds>,

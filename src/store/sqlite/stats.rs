@@ -1,4 +1,4 @@
-//! Totals, from tables that triggers keep: nothing that grows is scanned.
+//! Totals from tables that triggers maintain, so that nothing that grows is scanned.
 
 use rusqlite::named_params;
 

@@ -1,4 +1,4 @@
-//! What the batches say about the provider's habits, which its documentation leaves open (provider.md, "Open").
+//! What the batches show of the provider's behaviour, where its documentation leaves it open (docs/provider.md).
 
 use rusqlite::named_params;
 
@@ -7,7 +7,7 @@ use super::rows::count;
 use crate::api::Traffic;
 use crate::store::error::StoreError;
 
-/// As far back as habits are looked at.
+/// The number of newest batches that are examined.
 const NEWEST: u32 = 1_000;
 
 pub(super) async fn traffic(db: &Sqlite) -> Result<Traffic, StoreError> {
@@ -21,7 +21,7 @@ pub(super) async fn traffic(db: &Sqlite) -> Result<Traffic, StoreError> {
                  order by batch.id desc limit :newest)",
         )?
         .query_row(named_params! {":newest": NEWEST}, |row| {
-            let repeated = 0; // such receipts leave no trace here
+            let repeated = 0; // not stored in the database
             Ok(Traffic { batches: count(row, "batches")?, renamed: count(row, "renamed")?, early: count(row, "early")?, repeated })
         })
     })

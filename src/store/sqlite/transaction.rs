@@ -1,4 +1,4 @@
-//! What the jobs of one transaction share.
+//! What the jobs of a transaction share.
 
 use super::failure::JobError;
 use super::record::{Part, Place, Recorder, Usual};
@@ -7,11 +7,11 @@ use crate::domain::Incoming;
 use crate::store::queue::Transactions;
 use crate::store::settings::QuarantineBounds;
 
-/// What happens inside one transaction.
+/// The state of a transaction.
 pub(super) struct Writing<'c> {
     pub tx: Tx<'c>,
     pub recorder: &'c mut Recorder,
-    /// Something new is in the outbox.
+    /// Whether there is something new in the outbox.
     pub outbox_changed: &'c mut bool,
     usual: Usual<'c>,
 }
@@ -21,8 +21,8 @@ impl<'c> Writing<'c> {
         Self { tx, recorder, outbox_changed, usual: Usual::new(tx.conn) }
     }
 
-    /// Brings the batches' rows in step with what was recorded, and forgets what was known of them. A job that reads
-    /// or changes batch rows calls this first.
+    /// Writes what was recorded into the batches' rows, and drops what was cached of them. A job that reads or changes
+    /// batch rows must call this first.
     pub fn flush(&mut self) -> rusqlite::Result<Tx<'c>> {
         self.recorder.counters.flush(&self.tx)?;
         self.recorder.counters.forget();
@@ -30,14 +30,14 @@ impl<'c> Writing<'c> {
         Ok(self.tx)
     }
 
-    /// Records what came from an item on; what cannot be recorded goes into the quarantine, or without
-    /// bounds nowhere, and is told as if there were no room.
+    /// Records items starting with one. What cannot be recorded is quarantined; without limits it is not stored, and
+    /// reported as if there were no space.
     pub fn record(&mut self, incoming: &Incoming, from: &Place, bounds: Option<QuarantineBounds>) -> Result<Part, JobError> {
         self.recorder.record(&self.tx, &mut self.usual, incoming, from, bounds)
     }
 }
 
-/// The transactions of the writer, for the queue.
+/// The writer's transactions, for the queue.
 pub(super) enum WriterJobs {}
 
 impl Transactions for WriterJobs {

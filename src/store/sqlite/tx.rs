@@ -1,4 +1,4 @@
-//! One transaction of the writer.
+//! A transaction of the writer.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -13,9 +13,9 @@ use crate::store::identity::Identity;
 #[derive(Clone, Copy)]
 pub(super) struct Tx<'c> {
     pub conn: &'c Connection,
-    /// One time for all of the transaction.
+    /// The time of the whole transaction.
     pub now: Timestamp,
-    /// When it began, by a clock that nobody sets.
+    /// When it began, by a clock that cannot be set.
     pub since: Instant,
     identity: &'c Mutex<Identity>,
 }
@@ -25,7 +25,7 @@ impl<'c> Tx<'c> {
         Self { conn, now, since: Instant::now(), identity }
     }
 
-    /// The keys of what stands for numbers and contents.
+    /// The keys of the hashes that replace numbers and contents.
     pub fn identity(&self) -> MutexGuard<'c, Identity> {
         lock(self.identity)
     }

@@ -1,4 +1,4 @@
-//! The writer thread: takes whatever waits, writes it in one transaction, commits durably, then answers.
+//! The writer thread: takes everything that waits, writes it in one transaction, commits durably, and then answers.
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -21,21 +21,22 @@ use crate::store::error::StoreError;
 use crate::store::identity::Identity;
 use crate::store::queue::{Job, Queue, Taken};
 
-/// After so long without work the writer tidies up.
+/// The time without work after which the writer tidies up.
 const QUIET: Duration = Duration::from_secs(2);
-/// Where somebody kept it from doing so, it tries again at growing intervals up to this.
+/// If it could not tidy up, it tries again at intervals that grow up to this.
 const LONGEST_QUIET: Duration = Duration::from_secs(60);
-/// Rows of a callback: where storage fails, it must take as many before it is said to work again.
+/// The number of rows of a callback: after a failure, the storage must accept at least as many before it counts as
+/// working.
 const CALLBACK_ROWS: usize = 50;
 
-/// The thread's own things.
+/// The state of the thread.
 pub(super) struct Writer {
     path: PathBuf,
     conn: Connection,
     file_watch: Arc<FileWatch>,
     clock: Clock,
     recorder: Recorder,
-    /// Something new is in the outbox.
+    /// Whether there is something new in the outbox.
     outbox_changed: bool,
     queue: Arc<Queue<WriterJobs>>,
     identity: Arc<Mutex<Identity>>,
@@ -78,26 +79,26 @@ impl Writer {
                 Taken::Closed => break,
             }
         }
-        // A last checkpoint leaves one file instead of three. If it fails, the next start makes up for it.
+        // A last checkpoint leaves one file instead of three. If it fails, the next start does it.
         if let Err(error) = checkpoint(&self.conn, "truncate") {
-            log::debug!("no checkpoint at the end: {error}");
+            log::debug!("the last checkpoint failed: {error}");
         }
     }
 
-    /// After a burst: is a fault gone, which no other work has shown? An empty WAL, and memory given back. Whether all of it
-    /// could be done.
+    /// Tidies up after a burst: checks whether a fault is gone that no other job has tested, empties the WAL, and
+    /// returns memory. Returns whether everything succeeded.
     fn rest(&mut self) -> bool {
         if self.queue.trouble().is_some() {
             self.ping(Vec::new());
         }
         let emptied = self.checkpointer.empty_wal(&self.conn);
         if let Err(error) = self.conn.release_memory() {
-            log::debug!("the cache was not given back: {error}");
+            log::debug!("cannot release the cache: {error}");
         }
         emptied && self.queue.trouble().is_none()
     }
 
-    /// Apart from all other work, so that it spoils nothing for the others.
+    /// Separate from other jobs, so that it cannot affect them.
     fn ping(&mut self, asked: Vec<oneshot::Sender<Result<(), StoreError>>>) {
         let rows = self.queue.failed_rows();
         let mut jobs: Vec<Box<dyn Job<WriterJobs>>> = vec![Box::new(Ping::new(asked, rows))];
@@ -109,14 +110,14 @@ impl Writer {
         self.answer(jobs, &outcome.map(|_| ()));
     }
 
-    /// One transaction for all; if one of them spoils it, each again on its own.
+    /// Runs one transaction for all jobs; if one of them spoils it, runs each again by itself.
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job<WriterJobs>>>, rows: usize) {
         let started = Instant::now();
         let outcome = self.attempt(&mut jobs);
         match outcome {
             Ok(changed) => {
                 self.queue.metrics.commit(rows, started.elapsed());
-                // SQLite writes nothing where nothing changes, and that shows nothing of the disk.
+                // SQLite writes nothing if nothing changes, which would prove nothing about the disk.
                 if changed {
                     self.queue.succeeded(rows);
                 }
@@ -138,10 +139,10 @@ impl Writer {
         }
     }
 
-    /// A commit of so many rows failed.
+    /// Records the failure of a commit with this many rows.
     fn failed(&self, error: &StoreError, rows: usize) {
         match error {
-            // Any other that gets the lock shows that it is free.
+            // Any other job that gets the lock shows that it is free.
             StoreError::Busy => self.queue.failed("another process holds the write lock of the database".to_owned(), 0),
             StoreError::QuarantineFull | StoreError::Closing => {}
             error => self.queue.failed(error.to_string(), rows),
@@ -162,15 +163,15 @@ impl Writer {
         self.checkpointer.after_commit(&self.conn);
     }
 
-    /// Whether anything changed.
+    /// Returns whether anything changed.
     fn attempt(&mut self, jobs: &mut [Box<dyn Job<WriterJobs>>]) -> Result<bool, Failure> {
-        // While a fault lasts, nothing more is written that would then be called a failure.
+        // While a fault lasts, nothing more is written, because it would be reported as failed.
         if let Some(why) = self.file_watch.lasting_fault(&self.conn) {
             return Err(Failure::OfTheStorage(StoreError::Broken(why)));
         }
         let changes = self.conn.total_changes();
         if let Err(failure) = self.in_transaction(jobs) {
-            // What was remembered belongs to a transaction that did not happen.
+            // The cached state belongs to a transaction that did not happen.
             self.recorder = self.recorder.undone();
             self.outbox_changed = false;
             if matches!(failure, Failure::OfTheStorage(StoreError::Broken(_) | StoreError::CommitUnknown)) {
@@ -178,7 +179,7 @@ impl Writer {
             }
             return Err(failure);
         }
-        // The file we hold open may not be the file any more: then the commit went nowhere.
+        // The open file may no longer be the file at the path; then the commit is lost.
         match self.file_watch.fault_of_writer(&self.conn) {
             None => Ok(self.conn.total_changes() != changes),
             Some(why) => Err(Failure::OfTheStorage(StoreError::Broken(why))),
@@ -196,19 +197,19 @@ impl Writer {
         drop(writing);
         self.recorder.counters.flush(&tx).map_err(Failure::storage)?;
         transaction.commit().map_err(|error| match error.sqlite_error_code() {
-            // These say for certain that nothing was committed.
+            // These errors guarantee that nothing was committed.
             Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ReadOnly) => Failure::storage(error),
             _ => {
-                log::error!("a commit failed, and may have happened all the same: {error}");
+                log::error!("a commit failed, but may have taken effect: {error}");
                 Failure::OfTheStorage(StoreError::CommitUnknown)
             }
         })
     }
 
-    /// After an error of the disk, what the connection believes of the file is not to be trusted.
+    /// After a disk error, the connection's view of the file cannot be trusted.
     fn reopen(&mut self) {
         if self.file_watch.fault().is_some() {
-            return; // another file: receipts must not go into that one
+            return; // another file, which must not receive receipts
         }
         match open_for_writing(&self.path).and_then(|conn| Ok((Recorder::new(&conn)?, conn))) {
             Ok((recorder, conn)) => {
@@ -217,7 +218,7 @@ impl Writer {
                 self.conn = conn;
                 self.file_watch.wal_is_open();
             }
-            Err(error) => log::debug!("the database cannot be reopened yet: {error}"),
+            Err(error) => log::debug!("cannot reopen the database yet: {error}"),
         }
     }
 }
@@ -244,12 +245,12 @@ impl Failure {
     }
 }
 
-/// Starts the thread. A panic in it ends the process: a receiver that cannot record must not stay up.
+/// Starts the thread. A panic in it ends the process: a receiver that cannot record must not keep running.
 pub(super) fn spawn(writer: Writer) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name("writer".into()).spawn(move || {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run()));
         if let Err(panic) = outcome {
-            log::error!("the writer panicked and takes the process with it: {}", panic_text(&*panic));
+            log::error!("the writer panicked, ending the process: {}", panic_text(&*panic));
             std::process::abort();
         }
     })

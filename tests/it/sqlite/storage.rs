@@ -386,7 +386,7 @@ async fn a_wal_that_was_taken_away_is_saved_before_the_daemon_ends_to_start_anew
     let next = receipt(&number(it.next), true, "00").to_string().into_bytes();
     assert_ne!(crate::binary::posted(&it.callback, next).await, Some(200));
     let (status, log) = it.daemon.ended().await;
-    assert!(status.code() == Some(1) && log.contains("the WAL was taken away"), "{log}");
+    assert!(status.code() == Some(1) && log.contains("the WAL was deleted or replaced"), "{log}");
     it.daemon = it.house.serve().await;
     it.taken().await;
     it.nothing_is_lost().await;
