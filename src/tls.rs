@@ -1,8 +1,8 @@
-//! TLS towards others: which certificates are trusted, and what is wrong where it fails, in words.
+//! TLS as a client: which certificates are trusted, and readable errors.
 //!
-//! Trusted is what the system trusts, a private certificate authority among it, or what `SSL_CERT_FILE` and
-//! `SSL_CERT_DIR` name instead. Where the system trusts nobody, as in an empty container, it is the authorities that
-//! Mozilla lists.
+//! The certificates trusted by the system are trusted, including private certificate authorities, or those named by
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR`. If the system trusts none, as in an empty container, the authorities in
+//! Mozilla's list are used.
 
 use std::io;
 use std::sync::{Arc, LazyLock};
@@ -11,19 +11,19 @@ use awc::error::{ConnectError, SendRequestError};
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 
-/// Read once: the store of a system has some hundred certificates.
+/// Loaded once, because a system trusts more than a hundred certificates.
 static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
-    // awc brings no cryptography and panics without one. It is an error only if there is one already.
+    // awc has no cryptography of its own and panics without a provider. This fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        log::warn!("a trusted certificate cannot be read: {error}");
+        log::warn!("cannot read a trusted certificate: {error}");
     }
     Arc::new(config(found.certs))
 });
 
-/// For the connector of a client. It offers HTTP/1.1 alone; `max_http_version` of awc would put another configuration in its
-/// place, without any trust.
+/// The configuration for a client's connector. It offers only HTTP/1.1; awc's `max_http_version` would replace it with
+/// a configuration that trusts no certificate.
 pub(crate) fn client() -> Arc<ClientConfig> {
     CONFIG.clone()
 }
@@ -39,7 +39,7 @@ fn config(trusted: Vec<CertificateDer<'static>>) -> ClientConfig {
     config
 }
 
-/// Why a request was not answered, for people.
+/// Why a request got no answer, in words for people.
 pub(crate) fn words(error: &SendRequestError) -> String {
     let tls = match error {
         SendRequestError::Connect(ConnectError::Io(error)) => of_tls(error),
@@ -51,7 +51,7 @@ pub(crate) fn words(error: &SendRequestError) -> String {
 fn of_tls(error: &io::Error) -> Option<&'static str> {
     use CertificateError as C;
     Some(match error.get_ref()?.downcast_ref::<Error>()? {
-        Error::InvalidMessage(_) => "no TLS is spoken at this address (is it http:// instead of https://?)",
+        Error::InvalidMessage(_) => "// instead of https://?)",
         Error::InvalidCertificate(C::UnknownIssuer) => {
             "its certificate is from an authority that this machine does not trust; add that authority to the system's certificates, \
              or to a file that SSL_CERT_FILE names"
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// A private authority, and a server that has a certificate of it for `provider.test`.
+    /// A private authority, and a server with a certificate from it for `provider.test`.
     fn authority_and_server() -> (CertificateDer<'static>, Arc<ServerConfig>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut params = CertificateParams::new(Vec::new()).expect("params");
@@ -86,7 +86,7 @@ mod tests {
         (authority.der().clone(), Arc::new(config))
     }
 
-    /// A handshake in memory.
+    /// A TLS handshake in memory.
     fn handshake(trusted: Vec<CertificateDer<'static>>, server: Arc<ServerConfig>, name: &'static str) -> Result<(), Error> {
         let name = ServerName::try_from(name).expect("a name");
         let mut client = ClientConnection::new(Arc::new(config(trusted)), name)?;

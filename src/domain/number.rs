@@ -1,5 +1,5 @@
-//! Reading telephone numbers as people write them, and only where it is plain which number is meant: a message to the
-//! wrong person cannot be called back, a refused text can be written again.
+//! Reading phone numbers as people write them, but only if it is clear which number is meant: a message to the wrong
+//! person cannot be called back, while a refused text can be corrected.
 
 mod characters;
 mod numbering;

@@ -136,5 +136,5 @@ async fn an_address_that_speaks_no_tls_is_told_so() {
     let plain = daemon.public.trim_start_matches("http://").to_owned();
     let other = spawn_with(Options::default().set("RECEIPTD_PUBLIC_URL", &format!("https://{plain}"))).await;
     let probed = other.api("POST", "/v1/probe", None).await.json();
-    assert!(probed["public_url"]["detail"].as_str().is_some_and(|why| why.contains("no TLS is spoken")), "{probed}");
+    assert!(probed["public_url"]["detail"].as_str().is_some_and(|why| why.contains("does not speak TLS")), "{probed}");
 }

@@ -1,6 +1,6 @@
-//! Characters around numbers: the plainest form of each, those that nobody can see, and names for people.
+//! The characters in and around numbers: their plainest forms, invisible ones, and their names for people.
 
-/// A character as the plainest one of its kind: digits of all scripts, full-width forms, the many dashes and spaces.
+/// The plainest form of a character: digits of all scripts, full-width forms, and the many dashes and spaces.
 pub(super) fn plain(c: char) -> char {
     match c {
         '\u{ff0b}' | '\u{fe62}' => '+',
@@ -16,7 +16,7 @@ pub(super) fn plain(c: char) -> char {
     }
 }
 
-/// The digit 0 of every script that has decimal digits; the others follow it.
+/// The digit 0 of every script with decimal digits; the other digits follow it.
 #[rustfmt::skip]
 const ZEROS: [u32; 65] = [
     0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090,
@@ -33,8 +33,8 @@ fn digit(c: char) -> char {
     value.and_then(|value| char::from_digit(value, 10)).unwrap_or(c)
 }
 
-/// Characters that nobody can see, as contact apps, web pages and word processors leave them around numbers: marks of
-/// direction, soft hyphens, joiners, byte order marks and the like.
+/// Whether a character is invisible: direction marks, soft hyphens, joiners, byte order marks and others, which contact
+/// apps, web pages and word processors leave around numbers.
 pub fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -43,22 +43,22 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a text shows nothing: white space and invisible characters alone.
+/// Whether a text consists only of white space and invisible characters.
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
-/// A text without invisible characters, for comparing names that people chose.
+/// The text without invisible characters, for comparing names that people chose.
 pub fn visible(text: &str) -> String {
     text.chars().filter(|c| !is_invisible(*c)).collect()
 }
 
-/// A tab, a line break or another control character.
+/// Whether a character is a tab, a line break or another control character.
 pub(super) fn is_break(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// A character for people: itself where it can be seen, and its code point.
+/// A character for display: the character itself, if it is visible, and its code point.
 pub fn named(c: char) -> String {
     match c {
         '\t' => "a tab (U+0009)".to_owned(),
@@ -70,7 +70,7 @@ pub fn named(c: char) -> String {
     }
 }
 
-/// A value as it came, at most 40 characters of it; what cannot be seen is shown by its code point.
+/// The beginning of a text for display, at most 40 characters; invisible characters are shown as code points.
 pub fn quoted(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars().take(40) {

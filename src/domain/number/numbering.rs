@@ -1,5 +1,5 @@
-//! The numbering plans of all countries, from libphonenumber's metadata. Whole numbers are matched here; the library
-//! itself is content where a number begins as it should, and takes a lock for every question.
+//! The numbering plans of all countries, from libphonenumber's metadata. Whole numbers are matched here, because the
+//! library itself accepts a number that only begins correctly, and takes a lock for every call.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
@@ -12,31 +12,31 @@ use regex_automata::{Anchored, Input};
 
 use crate::domain::msisdn::Msisdn;
 
-/// libphonenumber's region for a number that belongs to no country.
+/// libphonenumber's region for a number without a country.
 pub(super) const NOWHERE: &str = "ZZ";
 
-/// The numbering plan of one region. Its patterns are compiled when they are first asked for.
+/// The numbering plan of a region. Its patterns are compiled when they are first needed.
 pub(super) struct Plan {
     pub(super) metadata: &'static Metadata,
-    /// How many digits the numbers of any kind have after the country code: bit n stands for n digits.
+    /// The possible numbers of digits after the country code: bit n stands for n digits.
     lengths: u32,
     general: OnceLock<Option<Regex>>,
     leading: OnceLock<Option<Regex>>,
     prefix: OnceLock<Option<Regex>>,
     abroad: OnceLock<Option<Regex>>,
     kinds: OnceLock<Vec<Kind>>,
-    /// For beginnings of numbers, and how many digits the numbers have: whether any is known to begin so.
+    /// By the beginning and the length of a number: whether any known number begins like this.
     beginnings: Mutex<HashMap<(String, usize), bool>>,
 }
 
-/// Numbers of one kind: mobile, fixed lines, toll-free ones and so on.
+/// The numbers of one kind, such as mobile, fixed-line or toll-free.
 struct Kind {
     lengths: u32,
     pattern: Option<Regex>,
     used_for: Use,
 }
 
-/// What a kind of number is for.
+/// What a kind of number is used for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Mobile,
@@ -44,9 +44,9 @@ enum Use {
     Service,
 }
 
-/// All plans that share a country code, the main one first.
+/// All plans with the same country code, the main one first.
 pub(super) struct Code {
-    /// Its digits.
+    /// The digits of the country code.
     pub(super) digits: String,
     pub(super) plans: Vec<Plan>,
 }
@@ -56,7 +56,7 @@ static CODES: LazyLock<HashMap<u16, Code>> = LazyLock::new(|| {
     (1..1000u16).filter_map(|code| Some((code, Code { digits: code.to_string(), plans: plans(code)? }))).collect()
 });
 
-/// The country code at the beginning of a number, and what follows it.
+/// The country code at the beginning of a number, and the rest.
 pub(super) fn split(digits: &str) -> Option<(&'static Code, &str)> {
     (1..=3).find_map(|length| {
         let (code, rest) = (digits.get(..length)?, digits.get(length..)?);
@@ -64,15 +64,15 @@ pub(super) fn split(digits: &str) -> Option<(&'static Code, &str)> {
     })
 }
 
-/// The country code of a region, and which of its plans is the region's own.
+/// The country code of a region, and the region's own plan.
 pub(super) fn of_region(region: &str) -> Option<(&'static Code, &'static Plan)> {
     let code = CODES.get(&DATABASE.by_id(region)?.country_code())?;
     Some((code, code.plans.iter().find(|plan| plan.region() == region)?))
 }
 
 impl Msisdn {
-    /// The country that the number belongs to, by its two letters (`GB`); `001` is no country but a worldwide service,
-    /// and `ZZ` a number that begins with no country's code.
+    /// The country of the number, as its two-letter code (`GB`). `001` stands for a worldwide service, and `ZZ` for a
+    /// number without a known country code.
     pub fn country(self) -> &'static str {
         let digits = self.digits().to_string();
         split(&digits).map_or(NOWHERE, |(code, national)| code.region(national))
@@ -80,22 +80,22 @@ impl Msisdn {
 }
 
 impl Code {
-    /// Whether a number of any country with this code looks like this after the code.
+    /// Whether these digits after the code form a possible number of any country with this code.
     pub(super) fn fits(&self, national: &str) -> bool {
         self.plans.iter().any(|plan| plan.fits(national))
     }
 
-    /// Whether it is known for what numbers like this one are used: an area, a mobile network, a service.
+    /// Whether numbers like this one have a known use: an area, a mobile network, a service.
     pub(super) fn is_valid(&self, national: &str) -> bool {
         self.plans.iter().any(|plan| plan.is_valid(national))
     }
 
-    /// Whether a number like this is one of a person: mobile or a fixed line.
+    /// Whether numbers like this one belong to people: mobile or fixed-line.
     pub(super) fn is_line(&self, national: &str) -> bool {
         self.is_used(national, |used_for| used_for != Use::Service)
     }
 
-    /// Whether a number like this is known, and not only for fixed lines.
+    /// Whether numbers like this one are known, and not only as fixed lines.
     pub(super) fn is_no_fixed_line(&self, national: &str) -> bool {
         self.is_used(national, |used_for| used_for != Use::FixedLine)
     }
@@ -104,17 +104,18 @@ impl Code {
         self.plans.iter().any(|plan| plan.fits(national) && plan.kinds().iter().any(|kind| wanted(kind.used_for) && kind.has(national)))
     }
 
-    /// Whether any number is known that has the same length and begins like this one, be it in use or not.
+    /// Whether any known number has the same length and the same beginning as this one, in use or not.
     pub(super) fn has_begun(&self, national: &str) -> bool {
         self.plans.iter().any(|plan| plan.has_begun(national))
     }
 
-    /// How many digits numbers have after the code, a bit for each length.
+    /// The possible numbers of digits after the code, one bit for each.
     pub(super) fn lengths(&self) -> u32 {
         self.plans.iter().fold(0, |all, plan| all | plan.lengths)
     }
 
-    /// The region of a number with this code. Where several share the code, they are told apart as libphonenumber does.
+    /// The region of a number with this code. If several regions share the code, they are distinguished as in
+    /// libphonenumber.
     pub(super) fn region(&self, national: &str) -> &'static str {
         let is_of = |plan: &&Plan| match plan.leading() {
             Some(leading) => leading.is_match(national),
@@ -124,8 +125,8 @@ impl Code {
         plan.or(self.plans.first()).map_or(NOWHERE, Plan::region)
     }
 
-    /// Drops the 0 that is dialled only within the country, where the country has one and its numbers don't begin with
-    /// it. Italian numbers keep theirs: without it they would be others.
+    /// Removes the 0 that is dialled only within the country, if the country uses one and its numbers do not begin with
+    /// it. Italian numbers keep their 0, because it is part of the number.
     pub(super) fn without_trunk_prefix<'a>(&self, mut national: &'a str) -> &'a str {
         let prefixes = || self.plans.iter().filter_map(|plan| plan.metadata.national_prefix()).filter(|prefix| prefix.starts_with('0'));
         while let Some(rest) = prefixes().find_map(|prefix| national.strip_prefix(prefix)).filter(|_| !self.fits(national)) {
@@ -146,7 +147,7 @@ impl Plan {
         self.metadata.id()
     }
 
-    /// Whether a number of the country looks like this, after its code.
+    /// Whether these digits after the country code form a possible number of the region.
     pub(super) fn fits(&self, national: &str) -> bool {
         let pattern = || whole(self.metadata.descriptors().general().national_number().as_str());
         has(self.lengths, national) && self.general.get_or_init(pattern).as_ref().is_some_and(|general| general.is_match(national))
@@ -156,7 +157,7 @@ impl Plan {
         self.fits(national) && self.kinds().iter().any(|kind| kind.has(national))
     }
 
-    /// Whether any number as long as this one is known to begin with the same three digits.
+    /// Whether any known number of the same length begins with the same three digits.
     fn has_begun(&self, national: &str) -> bool {
         let beginning = national.get(..3).unwrap_or(national).to_owned();
         let mut known = self.beginnings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,7 +168,7 @@ impl Plan {
         })
     }
 
-    /// The examples that the metadata has, one of each kind.
+    /// The examples in the metadata, one of each kind.
     #[cfg(test)]
     pub(super) fn examples(&self) -> impl Iterator<Item = &'static str> {
         kinds(self.metadata).filter_map(|(kind, _)| kind.example())
@@ -184,13 +185,13 @@ impl Plan {
         })
     }
 
-    /// What the numbers of this region begin with, where others share its country code.
+    /// The beginnings of this region's numbers, if other regions share its country code.
     fn leading(&self) -> Option<&Regex> {
         self.leading.get_or_init(|| beginning(self.metadata.leading_digits()?.as_str())).as_ref()
     }
 
-    /// What digits may mean that are dialled within the country: they themselves, and what follows the prefix that is
-    /// dialled there before them (8 in Russia). Prefixes that name a carrier are not among them: who knows which?
+    /// What digits dialled within the country may mean: themselves, and the rest after the prefix that is dialled there
+    /// (8 in Russia). Prefixes that select a carrier are not considered, because they cannot be recognised.
     pub(super) fn dialled_within<'a>(&self, digits: &'a str) -> [Option<&'a str>; 2] {
         let metadata = self.metadata;
         let pattern = || metadata.national_prefix_for_parsing().map(|prefix| prefix.as_str().to_owned());
@@ -200,8 +201,8 @@ impl Plan {
         [Some(digits), (1..=2).contains(&length).then(|| &digits[length..])]
     }
 
-    /// What follows the prefix that leads abroad: 00, or where that is another, the one there is. Where a carrier is part
-    /// of it (`00x`, as in Singapore), 0044… might be either, and is nothing.
+    /// The rest after the prefix for calls abroad: 00, or the country's own prefix if it differs. If a carrier is part
+    /// of the prefix (`00x`, as in Singapore), 0044… is ambiguous and not accepted.
     pub(super) fn after_prefix_abroad<'a>(&self, digits: &'a str) -> Option<&'a str> {
         let prefix = self.metadata.international_prefix()?;
         let found = self.abroad.get_or_init(|| beginning(prefix.as_str())).as_ref()?.find(digits)?;
@@ -216,7 +217,7 @@ impl Kind {
     }
 }
 
-/// What the metadata says of each kind of number.
+/// The metadata of each kind of number.
 fn kinds(metadata: &Metadata) -> impl Iterator<Item = (&Descriptor, Use)> {
     let all = metadata.descriptors();
     let lines = [(all.mobile(), Use::Mobile), (all.fixed_line(), Use::FixedLine)].into_iter();
@@ -249,7 +250,7 @@ fn whole(pattern: &str) -> Option<Regex> {
     compiled(&format!("^(?:{pattern})$"))
 }
 
-/// Whether a text that begins so may match a pattern; none where the pattern cannot be followed.
+/// Whether a text with this beginning may match the pattern; `None` if the pattern is not supported.
 fn may_begin(pattern: &str, beginning: &str) -> Option<bool> {
     let syntax = syntax::Config::new().unicode(false).utf8(false).ignore_whitespace(true);
     let automaton = DFA::builder().syntax(syntax).build(pattern).ok()?;
@@ -264,7 +265,8 @@ fn may_begin(pattern: &str, beginning: &str) -> Option<bool> {
     Some(true)
 }
 
-/// Without Unicode, since `\d` would be the digits of all scripts. A test compiles all that there are.
+/// Compiles a pattern without Unicode, because `\d` would include the digits of all scripts. A test compiles all
+/// patterns.
 fn compiled(pattern: &str) -> Option<Regex> {
     RegexBuilder::new(pattern).ignore_whitespace(true).unicode(false).build().ok()
 }

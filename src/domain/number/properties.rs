@@ -1,4 +1,4 @@
-//! What must hold for all texts, and for the numbers of all countries.
+//! Properties that must hold for all texts, and for the numbers of all countries.
 
 use phonenumber::metadata::DATABASE;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn of(region: &str) -> NumberReader {
     NumberReader::new(region.parse().ok())
 }
 
-/// The number alone.
+/// Only the number.
 fn number(reader: NumberReader, text: &str) -> Result<Msisdn, NumberError> {
     reader.read(text).map(|read| read.number)
 }
@@ -20,7 +20,7 @@ fn digits_of(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// Texts of what people write in numbers, and some of what they should not.
+/// Texts of the characters that people write in numbers, and some that they should not write.
 fn written() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         6 => "[0-9]{1,4}",
@@ -32,7 +32,7 @@ fn written() -> impl Strategy<Value = String> {
         .prop_map(|(front, pieces)| front.to_owned() + &pieces.concat())
 }
 
-/// A number without the zeros after its country code, as which a national 0 may have been written.
+/// The number without zeros after its country code, where a national 0 may have been written.
 fn bare(digits: &str) -> String {
     match numbering::split(digits) {
         Some((code, national)) => {
@@ -43,7 +43,7 @@ fn bare(digits: &str) -> String {
     }
 }
 
-/// A valid national number of some region: an example of the metadata, often with other digits at its end.
+/// A valid national number of some region: an example from the metadata, often with other digits at its end.
 fn national_number() -> impl Strategy<Value = (&'static str, String)> {
     let plans =
         DATABASE.iter().filter(|metadata| metadata.id() != "001").filter_map(|metadata| Some(numbering::of_region(metadata.id())?.1));
@@ -56,7 +56,7 @@ fn national_number() -> impl Strategy<Value = (&'static str, String)> {
     })
 }
 
-/// Digits with marks, spaces and invisible characters among them, and perhaps brackets around the first ones.
+/// The digits with marks, spaces and invisible characters in between, and possibly brackets around the first ones.
 fn marked(digits: &str, marks: &[&str], in_brackets: usize) -> String {
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -83,7 +83,7 @@ proptest! {
         let (code, plan) = numbering::of_region(region).expect("a region");
         let prefix = plan.metadata.national_prefix().filter(|_| with_prefix).unwrap_or_default();
         let text = marked(&format!("{prefix}{national}"), &marks, in_brackets);
-        // A refusal is not silent.
+        // A refusal is visible, so it is fine.
         let Ok(read) = of(region).read(&text) else { return Ok(()) };
         let number = read.number.digits().to_string();
         let meant = format!("{}{national}", code.digits);
@@ -100,7 +100,7 @@ proptest! {
             return Ok(());
         }
         let read = of(region).read(&national);
-        // Too short, or too long, to be a number of E.164.
+        // Too short or too long for E.164.
         if !(7..=15).contains(&(code.digits.len() + national.len())) {
             prop_assert!(read.is_err() || read.is_ok_and(|read| read.doubtful.is_some()), "{} {}", region, national);
             return Ok(());

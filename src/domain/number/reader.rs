@@ -1,4 +1,4 @@
-//! Which number digits are: international, of the region, or with another country's code.
+//! Deciding what digits mean: an international number, a number of the region, or one with another country's code.
 
 use phonenumber::country;
 
@@ -7,27 +7,27 @@ use super::refused::{Doubt, NumberError};
 use super::written::Written;
 use crate::domain::msisdn::Msisdn;
 
-/// A number that was read, and how.
+/// A number and how it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
     /// The number.
     pub number: Msisdn,
-    /// What the text was taken for.
+    /// How the text was interpreted.
     pub how: How,
-    /// Why it may not be the number that was meant.
+    /// Why the number may not be the intended one.
     pub doubtful: Option<Doubt>,
 }
 
-/// What a text was taken for.
+/// How a text was interpreted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// A plus or the prefix that leads abroad stands before it.
+    /// With a plus or the prefix for calls abroad.
     International,
-    /// It begins with the country code of the region.
+    /// Without a plus, but with the country code of the region.
     OwnCountryCode,
-    /// As it is dialled within the region.
+    /// As dialled within the region.
     National,
-    /// With the code of another country, but without a plus.
+    /// Without a plus, with the code of another country.
     WithoutPlus,
 }
 
@@ -38,18 +38,18 @@ pub struct NumberReader {
 }
 
 impl NumberReader {
-    /// `region`: the country in which numbers without a country code are read (`provider.default_region`).
+    /// Creates a reader. Numbers without a country code are read as numbers of `region` (`provider.default_region`).
     pub fn new(region: Option<country::Id>) -> Self {
         Self { region }
     }
 
-    /// Reads a number. With a plus, or the prefix that leads abroad from the region, it is international. Without one it
-    /// is, in this order: a number of the region with its country code, one as it is dialled within the region, one with
-    /// another country's code. A leading 0 needs a region. Spaces, hyphens, dots and brackets between its groups do not
-    /// matter, nor do invisible characters and the marks by which spreadsheets keep numbers as texts.
+    /// Reads a number. With a plus, or the region's prefix for calls abroad, it is international. Otherwise it is, in
+    /// this order of preference: a number of the region with its country code, one as dialled within the region, or one
+    /// with another country's code. A leading 0 needs a region. Spaces, hyphens, dots and brackets between groups are
+    /// ignored, and so are invisible characters and the marks with which spreadsheets keep numbers as text.
     ///
-    /// *Possible* is enough: numbering plans change, and test numbers are "not valid". What is impossible for its
-    /// country is read, and doubtful.
+    /// It is enough that the number is *possible*, because numbering plans change, and test numbers are "not valid". A
+    /// number that is impossible for its country is accepted as doubtful.
     ///
     /// # Errors
     /// Says what is wrong and what to do, without repeating the text.
@@ -62,7 +62,7 @@ impl NumberReader {
         }
         let written = Written::of(text)?;
         match (written.plus, written.digits.starts_with('0')) {
-            // No country code begins with 0, so +0… is no number.
+            // No country code begins with 0.
             (true, true) => Err(NumberError::PlusZero),
             (true, false) => international(&written.digits, How::International),
             (false, true) => with_leading_zero(self.region.ok_or(NumberError::National)?, &written.digits),
@@ -74,7 +74,7 @@ impl NumberReader {
     }
 }
 
-/// A number with its country code.
+/// Reads a number with its country code.
 fn international(digits: &str, how: How) -> Result<Read, NumberError> {
     match numbering::split(digits) {
         Some((code, national)) => belonging(code, code.without_trunk_prefix(national), how),
@@ -82,7 +82,7 @@ fn international(digits: &str, how: How) -> Result<Read, NumberError> {
     }
 }
 
-/// A number of a country, without the code.
+/// Reads the number of a country without the code.
 fn belonging(code: &'static Code, national: &str, how: How) -> Result<Read, NumberError> {
     let read = number(&format!("{}{national}", code.digits), how)?;
     Ok(Read { doubtful: Doubt::of(code, national), ..read })
@@ -93,12 +93,12 @@ fn number(digits: &str, how: How) -> Result<Read, NumberError> {
     Ok(Read { number, how, doubtful: None })
 }
 
-/// Digits that begin neither with a plus nor with a 0, where a region is set: the region comes first, as for libphonenumber.
+/// Reads digits without a plus or a leading 0 if a region is set: the region takes precedence, as in libphonenumber.
 fn in_region(code: &'static Code, plan: &'static Plan, digits: &str) -> Result<Read, NumberError> {
     let own = digits.strip_prefix(&*code.digits).map(|national| code.without_trunk_prefix(national));
     let abroad = numbering::split(digits).filter(|(other, _)| other.digits != code.digits);
-    // No fixed line has 12 digits and more after the country code: 447700900123 is British everywhere, though a pattern
-    // of the German plan has room for it.
+    // No fixed line has 12 or more digits after the country code: 447700900123 is always British, although a pattern of
+    // the German plan would allow it.
     let fits_abroad = || abroad.is_some_and(|(other, rest)| other.fits(other.without_trunk_prefix(rest)));
     let is_whole = |national: &str| national.len() >= 12 && !code.is_no_fixed_line(national) && fits_abroad();
     let dialled_within = plan.dialled_within(digits);
@@ -113,7 +113,7 @@ fn in_region(code: &'static Code, plan: &'static Plan, digits: &str) -> Result<R
     if let Some(own) = own.filter(|own| code.fits(own)) {
         return belonging(code, own, How::OwnCountryCode);
     }
-    // Not known to be in use anywhere in the region, but so may be a new area or a test number.
+    // The number has no known use in the region, but it may belong to a new area or be a test number.
     let is_known_abroad = abroad.is_some_and(|(other, rest)| other.is_line(rest));
     if let Some(national) = national().find(|national| !is_known_abroad && code.fits(national)) {
         let read = belonging(code, national, How::National)?;
@@ -124,13 +124,13 @@ fn in_region(code: &'static Code, plan: &'static Plan, digits: &str) -> Result<R
         return belonging(code, own, How::OwnCountryCode);
     }
     let read = international(digits, How::WithoutPlus)?;
-    // Where the 0 is part of the number, as in Italy, a spreadsheet that drops it makes it a foreign one.
+    // If the 0 is part of the number, as in Italy, a spreadsheet that drops it turns it into a foreign number.
     let lost = code.is_valid(&format!("0{digits}")).then_some(Doubt::LostZero { region: plan.region() });
     Ok(Read { doubtful: lost.or(read.doubtful), ..read })
 }
 
-/// Reads digits with a leading 0 as they are dialled in a region. What the library makes of them is believed only where
-/// it left the digits as they are: it drops carriers and area codes, and takes much for a prefix that leads abroad.
+/// Reads digits with a leading 0 as dialled in a region. The library's result is used only if it kept the digits
+/// unchanged: it drops carrier and area codes, and takes many sequences for the prefix for calls abroad.
 fn with_leading_zero(region: country::Id, digits: &str) -> Result<Read, NumberError> {
     let (code, plan) = numbering::of_region(region.as_ref()).ok_or(NumberError::OtherNational)?;
     if let Some(from_abroad) = plan.after_prefix_abroad(digits) {
@@ -139,7 +139,7 @@ fn with_leading_zero(region: country::Id, digits: &str) -> Result<Read, NumberEr
             false => international(from_abroad, How::International),
         };
     }
-    // As nearly always, and much faster than the library.
+    // The usual case, and much faster than the library.
     if plan.metadata.national_prefix() == Some("0")
         && plan.metadata.national_prefix_transform_rule().is_none()
         && let Some(national) = digits.strip_prefix('0').filter(|national| !code.fits(digits) && plan.fits(national))
@@ -151,7 +151,7 @@ fn with_leading_zero(region: country::Id, digits: &str) -> Result<Read, NumberEr
     let national = e164.strip_prefix('+').and_then(|e164| e164.strip_prefix(&*code.digits)).ok_or(NumberError::OtherNational)?;
     let is_as_written = match digits.strip_suffix(national) {
         Some("0") => true,
-        // It stays, as in Italy: then it must be a number of that country.
+        // The 0 stays, as in Italy: then it must be a number of that country.
         Some("") => code.is_valid(national),
         Some(prefix) => plan.metadata.national_prefix() == Some(prefix),
         None => false,

@@ -1,101 +1,101 @@
-//! Why a text is no number, or may not be the one that was meant, in words for people.
+//! Why a text is not a number, or may not be the intended one, in words for people.
 
 use std::fmt;
 
 use super::characters::named;
 use super::numbering::Code;
 
-/// Why a text is not taken for a telephone number, and the way out.
+/// Why a text is not accepted as a phone number, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
-    /// Nothing but white space and invisible characters.
+    /// It consists only of white space and invisible characters.
     #[error("is empty")]
     Empty,
-    /// Longer than any number.
+    /// It is longer than any number.
     #[error("is too long for a telephone number")]
     Long,
-    /// A national number, and nobody said of which country.
+    /// It is a national number, and no region is set.
     #[error("begins with 0: write it with its country code, or set provider.default_region (for instance \"GB\")")]
     National,
-    /// A leading 0 that leads nowhere in the region, or not to the digits that follow it.
-    #[error("begins with 0, and is no number of provider.default_region: write it with its country code, such as +447700900123")]
+    /// Its leading 0 is not valid in the region, or not before these digits.
+    #[error("begins with 0, but is not a number of provider.default_region: write it with its country code, such as +447700900123")]
     OtherNational,
-    /// A plus, and then a 0.
-    #[error("has a 0 after its plus, and no country code begins with 0: write it as +447700900123")]
+    /// It has a 0 after the plus.
+    #[error("has a 0 after the plus, but no country code begins with 0: write it as +447700900123")]
     PlusZero,
-    /// Too short or too long.
+    /// It is too short or too long.
     #[error("has {0} digits: a number has 7 to 15, country code included")]
     Length(usize),
-    /// What a spreadsheet shows of a long number.
+    /// It is a long number as a spreadsheet displays it.
     #[error(
         "is how a spreadsheet shows a long number, and its last digits are lost: format the column as text and enter the numbers again, since a new format alone does not restore them"
     )]
     Shortened,
-    /// Digits after a point: dropping the point would make it somebody else's number.
-    #[error("is a decimal number, as spreadsheets and programs make them: write it as +447700900123")]
+    /// It has digits after a point; dropping the point would give another number.
+    #[error("is a decimal number, as spreadsheets and programs produce them: write it as +447700900123")]
     Decimal,
-    /// A date: the wrong column, perhaps.
+    /// It is a date, possibly from the wrong column.
     #[error("is a date, not a telephone number: is it the right column?")]
     Date,
-    /// The address of a computer: the wrong column, perhaps.
+    /// It is an IP address, possibly from the wrong column.
     #[error("is an IP address, not a telephone number: is it the right column?")]
     DottedQuad,
-    /// A tab or a line break: whatever comes after it is another field, or another number.
-    #[error("has {} in it: write one number alone, such as +447700900123", named_at(*.0, *.1))]
+    /// It contains a tab or a line break, and what follows is another field or another number.
+    #[error("contains {}: write a single number, such as +447700900123", named_at(*.0, *.1))]
     Control(char, usize),
-    /// An extension, a second number, or only a mark between groups: who can tell?
-    #[error("has a / in it, which may part two numbers: write each by itself, such as +447700900123")]
+    /// It contains a slash, before an extension or a second number, or just between groups.
+    #[error("contains a /, which may separate two numbers: write each by itself, such as +447700900123")]
     Slash,
-    /// Digits after what is a number already.
-    #[error("has more digits after a whole number: write one number alone, without an extension, such as +447700900123")]
+    /// It has more digits after a complete number.
+    #[error("has more digits after a complete number: write a single number without an extension, such as +447700900123")]
     Further,
-    /// A zero in brackets that cannot be dropped.
-    #[error("has a (0) that is no national 0 after its country code: write it as it is dialled from abroad, such as +447700900123")]
+    /// It has a zero in brackets that cannot be dropped.
+    #[error("has a (0) that is not a national 0 after the country code: write it as dialled from abroad, such as +447700900123")]
     Zero,
-    /// A letter or a mark that no number has, or not there.
+    /// It contains a character that does not belong in a number, or not in that place.
     #[error("is not a telephone number: it has {}; write it as +447700900123", named_at(*.0, *.1))]
     Character(char, usize),
-    /// Marks alone.
+    /// It consists only of marks.
     #[error("is not a telephone number: it has no digits; write it as +447700900123")]
     NoDigits,
 }
 
-/// Why a number that was read may not be the one that was meant.
+/// Why a number may not be the intended one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// It begins with the code of no country.
+    /// It has no known country code.
     NoCountry,
     /// It is longer than the numbers of its country.
     TooLong {
-        /// The country, by its two letters.
+        /// The country, as its two-letter code.
         region: &'static str,
         /// Digits after the country code.
         digits: usize,
-        /// Digits after the country code at most.
+        /// The largest number of digits after the country code.
         most: u32,
     },
     /// It is shorter than the numbers of its country.
     TooShort {
-        /// The country, by its two letters.
+        /// The country, as its two-letter code.
         region: &'static str,
         /// Digits after the country code.
         digits: usize,
-        /// Digits after the country code at least.
+        /// The smallest number of digits after the country code.
         least: u32,
     },
-    /// No number of its country has its length, or begins as it does.
+    /// No number of its country has its length or its beginning.
     NotInPlan {
-        /// The country, by its two letters.
+        /// The country, as its two-letter code.
         region: &'static str,
     },
-    /// It was read as a national number, and begins as none is known to.
+    /// It was read as a national number, but no known number begins like this.
     Unknown {
-        /// The region, by its two letters.
+        /// The region, as its two-letter code.
         region: &'static str,
     },
     /// With a 0 before it, it would be a number of the region.
     LostZero {
-        /// The region, by its two letters.
+        /// The region, as its two-letter code.
         region: &'static str,
     },
 }

@@ -1,21 +1,21 @@
-//! How the numbers of a list were read, added up for people.
+//! Statistics on how the numbers of a list were read.
 
 use std::collections::BTreeMap;
 
 use super::reader::{How, Read};
 use crate::domain::msisdn::Msisdn;
 
-/// How many numbers of a list were read as national ones.
+/// Counts the numbers of a list that were read as national numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many, repetitions among them.
+    /// Their number, repetitions included.
     pub national: u64,
-    /// The first of them, as it was written, and what it was read as.
+    /// The first of them: the text, and the number it was read as.
     pub example: Option<(String, Msisdn)>,
 }
 
 impl Tally {
-    /// Counts a number that was read.
+    /// Counts a number.
     pub fn note(&mut self, text: &str, read: &Read) {
         if read.how == How::National {
             self.national += 1;

@@ -7,7 +7,7 @@ fn of(region: &str) -> NumberReader {
     NumberReader::new(region.parse().ok())
 }
 
-/// The number alone.
+/// Only the number.
 fn number(reader: NumberReader, text: &str) -> Result<Msisdn, NumberError> {
     reader.read(text).map(|read| read.number)
 }
@@ -233,7 +233,7 @@ fn dates_and_addresses_of_computers_are_no_numbers() {
     for text in ["192.168.100.12", "10.0.0.1", "255.255.255.255", "192.168.001.012", " 8.8.8.8 "] {
         assert_eq!(number(of("GB"), text), Err(NumberError::DottedQuad), "{text}");
     }
-    // Telephone numbers that only look a little like them.
+    // Phone numbers that resemble these only slightly.
     for (region, text, digits) in [
         ("GB", "44.7700.900.123", "447700900123"),
         ("DE", "030.123.45.67", "49301234567"),
@@ -248,7 +248,7 @@ fn dates_and_addresses_of_computers_are_no_numbers() {
 
 #[test]
 fn a_zero_in_brackets_is_dropped_only_after_a_country_code_that_has_one() {
-    // Dropped at the front, the area code would be a country's: +1 711234567.
+    // Without the 0, the area code would become a country code: +1 711234567.
     assert_eq!(number(of("DE"), "(0) 171 1234567"), wire("491711234567"));
     for text in ["+39 (0)6 12345678", "+44 7700 (0)900123", "447700900123 (0)", "+(0)7700 900123", "(0)(0)7700 900123", "+1 (0)2025550123"]
     {
@@ -280,7 +280,7 @@ fn a_leading_zero_is_read_only_where_the_digits_stay_as_they_are() {
     }
 }
 
-/// Where a text in a region leads, and how it was read.
+/// What a text means in a region, and how it was read.
 fn led(region: &str, text: &str) -> (String, How, bool) {
     let read = of(region).read(text).expect(text);
     (read.number.to_string(), read.how, read.doubtful.is_some())
@@ -375,7 +375,7 @@ fn the_national_0_after_a_country_code_is_dropped_where_the_country_has_one() {
         }
     }
     assert_eq!(number(NumberReader::default(), "4407700900123"), wire("447700900123"));
-    // A country without a national 0, and one that has it where the number is too long all the same.
+    // A country without a national 0, and one where the number would still be too long without it.
     assert_eq!(led("GB", "+1 0202 555 0123"), ("+102025550123".to_owned(), How::International, true));
     assert_eq!(led("GB", "+44 07700 9001234"), ("+4477009001234".to_owned(), How::International, true));
 }

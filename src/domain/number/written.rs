@@ -1,24 +1,25 @@
-//! From a text to the digits that are dialled: marks and invisible characters go, what is no telephone number is named.
+//! Extracting the dialled digits from a text: marks and invisible characters are dropped, and texts that are not phone
+//! numbers are refused.
 
 use super::characters::{is_break, is_invisible, plain};
 use super::numbering;
 use super::refused::NumberError;
 
-/// No group of digits within a number is as long: such a group is a whole number, or most of one.
+/// The length of a group of digits that cannot be part of a number: it is a complete number, or most of one.
 const WHOLE: usize = 10;
-/// No number is written with as many characters.
+/// The largest number of characters in which a number is written.
 const LONGEST: usize = 200;
 
-/// What stands in a text that may be a number.
+/// The content of a text that may be a number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Written {
-    /// It begins with a plus.
+    /// Whether it begins with a plus.
     pub(super) plus: bool,
-    /// All digits, without a `(0)` that is only for those who dial within the country.
+    /// All digits, without a `(0)` that applies only within the country.
     pub(super) digits: String,
 }
 
-/// A character in its plainest form, and where it stood in the text, counted from 1.
+/// A character in its plainest form, and its position in the text, counted from 1.
 type Place = (char, usize);
 
 impl Written {
@@ -62,8 +63,8 @@ fn trimmed(mut places: &[Place]) -> &[Place] {
     places
 }
 
-/// Without what keeps a number a text in a spreadsheet: `="447700900123"`, `'+447700900123`; and without the quotation
-/// marks around all of it.
+/// Removes what keeps a number as text in a spreadsheet (`="447700900123"`, `'+447700900123`), and quotation marks
+/// around the whole text.
 fn without_wrapping(places: &[Place]) -> &[Place] {
     const MARKS: [char; 15] = [
         '"', '\'', '`', '\u{b4}', '\u{2b9}', '\u{2bb}', '\u{2bc}', '\u{2018}', '\u{2019}', '\u{201b}', '\u{201c}', '\u{201d}', '\u{201e}',
@@ -79,12 +80,12 @@ fn without_wrapping(places: &[Place]) -> &[Place] {
         inner = rest;
         match inner {
             [rest @ .., (last, _)] if MARKS.contains(last) => inner = rest,
-            // Only an apostrophe stands alone.
+            // Only an apostrophe may stand alone.
             _ if matches!(mark, '"' | '\u{201c}' | '\u{201d}' | '\u{201e}') => return places,
             _ => {}
         }
     }
-    // What is no number inside is shown as it is written.
+    // If the content is not a number, it is reported as written.
     let inner = trimmed(inner);
     if matches!(inner, [('+' | '(' | '0'..='9', _), ..]) { inner } else { places }
 }
@@ -93,7 +94,7 @@ fn digits_of(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// Refuses texts whose digits alone would be another number than the one that is meant.
+/// Refuses texts whose digits alone would be another number than the intended one.
 fn refuse_what_is_more_than_a_number(line: &str, places: &[Place]) -> Result<(), NumberError> {
     if let Some((c, at)) = places.iter().find(|(c, _)| is_break(*c)) {
         return Err(NumberError::Control(*c, *at));
@@ -107,7 +108,7 @@ fn refuse_what_is_more_than_a_number(line: &str, places: &[Place]) -> Result<(),
     if is_dotted_quad(line) {
         return Err(NumberError::DottedQuad);
     }
-    // Extensions (`x12`, `#12`) and lists among them.
+    // Includes extensions (`x12`, `#12`) and lists.
     if let Some((c, at)) = places.iter().find(|(c, _)| !matches!(c, '0'..='9' | '+' | '/' | '-' | '.' | '(' | ')' | ' ')) {
         return Err(NumberError::Character(*c, *at));
     }
@@ -127,7 +128,7 @@ fn refuse_what_is_more_than_a_number(line: &str, places: &[Place]) -> Result<(),
     Ok(())
 }
 
-/// `4.47701E+11`: what is left of a number that a spreadsheet took for one to reckon with. In whatever language.
+/// `4.47701E+11`: the remainder of a number that a spreadsheet treated as numeric, in any language.
 fn is_shortened(line: &str) -> bool {
     let compact: String = line.chars().filter(|c| *c != ' ').collect();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -148,7 +149,7 @@ fn is_shortened(line: &str) -> bool {
         }
 }
 
-/// Groups of digits, and what stands between each and the next.
+/// The groups of digits, each with the characters before the next one.
 fn groups(line: &str) -> Vec<(&str, &str)> {
     let (mut found, mut rest) = (Vec::new(), line);
     while !rest.is_empty() {
@@ -160,12 +161,12 @@ fn groups(line: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// `2026-11-25`, `25.11.2026`, `11/25/2026`, also with a time after it.
+/// Whether it is a date: `2026-11-25`, `25.11.2026` or `11/25/2026`, possibly with a time.
 fn is_date(line: &str) -> bool {
     let groups = groups(line);
     let [(first, one), (second, other), (third, _), more @ ..] = &*groups else { return false };
     let is_between = |marks: &str| marks.bytes().all(|b| matches!(b, b'-' | b'.' | b'/' | b' '));
-    // Four groups and more are numbers too, unless the first three are plainly a date.
+    // Four or more groups may be a phone number, unless the first three are clearly a date.
     if !is_between(one) || !is_between(other) || !more.is_empty() && (one != other || one.trim().is_empty()) {
         return false;
     }
@@ -177,7 +178,7 @@ fn is_date(line: &str) -> bool {
     is_year(first) && is_day(second, third) || is_year(third) && is_day(first, second)
 }
 
-/// `192.168.100.12`: the address of a computer. Padded with zeros only where all of it is.
+/// Whether it is an IP address such as `192.168.100.12`. Numbers may be padded with zeros only if all are.
 fn is_dotted_quad(line: &str) -> bool {
     let groups: Vec<&str> = line.split('.').collect();
     let is_byte = |group: &&str| group.len() <= 3 && group.bytes().all(|b| b.is_ascii_digit()) && group.parse::<u8>().is_ok();
@@ -185,8 +186,8 @@ fn is_dotted_quad(line: &str) -> bool {
     groups.len() == 4 && groups.iter().all(is_byte) && (groups.iter().all(is_plain) || groups.iter().all(|group| group.len() == 3))
 }
 
-/// `447700900123.0`, `447 700 900 123.25`: a number that went through a spreadsheet or a program as one to reckon with.
-/// Several dots, or one between short groups (`07700.900123`), stand in telephone numbers too.
+/// Whether it is a number that a spreadsheet or a program treated as numeric: `447700900123.0`, `447 700 900 123.25`.
+/// Several dots, or one between short groups (`07700.900123`), also occur in phone numbers.
 fn is_decimal(text: &str) -> bool {
     let Some((whole, fraction)) = text.split_once('.') else { return false };
     if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
@@ -198,7 +199,7 @@ fn is_decimal(text: &str) -> bool {
     fraction.len() <= 2 || digits >= WHOLE || is_plain && digits >= 7 || plain == "0"
 }
 
-/// The digits that are dialled: all of them, without a `(0)` that is only for those who dial within the country.
+/// The dialled digits: all of them, without a `(0)` that applies only within the country.
 fn dialled(plus: bool, text: &str) -> Result<String, NumberError> {
     let text: String = text.chars().filter(|c| *c != ' ').collect();
     let Some((before, after)) = text.split_once("(0)") else { return Ok(digits_of(&text)) };
@@ -206,13 +207,13 @@ fn dialled(plus: bool, text: &str) -> Result<String, NumberError> {
     if after.contains("(0)") {
         return Err(NumberError::Zero);
     }
-    // At the front it is the national 0 itself: dropped, an area code would be taken for a country's.
+    // At the beginning it is the national 0 itself; without it, an area code would be taken for a country code.
     if before.is_empty() && !plus {
         return Ok(format!("0{}", digits_of(after)));
     }
     let code = if plus { &*before } else { before.strip_prefix("00").unwrap_or(&before) };
     let has_zero = |code: &numbering::Code| code.plans.iter().any(|plan| plan.metadata.national_prefix() == Some("0"));
-    // Italian numbers begin with a 0 from abroad too: without it they would be others.
+    // Italian numbers keep their 0 in international format, because it is part of the number.
     match numbering::split(code) {
         Some((code, "")) if has_zero(code) => Ok(before + &digits_of(after)),
         _ => Err(NumberError::Zero),
