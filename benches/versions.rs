@@ -40,6 +40,7 @@ fn main() {
     {
         let mut rates: [Vec<f64>; 2] = Default::default();
         let mut p99: [Vec<f64>; 2] = Default::default();
+        let mut cpu = [0.0; 2];
         for round in 0..rounds {
             // The one that starts changes from round to round.
             for n in [round % 2, 1 - round % 2] {
@@ -49,7 +50,9 @@ fn main() {
                     1 => ((next..next + 2_000).map(|n| daemon.post(scatter(n))).collect(), 1.0),
                     _ => ((next..next + per_round).map(|n| daemon.post(scatter(n))).collect(), 1.0),
                 };
+                let before = daemon.cpu();
                 let measured = drive(daemon.address, requests, connections);
+                cpu[n] += daemon.cpu() - before;
                 rates[n].push(measured.rate * each);
                 p99[n].push(measured.latency[1]);
             }
@@ -63,6 +66,7 @@ fn main() {
             median(ratios),
             each.join(" ")
         );
+        println!("    processor time, new/old: {:.3}", cpu[1] / cpu[0]);
     }
     for (name, daemon) in ["old", "new"].iter().zip(&daemons) {
         println!("{name}: resident {:.1} MB, at most {:.1} MB", daemon.resident().0, daemon.resident().1);

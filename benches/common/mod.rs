@@ -249,6 +249,15 @@ impl Receiptd {
         line.and_then(|line| line.trim_start_matches(':').split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
     }
 
+    /// Processor time that it has taken since its start, in seconds.
+    pub fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let fields: Vec<f64> =
+            stat.rsplit(") ").next().unwrap_or_default().split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect();
+        // User and system time, in hundredths of a second.
+        (fields.get(11).unwrap_or(&0.0) + fields.get(12).unwrap_or(&0.0)) / 100.0
+    }
+
     /// Resident memory in MB: now, and the maximum since [`Self::forget_the_most`].
     pub fn resident(&self) -> (f64, f64) {
         (self.status("status", "VmRSS") / 1024.0, self.status("status", "VmHWM") / 1024.0)

@@ -215,7 +215,7 @@ mod tests {
         Receipt {
             destination: Msisdn::from_wire("447700900123").expect("a number"),
             delivered: true,
-            code: Some(ReceiptCode::new(&"2".repeat(code))),
+            code: Some(ReceiptCode::new("2".repeat(code))),
             description: Some("é".repeat(description)),
             message_id: Some(Identifier::from(&*"m".repeat(message_id))),
             batchuuid: Some(Identifier::from(&*"b".repeat(batchuuid))),

@@ -483,9 +483,9 @@ fn a_receipt_at_the_moment_of_a_question_leaves_the_silence_unbroken() {
 fn the_provider_may_know_a_batch_by_its_own_name_and_by_ours() {
     let mut batch = queued(None, false).batch;
     let ours = Identifier::Uuid(*batch.id.as_uuid());
-    assert_eq!(batch.names(), [ours.clone()]);
+    assert_eq!(batch.names(), std::slice::from_ref(&ours));
     batch.provider_id = Some(batch.id.to_string());
-    assert_eq!(batch.names(), [ours.clone()], "the same name is not listed twice");
+    assert_eq!(batch.names(), std::slice::from_ref(&ours), "the same name is not listed twice");
     batch.provider_id = Some("theirs".into());
     assert_eq!(batch.names(), [Identifier::from("theirs"), ours]);
 }
