@@ -51,7 +51,7 @@ pub(crate) fn words(error: &SendRequestError) -> String {
 fn of_tls(error: &io::Error) -> Option<&'static str> {
     use CertificateError as C;
     Some(match error.get_ref()?.downcast_ref::<Error>()? {
-        Error::InvalidMessage(_) => "// instead of https://?)",
+        Error::InvalidMessage(_) => "this address does not speak TLS (is it http:// instead of https://?)",
         Error::InvalidCertificate(C::UnknownIssuer) => {
             "its certificate is from an authority that this machine does not trust; add that authority to the system's certificates, \
              or to a file that SSL_CERT_FILE names"
