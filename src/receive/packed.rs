@@ -1,6 +1,6 @@
 //! Compressed bodies.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
@@ -28,9 +28,9 @@ impl Packing {
     /// Decompresses a body to at most `most` bytes.
     pub fn unpack(self, body: &[u8], most: u64) -> Unpacked {
         match self {
-            Self::Gzip => whole(MultiGzDecoder::new(body), most),
-            Self::Deflate => match whole(ZlibDecoder::new(body), most) {
-                Unpacked::Broken => whole(DeflateDecoder::new(body), most),
+            Self::Gzip => whole(|| MultiGzDecoder::new(body), most),
+            Self::Deflate => match whole(|| ZlibDecoder::new(body), most) {
+                Unpacked::Broken => whole(|| DeflateDecoder::new(body), most),
                 unpacked => unpacked,
             },
         }
@@ -47,13 +47,16 @@ impl Packing {
     }
 }
 
-fn whole(packed: impl Read, most: u64) -> Unpacked {
-    let mut body = Vec::new();
-    match packed.take(most.saturating_add(1)).read_to_end(&mut body) {
-        Ok(length) if length as u64 > most => Unpacked::TooLarge,
-        Ok(_) => Unpacked::Whole(body),
-        Err(_) => Unpacked::Broken,
-    }
+/// Reads once to learn the length, and again to keep it: what is too large takes no memory, and what is kept no more than it
+/// needs.
+fn whole<R: Read>(decoder: impl Fn() -> R, most: u64) -> Unpacked {
+    let length = match io::copy(&mut decoder().take(most.saturating_add(1)), &mut io::sink()) {
+        Ok(length) if length > most => return Unpacked::TooLarge,
+        Ok(length) => usize::try_from(length).unwrap_or(0),
+        Err(_) => return Unpacked::Broken,
+    };
+    let mut body = vec![0; length];
+    decoder().read_exact(&mut body).map_or(Unpacked::Broken, |()| Unpacked::Whole(body))
 }
 
 #[cfg(test)]

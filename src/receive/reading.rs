@@ -1,8 +1,10 @@
 //! The content of a body: one receipt or an array of receipts, whose fields may have any type.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::lenient::{elements, repaired, trimmed};
@@ -26,10 +28,12 @@ pub fn read(body: &[u8]) -> Vec<Item> {
     if body.get(whole.start) != Some(&b'[') {
         items.read(whole.clone(), text.ok().map(|text| &text[whole]), 0..body.len());
     } else {
-        match text.map(|text| serde_json::from_str::<Vec<&RawValue>>(&text[whole.clone()])) {
-            Ok(Ok(elements)) => {
-                elements.into_iter().for_each(|element| items.read_element(items.place(element.get()), Some(element.get())))
-            }
+        let read = text.map(|text| serde_json::Deserializer::from_str(&text[whole.clone()])).map(|mut json| {
+            Elements(&mut items).deserialize(&mut json)?;
+            json.end()
+        });
+        match read {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => items.read_apart(whole, &format!("not JSON: {}", place(&error))),
             Err(_) => items.read_apart(whole, "not UTF-8"),
         }
@@ -79,6 +83,7 @@ impl Items<'_> {
     /// Reads the elements of an array that is not valid JSON separately. If none can be understood, the array is kept
     /// as a whole.
     fn read_apart(&mut self, array: Range<usize>, reason: &str) {
+        (self.items, self.not_understood) = (Vec::new(), 0); // what was read before it turned out not to be JSON
         for element in elements(&self.body[array.clone()]) {
             let at = array.start + element.start..array.start + element.end;
             self.read_element(at.clone(), std::str::from_utf8(&self.body[at]).ok());
@@ -96,6 +101,32 @@ impl Items<'_> {
             self.items.push(Item::NotUnderstood { reason, at: 0..self.body.len() });
         }
         self.items
+    }
+}
+
+/// Reads the elements of an array one by one, as a parser finds them.
+struct Elements<'i, 'b>(&'i mut Items<'b>);
+
+impl<'de> DeserializeSeed<'de> for Elements<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Elements<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(element) = elements.next_element::<&'de RawValue>()? {
+            self.0.read_element(self.0.place(element.get()), Some(element.get()));
+        }
+        Ok(())
     }
 }
 
