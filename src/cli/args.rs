@@ -1,4 +1,4 @@
-//! All commands on one page. The arguments of each stand beside what it does.
+//! All commands on one page. The arguments of each command are in the file that implements it.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The arguments of this process. Help is shown, and mistakes end the process, here; both obey `--color`.
+    /// The arguments of this process. Help and usage errors are printed here and end the process; both obey `--color`.
     pub fn of_process() -> Self {
         let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         let after = words.iter().position(|word| word == "--color").and_then(|at| words.get(at + 1));

@@ -110,7 +110,7 @@ pub async fn cancel(session: &Session, CancelArgs { subject, consent }: CancelAr
         }
         Subject::Group(group) => group,
     };
-    // The later batches first: they are the likeliest to be still in the outbox.
+    // The later batches first, because they are the most likely to be still in the outbox.
     let open: Vec<_> = group.batches.iter().rev().filter(|batch| !batch.state.is_settled()).collect();
     if open.is_empty() {
         return Err(Failure::Failed(format!("nothing in group {id} can be cancelled any more: {}", states(&group.batches))));
@@ -138,7 +138,7 @@ pub async fn cancel(session: &Session, CancelArgs { subject, consent }: CancelAr
     }
 }
 
-/// How many batches are in which state, in a few words.
+/// The number of batches in each state, in a few words.
 fn states(batches: &[Batch]) -> String {
     let mut counted = BTreeMap::<&str, u64>::new();
     batches.iter().for_each(|batch| *counted.entry(batch.state.as_str()).or_default() += 1);

@@ -1,5 +1,5 @@
-//! The one rule of confirmation: more than [`ASKED_ABOVE`] messages, or what cannot be undone, is asked about on the
-//! terminal. Without a terminal `--yes` is demanded, and nothing is done where it is missing.
+//! The one rule of confirmation: more than [`ASKED_ABOVE`] messages, or something that cannot be undone, needs a yes on
+//! the terminal. Without a terminal, `--yes` is required, and without it nothing is done.
 
 use clap::Args;
 
@@ -7,10 +7,10 @@ use super::Failure;
 use super::output::count;
 use super::terminal::Terminal;
 
-/// So many messages go out, or are cancelled, without a question.
+/// The number of messages that may be sent or cancelled without a question.
 const ASKED_ABOVE: u64 = 100;
 
-/// `--yes`, on every command that may ask.
+/// The flag `--yes` of every command that may ask.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Consent {
     /// Answer yes to the question beforehand; needed where there is no terminal to ask on
@@ -19,12 +19,14 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// Asks about messages, where there are more than a few. `done` says what is not done after a no, as "nothing was sent".
+    /// Asks about messages if there are more than a few. `done` says what is not done after a no, such as "nothing was
+    /// sent".
     pub(super) fn to_messages(self, messages: u64, question: &str, done: &str) -> Result<(), Failure> {
         if messages > ASKED_ABOVE { self.to(question, done) } else { Ok(()) }
     }
 
-    /// Asks about what cannot be undone. `done` says what is not done after a no, as "nothing was deleted".
+    /// Asks about something that cannot be undone. `done` says what is not done after a no, such as "nothing was
+    /// deleted".
     pub(super) fn to(self, question: &str, done: &str) -> Result<(), Failure> {
         if self.yes {
             return Ok(());

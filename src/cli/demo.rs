@@ -1,4 +1,4 @@
-//! `demo`: the whole story in one process, through real sockets, with nothing to configure.
+//! `demo`: everything in one process, over real sockets, with nothing to configure.
 
 use std::io;
 use std::net::TcpListener;
@@ -24,9 +24,9 @@ use crate::durable;
 use crate::serve::{self, Listeners};
 use crate::simulator::{self, Code, Profile, Span};
 
-/// Destinations of the demo.
+/// The number of destinations in the demo.
 const DESTINATIONS: u64 = 1_000;
-/// It is over well before this, or something is wrong.
+/// The demo ends well before this, unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Examples of `receiptd demo`.
@@ -68,7 +68,7 @@ pub async fn run(session: &Session, args: DemoArgs) -> Result<(), Failure> {
     let [public, private] = listeners.map(|listener| listener.map_err(|error| failed(&error)));
     let (public, private) = (public?, private?);
     let file = write_configuration(&folder, &public, &private, &provider.url(), &key).map_err(|error| failed(&error))?;
-    // Nothing of the environment: it is that of somebody's real daemon.
+    // Ignores the environment, which may belong to a real daemon.
     let config = Config::load(&Sources { file: Some(file.clone()), cwd: folder.clone(), ..Sources::default() })?.for_daemon()?;
     let bound = serve::bind(config, Clock::system(), Listeners { public: Some(public), private: Some(private) })?;
     let address = bound.private_address().map_err(|error| failed(&error))?;
@@ -76,7 +76,7 @@ pub async fn run(session: &Session, args: DemoArgs) -> Result<(), Failure> {
     let database = bound.store().path().display().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
     let mut daemon = rt::spawn(bound.run(async {
-        let _ = stopped.await; // dropped: then it is over too
+        let _ = stopped.await; // fails if the sender was dropped, which also means the end
     }));
     let interrupted = asked_to_stop()?;
     session.output.text(&format!(
@@ -93,20 +93,20 @@ pub async fn run(session: &Session, args: DemoArgs) -> Result<(), Failure> {
             ended = &mut daemon => return ended.map_err(|error| failed(&error))?.map_err(Into::into),
         }
     }
-    let _ = stop.send(()); // it has ended already: its own result tells
+    let _ = stop.send(()); // fails if it has ended already; its result says why
     daemon.await.map_err(|error| failed(&error))??;
     provider.stop();
     shown?;
     session.output.text(&format!("\nAll of it is in {0}; delete it with: rm -r {0}", folder.display()))
 }
 
-/// Those that are easy to understand, the likeliest first.
+/// Codes that are easy to understand, the most frequent first.
 fn codes() -> Vec<Code> {
     let code = |(code, weight): (&str, u32)| Code { code: code.to_owned(), weight };
     [("22", 50), ("46", 25), ("45", 15), ("1", 10)].map(code).to_vec()
 }
 
-/// Written down, so that other commands find the daemon.
+/// Writes the configuration, so that other commands find the daemon.
 fn write_configuration(folder: &Path, public: &TcpListener, private: &TcpListener, provider: &str, key: &str) -> io::Result<PathBuf> {
     let (file, public, private) = (folder.join("receiptd.toml"), public.local_addr()?, private.local_addr()?);
     let text = format!(
@@ -118,7 +118,7 @@ fn write_configuration(folder: &Path, public: &TcpListener, private: &TcpListene
     Ok(file)
 }
 
-/// Says what can be done while it stays.
+/// Says what can be done while the demo keeps running.
 fn stay(output: &Output, file: &Path) -> Result<(), Failure> {
     let file = file.display();
     output.text(&format!(

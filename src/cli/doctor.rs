@@ -22,10 +22,10 @@ use crate::durable::folder_of;
 #[derive(Debug, Args)]
 pub struct DoctorArgs {}
 
-/// The daemon's clock and ours may differ by so much: `Date` knows no more than seconds.
+/// The tolerated difference between the daemon's clock and ours: `Date` has a resolution of one second.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
-/// The same for the provider's clock, which sits a journey away.
+/// The tolerated difference to the provider's clock, which is a round trip away.
 const PROVIDER_CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
 
 /// `receiptd doctor`
@@ -45,7 +45,7 @@ pub async fn run(session: &Session, _: DoctorArgs) -> Result<(), Failure> {
     }
 }
 
-/// All looks, in the order in which they are shown. A new one is a line here.
+/// All checks, in display order. A new check is one more line here.
 async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
     let Ok(client) = session.client_without_token() else { return vec![configuration(loaded)] };
     let daemon = daemon(&client, loaded).await;
@@ -55,12 +55,12 @@ async fn checks(loaded: &Loaded, session: &Session) -> Vec<Finding> {
     findings.extend(files::looks(loaded));
     let outward = match outward {
         Some(Ok(outward)) => outward,
-        // Of a stranger nothing else is of interest, and of none nothing else can be found.
+        // If a stranger answers, nothing else is of interest; if nobody answers, nothing else can be checked.
         Some(Err(stranger)) => return findings.into_iter().chain([stranger]).collect(),
         None => return findings.into_iter().chain(daemon.findings).collect(),
     };
     findings.extend(daemon.findings);
-    // What the daemon has noticed by itself needs no line where a look of our own has just found it.
+    // What the daemon noticed by itself needs no line if a check has just found the same.
     let noticed = daemon.noticed.into_iter().filter(|(kind, _)| !outward.found.contains(kind));
     findings.extend(noticed.map(|(kind, what)| degraded(kind, what)));
     findings.extend(clock(&client).await);
@@ -75,8 +75,8 @@ fn configuration(loaded: &Loaded) -> Finding {
     Finding::good("configuration", detail)
 }
 
-/// The key among other things; it is not shown. A daemon that answers has one, even where only its own user may read it,
-/// or systemd alone hands it over.
+/// Checks the daemon's configuration, including the key, which is not shown. A daemon that answers has a key, even if
+/// only its own user or systemd may read it.
 fn daemon_configuration(loaded: &Loaded, answers: bool) -> Finding {
     let check = "daemon's configuration";
     match loaded.for_daemon() {
@@ -88,11 +88,11 @@ fn daemon_configuration(loaded: &Loaded, answers: bool) -> Finding {
     }
 }
 
-/// What the daemon says of itself.
+/// What the daemon reports about itself.
 struct Daemon {
     answers: bool,
     findings: Vec<Finding>,
-    /// What it has noticed, though receipts are taken.
+    /// Other problems that it has noticed while receipts are recorded.
     noticed: Vec<(Condition, String)>,
 }
 
@@ -113,7 +113,7 @@ async fn daemon(client: &Client, loaded: &Loaded) -> Daemon {
     Daemon { answers: true, findings, noticed }
 }
 
-/// A daemon answers, and it is not the one of this configuration.
+/// The finding that the daemon that answers has another configuration.
 fn stranger(loaded: &Loaded, why: &str) -> Finding {
     Finding::bad(
         "daemon",
@@ -153,14 +153,14 @@ fn clock_finding(theirs: Timestamp, ours: Timestamp) -> Finding {
     }
 }
 
-/// What to do about the provider, and about the public URL.
+/// The advice about the provider and the public URL.
 const PROVIDER: &str = "check provider.base_url and the key; batches stay queued until it answers";
 const PUBLIC_URL: &str = "public_url must reach callback.listen: check DNS, the proxy and the firewall";
 
-/// What the daemon finds when it is told to look out.
+/// The results of the checks that the daemon makes.
 struct Outward {
     findings: Vec<Finding>,
-    /// What of it the daemon may have noticed by itself.
+    /// The conditions among them that the daemon may also have noticed by itself.
     found: Vec<Condition>,
 }
 
@@ -170,8 +170,7 @@ impl Outward {
     }
 }
 
-/// The daemon looks out: at its public URL, and at the provider. An error is the finding that it is not the daemon of this
-/// configuration.
+/// Has the daemon check its public URL and the provider. The error is the finding that another daemon answers.
 async fn outward(session: &Session, loaded: &Loaded) -> Result<Outward, Finding> {
     let token_file = &loaded.config.api.token_file;
     if !token_file.exists() && folder_of(token_file).read_dir().is_ok() {
@@ -201,7 +200,7 @@ async fn outward(session: &Session, loaded: &Loaded) -> Result<Outward, Finding>
     Ok(looks(probed))
 }
 
-/// What the daemon has found.
+/// The findings for what the daemon has found.
 fn looks(probed: Probed) -> Outward {
     let mut found = Vec::new();
     found.extend((!probed.public_url.ok).then_some(Condition::PublicUrl));
@@ -219,7 +218,7 @@ fn looks(probed: Probed) -> Outward {
     Outward { findings, found }
 }
 
-/// What traffic has taught about the provider. Nothing of it is wrong: the daemon copes with all of it.
+/// What the traffic shows of the provider. None of it is a problem, because the daemon copes with all of it.
 fn habits(traffic: &Traffic) -> Vec<Finding> {
     let Traffic { batches, renamed, early, repeated } = *traffic;
     let last = format!("the last {}", count(batches, "batch", "batches"));

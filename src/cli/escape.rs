@@ -1,17 +1,17 @@
-//! Text from elsewhere, made harmless for a terminal: what would steer it, or turn the order of its text around, is shown
-//! as its number instead.
+//! Making text from elsewhere harmless for a terminal: characters that control it, or change the direction of text, are
+//! shown as their code points.
 
 use std::io::{self, Write};
 
-/// Whether a character does something to a terminal, or to the text around it, other than stand there.
+/// Whether a character does something to a terminal or to the text around it.
 fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' // the direction of writing
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' // the direction of text
             | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Text with line ends, and every other character that steers as its number: `\u{1b}`.
+/// The text with line ends, but with every other controlling character as its code point: `\u{1b}`.
 pub fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -24,12 +24,12 @@ pub fn plain(text: &str) -> String {
     safe
 }
 
-/// The same on one line.
+/// The text on one line, with every controlling character as its code point.
 pub(super) fn line(text: &str) -> String {
     plain(&text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
-/// JSON that means the same. The only characters that steer in it are in its strings, and its own line ends.
+/// JSON with the same meaning. Controlling characters occur only in its strings, apart from its own line ends.
 pub(super) fn json(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -42,11 +42,11 @@ pub(super) fn json(text: &str) -> String {
     safe
 }
 
-/// Passes bytes of text on, made harmless by `escape`. A character may come in two pieces.
+/// Passes text on, made harmless by `escape`. A character may arrive in two pieces.
 pub(super) struct Harmless<W> {
     to: W,
     escape: fn(&str) -> String,
-    /// The beginning of a character whose rest is still to come.
+    /// The beginning of a character that is still incomplete.
     begun: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ impl<W: Write> Write for Harmless<W> {
         self.begun.extend_from_slice(bytes);
         let whole = match std::str::from_utf8(&self.begun) {
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            _ => self.begun.len(), // what is no text is replaced below
+            _ => self.begun.len(), // invalid bytes are replaced below
         };
         let rest = self.begun.split_off(whole);
         let text = std::mem::replace(&mut self.begun, rest);

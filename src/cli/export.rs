@@ -70,13 +70,14 @@ pub async fn run(session: &Session, args: ExportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A connection that is lost between two chunks looks like the end: the rows are counted.
+/// Checks that the export is complete by counting its rows, because a connection lost between two chunks looks like its
+/// end.
 async fn make_sure(client: &Client, before: &Batch, state: Option<DestinationState>, written: u64) -> Result<(), Failure> {
     let expected = |counts: &Counts| expected(counts, state);
     if written >= expected(&before.counts) {
         return Ok(());
     }
-    // Fewer than there were: destinations may have left the state meanwhile.
+    // If there are fewer rows than before, destinations may have left the state meanwhile.
     let now = client.batch(before.id).await?;
     if written >= expected(&before.counts).min(expected(&now.counts)) {
         return Ok(());
@@ -92,25 +93,25 @@ fn expected(counts: &Counts, state: Option<DestinationState>) -> u64 {
     state.map_or(counts.total, |state| counts.in_state(state))
 }
 
-/// How rows are written.
+/// The layout of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
     Csv,
-    /// With a byte order mark, without which Excel takes UTF-8 for something else, and lines that end with CR LF.
+    /// With a byte order mark, without which Excel does not recognise UTF-8, and with CR LF line ends.
     Excel,
     Ndjson,
 }
 
-/// Passes rows on and counts them; can leave out the line of column names.
+/// Passes rows on and counts them; can drop the header row.
 struct Rows<'a, W> {
     to: W,
     bar: &'a ProgressBar,
     layout: Layout,
-    /// Rows that were ended, the column names not among them.
+    /// The number of complete rows, without the header row.
     written: u64,
     in_header: bool,
     hide_header: bool,
-    /// The byte order mark is written.
+    /// Whether the byte order mark has been written.
     is_marked: bool,
     in_quotes: bool,
 }
@@ -120,13 +121,13 @@ impl<'a, W: Write> Rows<'a, W> {
         Self { to, bar, layout, written: 0, in_header: layout != Layout::Ndjson, hide_header, is_marked: false, in_quotes: false }
     }
 
-    /// Passes bytes on, and counts the rows that end in them.
+    /// Passes bytes on. Returns the number of rows that end in them.
     fn pass(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let (mut rows, mut from) = (0, 0);
         for (at, byte) in bytes.iter().enumerate() {
             match byte {
-                // JSON escapes line ends, so only a CSV has them within quotation marks; there a
-                // doubled mark opens and closes again.
+                // JSON escapes line ends, so only a CSV can have them inside quotation marks. A doubled mark there
+                // closes and opens again.
                 b'"' if self.layout != Layout::Ndjson => self.in_quotes = !self.in_quotes,
                 b'\n' if !self.in_quotes => {
                     rows += 1;

@@ -1,4 +1,4 @@
-//! Why destinations failed: their receipt codes, counted.
+//! Why destinations failed: the receipt codes and their counts.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::api::{Batch, DestinationState, MAX_LIMIT};
 use crate::client::{Client, ClientError, DestinationFilter, all_pages};
 
-/// Failures with one code.
+/// The failures with one code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct FailuresOfCode {
     pub(super) code: Option<String>,
@@ -16,7 +16,7 @@ pub(super) struct FailuresOfCode {
     pub(super) count: u64,
 }
 
-/// Counts the failures of batches by code (compared as hexadecimal numbers), the most frequent first.
+/// Counts the failures of batches by code (compared as hexadecimal numbers), most frequent first.
 pub(super) async fn failures_by_code(client: &Client, batches: &[Batch]) -> Result<Vec<FailuresOfCode>, ClientError> {
     let mut by_code: BTreeMap<Option<String>, FailuresOfCode> = BTreeMap::new();
     for batch in batches.iter().filter(|batch| batch.counts.failed > 0) {

@@ -1,41 +1,41 @@
-//! What a command ends with when it does not end well, and the exit code of each.
+//! The ways in which a command can fail, and their exit codes.
 
 use std::io;
 
 use crate::client::ClientError;
 use crate::config::ConfigError;
 
-/// Why a command did not do what it was asked for. The text is for the user.
+/// Why a command failed. The text is for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// It did not work.
+    /// The operation failed.
     #[error("{0}")]
     Failed(String),
-    /// Wrong usage or configuration: to be put right before asking again.
+    /// Wrong usage or configuration, to be fixed before trying again.
     #[error("{0}")]
     Usage(String),
-    /// The answer to a question was no: nothing is wrong, and nothing was done.
+    /// A question was answered with no: nothing is wrong, and nothing was done.
     #[error("{0}")]
     Declined(String),
-    /// Somebody pressed Ctrl-C; what the daemon does goes on.
+    /// Ctrl-C was pressed; the daemon continues its work.
     #[error("{0}")]
     Interrupted(String),
-    /// The daemon does not answer.
+    /// The daemon cannot be reached.
     #[error("{0}")]
     Unreachable(String),
-    /// There is no such batch, group, number or callback.
+    /// The batch, group, number or callback does not exist.
     #[error("{0}")]
     NotFound(String),
     /// The provider refused it.
     #[error("{0}")]
     Refused(String),
-    /// Whoever read our output has gone; nobody is left to be told.
+    /// The reader of our output has closed it, so there is nobody to report to.
     #[error("the output was closed")]
     OutputClosed,
 }
 
 impl Failure {
-    /// The exit code. 0 is "done", which it is not where nobody took all of the output.
+    /// The exit code. It is not 0 if the output could not be written completely.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) | Self::Declined(_) | Self::OutputClosed => 1,
@@ -43,11 +43,11 @@ impl Failure {
             Self::Unreachable(_) => 3,
             Self::NotFound(_) => 4,
             Self::Refused(_) => 5,
-            Self::Interrupted(_) => 130, // as a shell says of a process that SIGINT has ended
+            Self::Interrupted(_) => 130, // the shell's code for a process ended by SIGINT
         }
     }
 
-    /// The same failure, told together with what to do about it.
+    /// The same failure, followed by advice.
     #[must_use]
     pub fn with(self, advice: &str) -> Self {
         let told = |text: String| format!("{text}\n{advice}");
@@ -73,7 +73,7 @@ impl From<ClientError> for Failure {
                     Self::Usage(format!("{text}\nThe token file belongs to another daemon than the one at this address: check --config."))
                 }
                 400 | 403 | 405 | 413 | 415 | 422 => Self::Usage(text),
-                // An answer without a problem of ours: somebody else's.
+                // The answer has no problem in our format, so another program answered.
                 404 if problem.kind == "about:blank" => {
                     Self::Unreachable(format!("{text}\nAnother program may be listening there: check api.listen."))
                 }
@@ -92,7 +92,7 @@ impl From<ConfigError> for Failure {
     }
 }
 
-/// Writing the output is the only I/O whose errors come without a text of their own.
+/// The only I/O errors without a text of their own are those of writing the output.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -1,4 +1,4 @@
-//! `completions` and `man`, made out of the arguments themselves.
+//! `completions` and `man`, generated from the arguments.
 
 use std::path::PathBuf;
 use std::{fs, io};
@@ -38,15 +38,15 @@ pub fn openapi() -> Result<(), Failure> {
     raw(&text)
 }
 
-/// The environment variable that has the program complete a line instead of running it.
+/// The environment variable that makes the program complete a line instead of running it.
 const COMPLETE: &str = "_RECEIPTD_COMPLETE";
 
-/// Completes a line where a shell asks for it by its script, and ends the process then.
+/// If a shell's script asks for it, completes a line and ends the process.
 pub fn complete(command: fn() -> Command) {
     CompleteEnv::with_factory(command).var(COMPLETE).bin("receiptd").completer("receiptd").complete();
 }
 
-/// A script that asks the program itself: so ids and references come from the daemon.
+/// The script calls the program, so that ids and references come from the daemon.
 fn script(shell: Shell) -> io::Result<Vec<u8>> {
     let mut script = Vec::new();
     if let Some(completer) = Shells::builtins().completer(&shell.to_string()) {

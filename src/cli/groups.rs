@@ -1,9 +1,9 @@
-//! The commands under headings, on the first page of the help.
+//! Grouping the commands under headings on the first page of the help.
 
 use clap::Command;
 use clap::builder::StyledStr;
 
-/// Each command stands under one heading.
+/// The headings with their commands.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Get started", &["demo", "init", "sandbox", "serve", "doctor"]),
     ("Send", &["send", "resend", "cancel", "pause", "resume"]),
@@ -13,10 +13,10 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("For scripts and shells", &["healthcheck", "config", "completions", "man", "openapi"]),
 ];
 
-/// The width of the column of names.
+/// The width of the column with the names.
 const NAMES: usize = 15;
 
-/// The program with its commands under headings in its own help; that of each command is as it was.
+/// Adds the headings to the program's help; the help of each command stays as it is.
 pub(super) fn headed(command: Command) -> Command {
     let style = command.get_styles();
     let (header, literal) = (*style.get_header(), *style.get_literal());
@@ -48,7 +48,7 @@ mod tests {
         there.sort_unstable();
         assert_eq!(named, there);
         let help = headed(command).render_help().to_string();
-        // The options are wrapped by clap, to the terminal that is there.
+        // clap wraps the options for the current terminal.
         for line in help.lines().take_while(|line| !line.starts_with("Options:")) {
             assert!(line.chars().count() <= 80, "{line}");
         }

@@ -1,4 +1,4 @@
-//! Hands the batches of a plan to the daemon, so that doing it again sends nothing twice.
+//! Submits the batches of a plan to the daemon, in such a way that repeating it sends nothing twice.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,24 +11,24 @@ use crate::api::{Batch, BatchId, BatchRequest, Timestamp};
 use crate::client::{Client, ClientError};
 use crate::submit::SHORTEST_NOTICE;
 
-/// What became of a plan.
+/// The result of submitting a plan.
 #[derive(Default)]
 pub(super) struct HandedOver {
-    /// Batches the daemon has now, in the order in which they were asked for.
+    /// The batches that the daemon has now, in the order of the plan.
     pub(super) batches: Vec<Batch>,
-    /// How many of them are new.
+    /// The number of new batches.
     pub(super) created: usize,
-    /// Batches that were sent once and have been pruned since.
+    /// The number of batches that were sent once and have been pruned since.
     pub(super) pruned: usize,
 }
 
-/// The batches of a plan that the daemon has or had, and when each is to go out.
+/// The batches of the plan that the daemon has or had, with their send times.
 type Known = HashMap<BatchId, Option<Timestamp>>;
 
-/// Hands over what the daemon does not have yet.
+/// Submits the batches that the daemon does not have yet.
 ///
-/// With `resuming`, the time now (the id was given, so an earlier run may have begun), it first makes sure that
-/// all the daemon has, or had, under this id is part of this very plan: before anything new goes out.
+/// `resuming` is the current time if the id was given, so that an earlier run may have started. Then everything that
+/// the daemon has or had under this id must be part of this very plan, which is checked before anything new is sent.
 pub(super) async fn hand_over(
     client: &Client,
     plan: &Plan,
@@ -37,7 +37,7 @@ pub(super) async fn hand_over(
     bar: &ProgressBar,
 ) -> Result<HandedOver, Failure> {
     let existing = if resuming.is_some() { existing(client, plan).await? } else { Known::new() };
-    // Those that exist come first, in their order: a difference shows while nothing new has gone out.
+    // Existing batches first, in their order, so that a difference is found before anything new is sent.
     let (known, new): (Vec<usize>, Vec<usize>) = (0..plan.batches()).partition(|index| existing.contains_key(&plan.batch(*index)));
     let is_begun = !known.is_empty() && !new.is_empty();
     let mut handed = HandedOver::default();
@@ -49,7 +49,7 @@ pub(super) async fn hand_over(
             group: plan.group(),
             ..template.clone()
         };
-        // The rest of a list can't go out any more at the time that was named first: what has it, keeps it.
+        // The rest of a list can no longer be sent at the time that was given first; batches that have it keep it.
         if let (Some(now), Some(Some(at))) = (resuming, existing.get(&id))
             && is_begun
             && *at < now.plus(SHORTEST_NOTICE)
@@ -70,7 +70,7 @@ pub(super) async fn hand_over(
     Ok(handed)
 }
 
-/// The batches of this plan that the daemon has. Anything else under its id is another list.
+/// The batches of this plan that the daemon has. Anything else under its id belongs to another list.
 async fn existing(client: &Client, plan: &Plan) -> Result<Known, Failure> {
     let id = plan.id;
     let (batches, pruned) = match client.group(id).await {
@@ -80,7 +80,7 @@ async fn existing(client: &Client, plan: &Plan) -> Result<Known, Failure> {
     };
     if plan.group().is_none() {
         return match batches.len() {
-            0 if pruned == 0 => Ok(Known::new()), // the one POST there is tells by itself whether it is the same
+            0 if pruned == 0 => Ok(Known::new()), // the single POST shows whether it is the same
             0 => Err(sent_and_pruned(plan, pruned)),
             of => Err(other(&format!("{id} is a group of {of} batches, and this list makes one batch"))),
         };
@@ -105,8 +105,9 @@ async fn existing(client: &Client, plan: &Plan) -> Result<Known, Failure> {
                 _ => None,
             };
         }
-        // Nobody knows any more which numbers a pruned batch had. Where all that there was is all that there is to be, the
-        // daemon compares each; with one missing, or one too many, those that are left may have had the message.
+        // The numbers of a pruned batch are unknown. If the plan consists exactly of the batches that exist or existed,
+        // the daemon compares each of them. If one is missing or superfluous, the remaining numbers may have received
+        // the message already.
         if theirs.len() != plan.batches() || had + pruned != plan.batches() as u64 {
             return Err(sent_and_pruned(plan, pruned));
         }
@@ -159,7 +160,7 @@ fn told(error: ClientError, plan: &Plan, request: &BatchRequest, done: usize, cr
     if is_refused && created == 0 {
         return failure;
     }
-    // A time such as +2h would be another one by then.
+    // A relative time such as +2h would be different by then.
     let send_at = request.send_at.as_ref().map(|at| format!(" --send-at {at}")).unwrap_or_default();
     let so_far = match done {
         0 => "Nothing was sent. To retry safely".to_owned(),
@@ -168,7 +169,7 @@ fn told(error: ClientError, plan: &Plan, request: &BatchRequest, done: usize, cr
     failure.with(&format!("{so_far}: the same command with --id {}{send_at}", plan.id))
 }
 
-/// The fields of the request are flags on the command line.
+/// Names the flags of the command line instead of the fields of the request.
 fn with_flags(error: ClientError) -> ClientError {
     let ClientError::Problem(mut problem) = error else { return error };
     for error in &mut problem.errors {

@@ -1,4 +1,4 @@
-//! `healthcheck`: an exit code, and a word only when something is wrong.
+//! `healthcheck`: an exit code, and output only if something is wrong.
 
 use clap::Args;
 

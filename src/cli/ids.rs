@@ -1,4 +1,4 @@
-//! Ids as people type them: whole, by their first characters, or `last`; and their completion in a shell.
+//! Ids as people type them: complete, by their first characters, or `last`; and their completion in a shell.
 
 use std::ffi::OsStr;
 use std::str::FromStr;
@@ -13,27 +13,27 @@ use crate::api::{Batch, BatchId, IdKind, KnownId, QuarantineState};
 use crate::client::{BatchFilter, Client, ClientError, QuarantineFilter};
 use crate::domain::IdPrefix;
 
-/// The newest batch, or callback.
+/// Stands for the newest batch or callback.
 const LAST: &str = "last";
-/// So many candidates are listed where a beginning is not unique.
+/// The number of candidates listed if the first characters are ambiguous.
 const LISTED: u32 = 10;
-/// So many are offered by a shell.
+/// The number of completions offered in a shell.
 const OFFERED: u32 = 100;
-/// A shell waits no longer for a daemon.
+/// How long a shell waits for the daemon.
 const COMPLETION_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The id of a batch or of a group.
+/// The id of a batch or a group, as given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdArg {
-    /// The whole of it.
+    /// A complete id.
     Whole(BatchId),
-    /// Its first characters.
+    /// The first characters of an id.
     Beginning(IdPrefix),
     /// The newest batch.
     Last,
 }
 
-/// What is none of these.
+/// The error for a text that is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an id: pass a UUID as `receiptd batches` lists them, its first characters, or `last` for the newest batch")]
 pub struct NoId;
@@ -51,7 +51,7 @@ impl FromStr for IdArg {
 }
 
 impl IdArg {
-    /// The id of the batch or the group that is meant. A whole one is not looked up.
+    /// The id of the batch or group that is meant. A complete id is not looked up.
     pub(super) async fn find(&self, client: &Client) -> Result<BatchId, Failure> {
         match self {
             Self::Whole(id) => Ok(*id),
@@ -60,7 +60,7 @@ impl IdArg {
         }
     }
 
-    /// The same for a group. The last one is that of the newest batch.
+    /// The id of the group that is meant. `last` is the group of the newest batch.
     pub(super) async fn find_group(&self, client: &Client) -> Result<BatchId, Failure> {
         match self {
             Self::Whole(id) => Ok(*id),
@@ -83,7 +83,7 @@ async fn newest(client: &Client) -> Result<Batch, Failure> {
 }
 
 fn only(prefix: &IdPrefix, mut known: Vec<KnownId>) -> Result<BatchId, Failure> {
-    known.dedup_by_key(|known| known.id); // one that names a batch and a group is one id
+    known.dedup_by_key(|known| known.id); // the same id for a batch and a group counts once
     match &*known {
         [] => Err(Failure::NotFound(format!("no batch and no group has an id that begins with {prefix}"))),
         [one] => Ok(one.id),
@@ -104,12 +104,12 @@ fn described(known: &KnownId) -> String {
     format!("{kind} of {}{reference}", known.created_at)
 }
 
-/// The id of a quarantined callback.
+/// The id of a quarantined callback, as given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuarantineId {
-    /// The number itself.
+    /// The id itself.
     Number(i64),
-    /// The newest one.
+    /// The newest callback.
     Last,
 }
 
@@ -136,7 +136,7 @@ impl QuarantineId {
     }
 }
 
-/// Ids for a shell: `last`, and the newest batches and their groups.
+/// Completes ids: `last`, the newest batches and their groups.
 pub(super) fn complete_id(current: &OsStr) -> Vec<CompletionCandidate> {
     let begun = current.to_string_lossy().to_lowercase();
     let known = asked(async |client| {
@@ -154,7 +154,7 @@ pub(super) fn complete_id(current: &OsStr) -> Vec<CompletionCandidate> {
     offered(&begun, [(LAST.to_owned(), "the newest batch".to_owned())].into_iter().chain(known))
 }
 
-/// References for a shell: those of the newest batches.
+/// Completes references: those of the newest batches.
 pub(super) fn complete_reference(current: &OsStr) -> Vec<CompletionCandidate> {
     let known = asked(async |client| {
         let page = client.batches(&BatchFilter { limit: Some(OFFERED), ..Default::default() }).await?;
@@ -166,7 +166,7 @@ pub(super) fn complete_reference(current: &OsStr) -> Vec<CompletionCandidate> {
     offered(&current.to_string_lossy(), known)
 }
 
-/// Ids of quarantined callbacks for a shell: those that wait.
+/// Completes ids of quarantined callbacks: those that are waiting.
 pub(super) fn complete_quarantined(current: &OsStr) -> Vec<CompletionCandidate> {
     let known = asked(async |client| {
         let filter = QuarantineFilter { state: Some(QuarantineState::Waiting), limit: Some(OFFERED), cursor: None };
@@ -176,7 +176,7 @@ pub(super) fn complete_quarantined(current: &OsStr) -> Vec<CompletionCandidate> 
     offered(&current.to_string_lossy(), [(LAST.to_owned(), "the newest one".to_owned())].into_iter().chain(known))
 }
 
-/// Those that begin so, in the order given, with a word about each.
+/// The candidates with this beginning, in the order given, each with a short description.
 fn offered(begun: &str, all: impl IntoIterator<Item = (String, String)>) -> Vec<CompletionCandidate> {
     let candidate = |(at, (value, about)): (usize, (String, String))| {
         let about = super::layout::shortened(&super::escape::line(&about), 40);
@@ -185,7 +185,7 @@ fn offered(begun: &str, all: impl IntoIterator<Item = (String, String)>) -> Vec<
     all.into_iter().filter(|(value, _)| value.starts_with(begun)).enumerate().map(candidate).collect()
 }
 
-/// Asks the daemon that the line to complete is about. Whatever is in the way, a shell is told nothing.
+/// Asks the daemon of the command line being completed. On any error there are no completions.
 fn asked<T>(question: impl AsyncFnOnce(&Client) -> Result<Vec<T>, ClientError>) -> Vec<T> {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let after = words.iter().position(|word| word == "--config").and_then(|at| words.get(at + 1));

@@ -1,4 +1,4 @@
-//! `init`: a configuration and a key file, out of a few answers.
+//! `init`: a configuration and a key file from a few answers.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read};
@@ -14,9 +14,9 @@ use crate::config::{Config, Sources};
 use crate::durable;
 use crate::secret::Secret;
 
-/// Every key with its default, and what it means.
+/// Every key with its default and its explanation.
 const TEMPLATE: &str = include_str!("../../deploy/receiptd.toml");
-/// The key that `receiptd sandbox` takes where it is given no other.
+/// The key that `receiptd sandbox` accepts by default.
 const SANDBOX_KEY: &str = "sandbox-key";
 
 /// Examples of `receiptd init`.
@@ -44,7 +44,7 @@ pub struct InitArgs {
     region: Option<String>,
 }
 
-/// What goes into the files.
+/// The content of the files.
 struct Answers {
     sandbox: bool,
     public_url: String,
@@ -57,7 +57,7 @@ struct Answers {
 struct Written {
     config: PathBuf,
     key_file: PathBuf,
-    /// Whether it holds a key now.
+    /// Whether the file contains a key now.
     has_key: bool,
     sandbox: bool,
 }
@@ -80,7 +80,7 @@ pub async fn run(session: &Session, args: InitArgs) -> Result<(), Failure> {
     session.output.show(&written, |_| told(&written))
 }
 
-/// The flags, and for what they leave open the terminal.
+/// Takes the answers from the flags, and asks for the rest on the terminal.
 fn answers(args: InitArgs, has_key: bool) -> Result<Answers, Failure> {
     let sandbox =
         |region| Answers { sandbox: true, public_url: "http://127.0.0.1:8080".to_owned(), region, key: Some(Secret::from(SANDBOX_KEY)) };
@@ -139,12 +139,12 @@ fn check(answers: &Answers) -> Result<(), Failure> {
     }
     let region = answers.region.clone().map(|region| ("provider.default_region".to_owned(), region));
     let overrides = [("public_url".to_owned(), answers.public_url.clone())].into_iter().chain(region).collect();
-    // The folder has no file that would be read beside the answers.
+    // A folder without files that would be read together with the answers.
     Config::load(&Sources { overrides, cwd: "/nonexistent".into(), ..Sources::default() })?;
     Ok(())
 }
 
-/// Both files, or none. Nothing that is there is written over.
+/// Writes both files or none, and overwrites nothing.
 fn write(config: &Path, key_file: &Path, answers: &Answers) -> Result<(), Failure> {
     let failed = |path: &Path| {
         let path = path.display().to_string();
@@ -154,18 +154,18 @@ fn write(config: &Path, key_file: &Path, answers: &Answers) -> Result<(), Failur
         durable::create(key_file, format!("{}\n", key.expose()).as_bytes()).map_err(failed(key_file))?;
     }
     let written = durable::create(config, text(answers).as_bytes());
-    // No secret is in it, and a daemon may run as another user.
+    // Contains no secret, and the daemon may run as another user.
     written.and_then(|()| fs::set_permissions(config, Permissions::from_mode(0o644))).map_err(|error| {
         if answers.key.is_some() {
-            let _ = fs::remove_file(key_file); // it was not there before
+            let _ = fs::remove_file(key_file); // it did not exist before
         }
         failed(config)(error)
     })
 }
 
-/// The whole configuration, with the answers in their places.
+/// The complete configuration with the answers filled in.
 fn text(answers: &Answers) -> String {
-    let value = |text: &str| serde_json::Value::from(text).to_string(); // JSON's strings are TOML's
+    let value = |text: &str| serde_json::Value::from(text).to_string(); // a JSON string is a TOML string
     let mut text = String::with_capacity(TEMPLATE.len() + 200);
     for line in TEMPLATE.lines() {
         let is = |key: &str| line.trim_start_matches("# ").strip_prefix(key).is_some_and(|rest| rest.starts_with(" = "));

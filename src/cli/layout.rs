@@ -1,28 +1,28 @@
-//! Lays a table out in the columns of a terminal: what matters least gives way first.
+//! Fits a table into the width of a terminal: the least important content gives way first.
 //!
-//! The widest columns are shortened or wrapped, down to their least widths; where that is not enough, columns are dropped. Without a width, as in
-//! a pipe, everything stands whole.
+//! The widest columns are shortened or wrapped, down to their minimum widths; if that is not enough, columns are
+//! dropped. Without a width, as in a pipe, everything is shown completely.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::escape;
 use super::screen::{Screen, Tone};
 
-/// Between two columns.
+/// The gap between two columns.
 const GAP: usize = 2;
-/// An id is shown with this many characters at the least: more where two would look alike.
+/// The minimum number of characters of an id; more are shown if two ids would look the same.
 const SHORTEST_ID: usize = 8;
 
 /// How a column gives way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// Not at all.
+    /// It keeps its width.
     Whole,
-    /// To the first characters that tell its ids apart, which every command takes.
+    /// It is shortened to the first characters that distinguish its ids, which every command accepts.
     Id,
-    /// To so many columns, cut off with an ellipsis.
+    /// It is shortened to this many characters at least, with an ellipsis.
     Shorten(usize),
-    /// To so many columns, over several lines.
+    /// It is wrapped at this many characters at least.
     Wrap(usize),
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Column {
     head: &'static str,
     right: bool,
     fit: Fit,
-    /// 0 stays; of the others the highest is dropped first.
+    /// Columns with rank 0 stay; of the others, the one with the highest rank is dropped first.
     rank: u8,
 }
 
@@ -41,13 +41,13 @@ impl Column {
         Self { head, right: false, fit, rank }
     }
 
-    /// A column of numbers.
+    /// A column with numbers.
     pub(super) fn number(head: &'static str, rank: u8) -> Self {
         Self { head, right: true, fit: Fit::Whole, rank }
     }
 }
 
-/// What stands in a cell.
+/// The content of a cell.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cell {
     text: String,
@@ -74,7 +74,7 @@ impl Cell {
     }
 }
 
-/// Columns and rows.
+/// The columns and rows of a table.
 pub(super) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
@@ -86,7 +86,7 @@ impl Table {
         Self { columns: columns.into(), rows: Vec::new(), has_head: true }
     }
 
-    /// Names and values: the name of each line is its head.
+    /// A table of names and values: the name in each row is its head.
     pub(super) fn of_fields() -> Self {
         let columns = vec![Column::new("", Fit::Whole, 0), Column::new("", Fit::Wrap(20), 0)];
         Self { columns, rows: Vec::new(), has_head: false }
@@ -96,7 +96,7 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// The table as it fits the screen, without a line end after the last line.
+    /// The table fitted to the screen, without a line end after the last line.
     pub(super) fn rendered(&self, screen: &Screen) -> String {
         let widths = self.widths(screen.width);
         let mut lines = Vec::new();
@@ -108,11 +108,11 @@ impl Table {
         lines.join("\n")
     }
 
-    /// How wide each column is; 0 is dropped.
+    /// The width of each column; 0 if it is dropped.
     fn widths(&self, most: Option<usize>) -> Vec<usize> {
         let natural: Vec<usize> = (0..self.columns.len()).map(|at| self.natural(at)).collect();
         let Some(most) = most else { return natural };
-        // One without a value in any row says nothing on a terminal.
+        // On a terminal, a column without any value is dropped.
         let empty = |at: usize| self.has_head && !self.rows.is_empty() && self.rows.iter().all(|row| row[at].text.is_empty());
         let least: Vec<usize> = (0..natural.len()).map(|at| self.least(at, natural[at])).collect();
         let mut shown: Vec<usize> =
@@ -126,7 +126,8 @@ impl Table {
         }
         let mut widths = natural;
         widths.iter_mut().enumerate().filter(|(at, _)| !shown.contains(at)).for_each(|(_, width)| *width = 0);
-        // Ids give way before all, since their beginning is as good; of the others always the widest, and no more than is needed.
+        // Ids give way first, because their beginning is as good; then always the widest column, and no more than
+        // necessary.
         for at in shown.iter().copied().filter(|at| self.columns[*at].fit == Fit::Id) {
             if total(&shown, &widths) > most {
                 widths[at] = least[at];
@@ -153,7 +154,7 @@ impl Table {
         least.max(self.columns[at].head.width()).min(natural)
     }
 
-    /// How many characters tell the ids of a column apart.
+    /// The number of characters that distinguish the ids of a column.
     fn telling(&self, at: usize) -> usize {
         let mut ids: Vec<&str> = self.rows.iter().map(|row| &*row[at].text).collect();
         ids.sort_unstable();
@@ -163,7 +164,7 @@ impl Table {
         most.max(SHORTEST_ID)
     }
 
-    /// The lines of one row.
+    /// Adds the lines of one row.
     fn lines(&self, row: &[Cell], widths: &[usize], screen: &Screen, lines: &mut Vec<String>) {
         let pieces: Vec<Vec<String>> =
             row.iter().zip(widths).zip(&self.columns).map(|((cell, width), column)| fitted(&cell.text, *width, column.fit)).collect();
@@ -184,7 +185,7 @@ impl Table {
     }
 }
 
-/// A text in the width of its column.
+/// A text fitted to the width of its column.
 fn fitted(text: &str, width: usize, fit: Fit) -> Vec<String> {
     match fit {
         Fit::Wrap(_) => wrapped(text, width),
@@ -193,7 +194,7 @@ fn fitted(text: &str, width: usize, fit: Fit) -> Vec<String> {
     }
 }
 
-/// The beginning of a text, with an ellipsis where something is missing.
+/// The beginning of a text, with an ellipsis if something is missing.
 pub(super) fn shortened(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -213,7 +214,7 @@ pub(super) fn shortened(text: &str, width: usize) -> String {
     short
 }
 
-/// A text on lines of at most this width, broken between words where there are some.
+/// A text on lines of at most this width, broken between words if possible.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! The program's log: for people or for collectors, and without anything that must not show.
+//! The program's log, for people or for log collectors, without secrets or personal data.
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -10,8 +10,8 @@ use crate::clock::Clock;
 use crate::config::{Log, LogFormat};
 use crate::domain::{BatchId, Timestamp};
 
-/// Our own records pass as the filter says. Other crates' are let through from `warn` up: below that, HTTP
-/// libraries write URLs and heads, and in those stand the provider's key and the callback tokens (pitfalls.md).
+/// Our own records pass the filter as configured. Records of other crates pass from `warn` up: below that, HTTP
+/// libraries log URLs and headers, which contain the provider's key and the callback tokens.
 struct Discreet(env_logger::Logger);
 
 impl Discreet {
@@ -19,8 +19,8 @@ impl Discreet {
         metadata.level() <= Level::Warn || metadata.target() == "receiptd" || metadata.target().starts_with("receiptd::")
     }
 
-    /// Whether actix-http reports a connection that failed, which it does at `error` for each byte of garbage that a
-    /// stranger sends. The listener itself logs these at `debug` and counts them.
+    /// Whether actix-http reports a failed connection, which it does at `error` for any garbage that a stranger sends.
+    /// The listener itself logs these at `debug` and counts them.
     fn is_a_failed_connection(record: &Record<'_>) -> bool {
         record.target() == "actix_http::h1::dispatcher" && record.args().to_string().starts_with("stream error: ")
     }
@@ -42,11 +42,12 @@ impl log::Log for Discreet {
     }
 }
 
-/// How a line is written.
+/// The format of a line.
 #[derive(Clone, Copy)]
 struct Layout {
     json: bool,
-    /// Standard error is the systemd journal: it notes the time itself, and reads the priority from the line.
+    /// Whether standard error is the systemd journal, which records the time itself and reads the priority from the
+    /// line.
     journal: bool,
 }
 
@@ -72,8 +73,8 @@ impl Layout {
     }
 }
 
-/// A message without what would begin another line, move the cursor or turn the direction of the text: a name that the
-/// provider gave, or that of a file, must not be able to forge a line.
+/// The message without characters that would start another line, move the cursor or change the direction of text: a
+/// name from the provider, or of a file, must not be able to forge a line.
 fn on_one_line(message: &str) -> String {
     let steers = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut line = String::with_capacity(message.len());
@@ -83,7 +84,7 @@ fn on_one_line(message: &str) -> String {
     line
 }
 
-/// The priority that the journal gives a line that begins with it: sd-daemon(3).
+/// The priority of a journal line, as in sd-daemon(3).
 fn priority(level: Level) -> u8 {
     match level {
         Level::Error => 3,
@@ -93,14 +94,14 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// Whether an output is the socket of the journal that `JOURNAL_STREAM` names as `device:inode`. The variable alone is
-/// not enough: a program started by a service inherits it, whatever its own output is.
+/// Whether an output is the journal's socket, which `JOURNAL_STREAM` names as `device:inode`. The variable alone is not
+/// enough: a program started by a service inherits it, whatever its own output is.
 fn is_the_journal(output: impl AsFd, stream: Option<String>) -> bool {
     let Some((device, inode)) = stream.as_deref().and_then(|stream| stream.split_once(':')) else { return false };
     rustix::fs::fstat(output).is_ok_and(|file| device.parse() == Ok(file.st_dev) && inode.parse() == Ok(file.st_ino))
 }
 
-/// Starts logging to standard error. A second call changes nothing.
+/// Starts logging to standard error. Further calls have no effect.
 pub fn start(settings: &Log) {
     let mut builder = Builder::new();
     builder.parse_filters(&settings.filter());
@@ -113,11 +114,11 @@ pub fn start(settings: &Log) {
     }
 }
 
-/// One object a line: `time`, `level`, `target`, `message`, and `batch` where the event is about one.
+/// One JSON object per line: `time`, `level`, `target`, `message`, and `batch` if the event is about one.
 fn as_json(at: Timestamp, record: &Record<'_>) -> serde_json::Value {
     let message = record.args().to_string();
     let level = record.level().as_str().to_lowercase();
-    // What is about a batch begins so, wherever it is told.
+    // Every message about a batch begins like this.
     let about = message.strip_prefix("batch ").and_then(|rest| rest.split_once(": "));
     match about.and_then(|(id, what)| Some((id.parse::<BatchId>().ok()?, what))) {
         Some((batch, what)) => {

@@ -1,4 +1,4 @@
-//! The command line: arguments, tables, progress, exit codes. One file a family of commands.
+//! The command line: arguments, tables, progress, exit codes. One file per family of commands.
 
 pub mod args;
 pub mod batches;

@@ -1,5 +1,5 @@
-//! Lists of numbers: one a line, or a column of a CSV. Millions of them take eight bytes each. Every row is a number, or
-//! it is told: nothing is skipped in silence but blank rows.
+//! Lists of numbers: one per line, or a column of a CSV. Millions of them take eight bytes each. Every row is a number
+//! or is reported; only blank rows are skipped silently.
 
 mod columns;
 mod encoding;
@@ -20,9 +20,9 @@ use super::Failure;
 use super::output::plain;
 use crate::domain::{Msisdn, NumberReader, Tally, is_blank, quoted, visible};
 
-/// Of the rows that are no numbers, so many are shown.
+/// The number of invalid rows that are shown.
 const SHOWN: usize = 10;
-/// Of the doubtful numbers, so many are shown.
+/// The number of doubtful numbers that are shown.
 const DOUBTFUL_SHOWN: usize = 100;
 
 const SWALLOWED: &str = "has a cell with line breaks and what looks like further rows in it: is a quotation mark missing, or one too many?";
@@ -30,11 +30,11 @@ const SWALLOWED: &str = "has a cell with line breaks and what looks like further
 /// How numbers are read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Reading {
-    /// Reads each of them.
+    /// Reads a number.
     pub(super) reader: NumberReader,
-    /// Numbers that are impossible for their country count as invalid.
+    /// Whether numbers that are impossible for their country count as invalid.
     pub(super) strict: bool,
-    /// Every row that is refused is kept, for `--rejects`.
+    /// Whether every refused row is kept, for `--rejects`.
     pub(super) keeps_rejects: bool,
 }
 
@@ -44,7 +44,7 @@ impl Reading {
     }
 }
 
-/// A row that holds no number.
+/// A row without a valid number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reject {
     pub(super) line: u64,
@@ -52,27 +52,27 @@ pub(super) struct Reject {
     pub(super) reason: String,
 }
 
-/// What was read.
+/// The numbers read from a list.
 #[derive(Debug, Default)]
 pub(super) struct NumberList {
-    /// The numbers as they came, repetitions among them.
+    /// The numbers in their order, including repetitions.
     pub(super) numbers: Vec<Msisdn>,
-    /// The rows that hold none.
+    /// The rows without a valid number.
     pub(super) invalid: Remarks,
-    /// All of these with what stands in them and why, where they are kept.
+    /// All these rows with their text and the reason, if they are kept.
     pub(super) rejects: Vec<Reject>,
     /// The rows whose number is impossible for its country.
     pub(super) doubtful: Remarks,
-    /// How they were read.
+    /// How the numbers were read.
     pub(super) tally: Tally,
-    /// Lines that begin with `#` and were skipped: in a plain list, and before the column names of a CSV.
+    /// The number of skipped lines that begin with `#`: in a plain list, and before the column names of a CSV.
     pub(super) comments: u64,
-    /// What was taken for the column's name, where the column was named by its position.
+    /// The text taken for the column's name, if the column was given by its position.
     pub(super) column_name: Option<String>,
 }
 
 impl NumberList {
-    /// Reads numbers given as arguments; a "line" is then the place of one among them.
+    /// Reads numbers given as arguments; a "line" is then the position of an argument.
     pub(super) fn from_words(words: &[String], reading: &Reading) -> Self {
         let mut list = Self::default();
         for (place, word) in (1..).zip(words) {
@@ -81,7 +81,7 @@ impl NumberList {
         list
     }
 
-    /// Takes in what stands in one row.
+    /// Adds the text of one row.
     fn take(&mut self, line: u64, text: &str, reading: &Reading) {
         match reading.reader.read(text) {
             Ok(read) => match read.doubtful {
@@ -108,17 +108,17 @@ impl NumberList {
     }
 }
 
-/// Which column of a CSV holds the numbers.
+/// The column of a CSV with the numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Column {
-    /// The one with this name in the first row.
+    /// The column with this name in the first row.
     Name(String),
-    /// This one, counted from 0.
+    /// The column at this position, counted from 0.
     Position(usize),
 }
 
 impl From<&str> for Column {
-    /// A number from 1 is a position, all else a name.
+    /// A number from 1 is a position, anything else a name.
     fn from(text: &str) -> Self {
         match text.parse::<usize>() {
             Ok(position) if position > 0 => Self::Position(position - 1),
@@ -127,7 +127,7 @@ impl From<&str> for Column {
     }
 }
 
-/// Reads a file, `-` being standard input.
+/// Reads a file; `-` is standard input.
 pub(super) fn read_file(path: &Path, column: Option<&Column>, reading: &Reading) -> Result<NumberList, Failure> {
     let unreadable = |error: io::Error| Failure::Usage(format!("cannot read {}: {error}", path.display()));
     let input: Box<dyn Read> =
@@ -142,7 +142,7 @@ pub(super) fn read_file(path: &Path, column: Option<&Column>, reading: &Reading)
     }
 }
 
-/// Reads one number a line. Blank lines are skipped, and those that begin with `#`, which are counted.
+/// Reads one number per line. Skips blank lines, and lines that begin with `#`, which are counted.
 pub(super) fn read_lines(input: impl BufRead, reading: &Reading) -> io::Result<NumberList> {
     let mut list = NumberList::default();
     let mut lines = lines::Lines::new(encoding::decoded(input)?);
@@ -158,10 +158,11 @@ pub(super) fn read_lines(input: impl BufRead, reading: &Reading) -> io::Result<N
     Ok(list)
 }
 
-/// Reads a column of a CSV (with commas, semicolons, tabs or bars, whichever its first row has most of, or as it says).
+/// Reads a column of a CSV, separated by commas, semicolons, tabs or bars: by the one that the file names, or the most
+/// frequent one in its first row.
 pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) -> Result<NumberList, Failure> {
     let usage = |error: table::TableError| Failure::Usage(error.to_string());
-    // The row with the names of the columns, or a first number.
+    // The row with the column names, or with a first number.
     let is_likely = |row: &Row| match column {
         Column::Name(name) => positions_of(name, row).next().is_some(),
         Column::Position(position) => {
@@ -171,7 +172,7 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) 
     let mut table = Table::open(input, is_likely).map_err(usage)?;
     let mut list = NumberList::default();
     let mut row = Row::default();
-    // The position of the column, and how many columns there are.
+    // The position of the column, and the number of columns.
     let mut found = None;
     while table.read(&mut row).map_err(usage)? {
         if row.is_blank() {
@@ -200,7 +201,7 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) 
                     return Err(Failure::Usage(format!("line {} {SWALLOWED}", row.line)));
                 }
                 Some(position) => found = Some((position, row.len())),
-                // Before the column names there is no data, so a line like this can only be a comment.
+                // There is no data before the column names, so a line like this can only be a comment.
                 None if is_comment(&row) => {
                     list.comments += 1;
                     table.look_ahead(is_likely).map_err(usage)?;
@@ -215,7 +216,8 @@ pub(super) fn read_csv(input: impl BufRead, column: &Column, reading: &Reading) 
 fn take_row(list: &mut NumberList, row: &Row, position: usize, columns: usize, separator: u8, reading: &Reading) {
     let further = row.cells().skip(columns).map(encoding::text);
     if row.len() > columns {
-        // "Smith, A" without quotation marks: what stands in the column now may be a number of another kind.
+        // "Smith, A" without quotation marks shifts the columns, so this column may now contain a number of another
+        // kind.
         let way_out = match further.into_iter().all(|cell| is_blank(&cell)) {
             true => "remove the separators at its end",
             false => "quote values that contain the separator",
@@ -236,12 +238,12 @@ fn take_row(list: &mut NumberList, row: &Row, position: usize, columns: usize, s
     }
 }
 
-/// What stands in a row, for people.
+/// The text of a row, for display.
 fn joined(row: &Row) -> String {
     row.cells().map(encoding::text).collect::<Vec<_>>().join(", ")
 }
 
-/// Where the column with this name is; none where the row has no such name.
+/// The position of the column with this name; `None` if the row has no such name.
 fn position_of(name: &str, header: &Row) -> Result<Option<usize>, Failure> {
     let wanted = folded(name);
     let found: Vec<usize> =
@@ -269,14 +271,14 @@ fn no_column(name: &str, header: &Row) -> Failure {
     Failure::Usage(format!("the CSV has no column \"{}\"; its first row is {}", plain(name), named.join(", ")))
 }
 
-/// A column's name as it is compared: in any case, with accents written in either way, without what nobody sees.
+/// A column's name for comparison: in lower case, with accents in one form, without invisible characters.
 fn folded(name: &str) -> String {
     let plain = ComposingNormalizerBorrowed::new_nfkc();
     let name = plain.normalize(&visible(name)).to_uppercase().to_lowercase();
     plain.normalize(&name).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a row may be a comment. Only before the names of the columns there are any.
+/// Whether a row may be a comment, which is possible only before the column names.
 fn is_comment(row: &Row) -> bool {
     row.cell(0).is_some_and(|cell| encoding::text(cell).trim_start().starts_with('#'))
 }

@@ -1,4 +1,4 @@
-//! `number` and `forget`: one number over all batches.
+//! `number` and `forget`: one number in all batches.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub async fn number(session: &Session, args: NumberArgs) -> Result<(), Failure> 
     session.output.show(&report, |screen| tables::number_report(&report, &about, screen))
 }
 
-/// The batches that a report names, for their reference and text; those that can't be read are left out.
+/// The batches in a report, for their references and texts; batches that cannot be read are skipped.
 async fn about(client: &Client, report: &NumberReport) -> BTreeMap<BatchId, Batch> {
     let mut about = BTreeMap::new();
     for id in report.items.iter().map(|item| item.batch) {

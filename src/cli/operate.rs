@@ -44,7 +44,7 @@ pub struct RotateArgs {
     consent: Consent,
 }
 
-/// The text itself goes to the daemon, once it is sure to be a duration.
+/// Checks that the text is a duration; the text itself is sent to the daemon.
 fn duration(text: &str) -> Result<String, humantime::DurationError> {
     humantime::parse_duration(text).map(|_| text.to_owned())
 }
@@ -107,23 +107,23 @@ pub async fn check(session: &Session) -> Result<(), Failure> {
     Err(Failure::Failed(count(checked.problems.len() as u64, "problem was found", "problems were found")))
 }
 
-/// As far as it can be seen; never opened, which would drop SQLite's locks.
+/// The size of a file, if it can be determined. The file is never opened, which would drop SQLite's locks.
 fn size(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |found| found.len())
 }
 
-/// How much of a copy is written, which gets its name when it is whole.
+/// The size of what has been written of a copy, which gets its name only when it is complete.
 fn written(copy: &Path) -> u64 {
     drafts(copy).iter().map(|draft| size(draft)).max().unwrap_or(0)
 }
 
-/// Work that keeps a thread busy, beside the bar that shows it.
+/// Runs blocking work while a progress bar is shown.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
     actix_web::rt::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Failure::Failed(error.to_string())))
 }
 
-/// The daemon, if one answers. Settled before the work: a daemon that is lost in the midst of it
-/// may still be at it, and its file is not to be opened beside it.
+/// The daemon, if one answers. This is decided before the work: if the connection to a daemon breaks during the work,
+/// the daemon may continue, and its file must not be opened.
 async fn daemon(session: &Session) -> Result<Option<Client>, Failure> {
     match session.client_without_token()?.ready().await {
         Err(ClientError::Unreachable(_)) => Ok(None),

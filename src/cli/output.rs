@@ -1,4 +1,4 @@
-//! Standard output for results, standard error for all the rest; neither ever panics.
+//! Results go to standard output, everything else to standard error; neither ever panics.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -17,22 +17,22 @@ pub struct Output {
 }
 
 impl Output {
-    /// `json`: for programs.
+    /// Creates an output; with `json`, for programs.
     pub fn new(json: bool, screen: Screen) -> Self {
         Self { json, screen }
     }
 
-    /// Is it for programs?
+    /// Whether the output is for programs.
     pub fn is_json(&self) -> bool {
         self.json
     }
 
-    /// What people see it on.
+    /// The screen of the output.
     pub fn screen(&self) -> &Screen {
         &self.screen
     }
 
-    /// A value: as JSON, or as `human` puts it.
+    /// Prints a value, as JSON or in the form that `human` returns.
     pub fn show(&self, value: &impl Serialize, human: impl FnOnce(&Screen) -> String) -> Result<(), Failure> {
         if !self.json {
             return text_to(io::stdout(), &human(&self.screen));
@@ -41,12 +41,12 @@ impl Output {
         text_to(io::stdout(), &if self.screen.is_terminal() { escape::json(&text) } else { text })
     }
 
-    /// A line or more for people; nothing where the output is JSON.
+    /// Prints lines for people, but nothing if the output is JSON.
     pub fn text(&self, text: &str) -> Result<(), Failure> {
         if self.json { Ok(()) } else { text_to(io::stdout(), text) }
     }
 
-    /// Standard output for what is passed on as it comes, made harmless where it is a terminal.
+    /// Standard output for data that is passed on as it arrives, made harmless if it is a terminal.
     pub(super) fn stream(&self, escape: fn(&str) -> String) -> Box<dyn Write> {
         if self.screen.is_terminal() { Box::new(Harmless::new(io::stdout(), escape)) } else { Box::new(io::stdout()) }
     }
@@ -60,24 +60,24 @@ fn text_to(mut to: impl Write, text: &str) -> Result<(), Failure> {
     Ok(to.flush()?)
 }
 
-/// Bytes that are neither table nor JSON, such as a man page.
+/// Prints bytes that are neither a table nor JSON, such as a man page.
 pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout();
     stdout.write_all(bytes)?;
     Ok(stdout.flush()?)
 }
 
-/// A remark on standard error, made harmless for a terminal. That it may be closed is no reason to stop.
+/// Prints a message on standard error, made harmless for a terminal. A closed standard error is no reason to stop.
 pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", plain(text));
 }
 
-/// Is there somebody who sees progress?
+/// Whether progress can be seen.
 pub fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// A number as people read it: `1,234,567`.
+/// A number with thousands separators: `1,234,567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

@@ -1,23 +1,24 @@
-//! How a list of numbers becomes batches: always the same ones for the same list and id.
+//! Dividing a list of numbers into batches, always in the same way for the same list and id.
 
 use crate::domain::{BatchId, Msisdn};
 
-/// Which batches there will be.
+/// The planned batches.
 pub(super) struct Plan {
-    /// The batch's id, or the group's.
+    /// The id of the batch or the group.
     pub(super) id: BatchId,
-    /// Different numbers.
+    /// The number of distinct numbers.
     pub(super) total: usize,
-    /// How many numbers came more than once.
+    /// How many repeated numbers there are.
     pub(super) merged: usize,
-    /// For a group: sorted, each once. For one batch: as they came, the daemon counts what it merges.
+    /// For a group, sorted and without repetitions. For a single batch, in the given order, because the daemon counts
+    /// what it merges.
     numbers: Vec<Msisdn>,
-    /// Numbers a batch, if it is a group.
+    /// The number of destinations per batch, if it is a group.
     cut: Option<usize>,
 }
 
 impl Plan {
-    /// One batch where the list fits, else a group: merged, sorted and cut, in that order.
+    /// Plans one batch if the list fits, otherwise a group: merged, sorted and divided, in this order.
     pub(super) fn new(id: BatchId, mut numbers: Vec<Msisdn>, most: usize) -> Self {
         let came = numbers.len();
         let most = most.max(1);
@@ -33,7 +34,7 @@ impl Plan {
         Self { id, total, merged: came - total, numbers, cut: (total > most).then_some(most) }
     }
 
-    /// How many batches.
+    /// The number of batches.
     pub(super) fn batches(&self) -> usize {
         self.cut.map_or(1, |most| self.numbers.len().div_ceil(most))
     }
@@ -43,17 +44,17 @@ impl Plan {
         self.cut.map(|_| self.id)
     }
 
-    /// What the id belongs to, for people.
+    /// What the id identifies, in words.
     pub(super) fn what(&self) -> &'static str {
         if self.cut.is_some() { "group" } else { "batch" }
     }
 
-    /// The id of a batch: in a group the UUIDv5 of group and index.
+    /// The id of a batch; in a group, the UUIDv5 of the group and the index.
     pub(super) fn batch(&self, index: usize) -> BatchId {
         if self.cut.is_some() { self.id.derive(&index.to_string()) } else { self.id }
     }
 
-    /// All numbers, each once.
+    /// All numbers without repetitions.
     pub(super) fn different(&self) -> Vec<Msisdn> {
         let mut numbers = self.numbers.clone();
         numbers.sort_unstable();

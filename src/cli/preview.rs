@@ -1,4 +1,4 @@
-//! What `send` shows before anything goes out.
+//! What `send` shows before it sends anything.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use super::tables;
 use crate::api::Channel;
 use crate::domain::{countries, shortened_by};
 
-/// As much of the text is shown.
+/// The number of characters shown of the text.
 const SHOWN: usize = 500;
-/// So many countries are named; of the rest only how many there are.
+/// The number of countries that are named; the rest is only counted.
 const COUNTRIES: usize = 10;
 
-/// What is to be sent, beside the numbers.
+/// What will be sent, apart from the numbers.
 pub(super) struct Sending<'a> {
     pub(super) from: &'a str,
     pub(super) message: &'a str,
@@ -34,12 +34,12 @@ pub(super) struct Sending<'a> {
 pub(super) struct Numbers {
     countries: BTreeMap<&'static str, u64>,
     list: NumberList,
-    /// What the numbers of lines count: lines, or arguments.
+    /// The word for what the line numbers count: lines or arguments.
     place: &'static str,
 }
 
 impl Numbers {
-    /// Of a list whose numbers are in the plan by now.
+    /// The remarks on a list whose numbers are now in the plan.
     pub(super) fn of(list: NumberList, plan: &Plan, place: &'static str) -> Self {
         Self { countries: countries(&plan.different()), list, place }
     }
@@ -52,7 +52,7 @@ impl Numbers {
             .then(|| format!("{}\n{}\nThey will be sent to anyway; pass --strict to refuse them.", head(), doubtful.listed(self.place)))
     }
 
-    /// The same for programs.
+    /// The same information for programs.
     pub(super) fn as_json(&self) -> Value {
         let doubtful: Vec<Value> = self.list.doubtful.first.iter().map(|(line, detail)| json!({"line": line, "detail": detail})).collect();
         let more = self.list.doubtful.count - doubtful.len() as u64;
@@ -84,7 +84,7 @@ impl Numbers {
     }
 }
 
-/// In which alphabet the text goes out, and how long it is.
+/// The alphabet of the text, and its length.
 fn encoding(message: &str) -> String {
     let characters = count(message.chars().count() as u64, "character", "characters");
     match shortened_by(message) {
@@ -93,7 +93,7 @@ fn encoding(message: &str) -> String {
     }
 }
 
-/// The table of all that, and the doubtful numbers below it.
+/// The table with all this, followed by the doubtful numbers.
 pub(super) fn preview(sending: &Sending<'_>, plan: &Plan, numbers: &Numbers, screen: &Screen) -> String {
     let total = plan.total as u64;
     let mut message: String = sending.message.chars().take(SHOWN).collect();
@@ -102,7 +102,7 @@ pub(super) fn preview(sending: &Sending<'_>, plan: &Plan, numbers: &Numbers, scr
     }
     let some = |n: u64| (n > 0).then(|| grouped(n));
     let rows = [
-        // First of all: it is what finishes the job after a crash.
+        // First, because it is what completes the job after a crash.
         (plan.what(), Some(plan.id.to_string())),
         ("from", Some(sending.from.to_owned())),
         ("message", Some(message)),

@@ -1,4 +1,4 @@
-//! Progress bars, on a terminal only.
+//! Progress bars, only on a terminal.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -16,48 +16,48 @@ const DELETING: &str = "{wide_bar} {human_pos}/{human_len} destinations, {rate},
 const RESTORING: &str = "{spinner} restoring, for {elapsed}";
 const CHECKING: &str = "{spinner} checking {binary_total_bytes}, for {elapsed}";
 
-/// Between two looks at work that is done elsewhere.
+/// The interval of checking the progress of work done elsewhere.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// A bar over so many numbers, with rate and remaining time; hidden where nobody sees it.
+/// A bar for this many numbers, with rate and remaining time; hidden if nobody can see it.
 pub(super) fn bar(numbers: u64) -> ProgressBar {
     styled(numbers, SENDING)
 }
 
-/// The same for numbers that become final; so many are already.
+/// A bar for numbers that become final, of which some already are.
 pub(super) fn waiting(numbers: u64, already: u64) -> ProgressBar {
     let bar = styled(numbers, WAITING);
     bar.set_position(already);
-    bar.reset_eta(); // these took no time
+    bar.reset_eta(); // these must not count in the rate
     bar
 }
 
-/// A bar over the rows of an export; hidden where the rows themselves are seen.
+/// A bar for the rows of an export; hidden if the rows themselves are shown.
 pub(super) fn exporting(rows: u64) -> ProgressBar {
     if std::io::stdout().is_terminal() { ProgressBar::hidden() } else { styled(rows, EXPORTING) }
 }
 
-/// A bar over the bytes of a copy.
+/// A bar for the bytes of a copy.
 pub(super) fn copying(bytes: u64) -> ProgressBar {
     styled(bytes, COPYING)
 }
 
-/// A bar over what is pruned.
+/// A bar for pruned destinations.
 pub(super) fn deleting(destinations: u64) -> ProgressBar {
     styled(destinations, DELETING)
 }
 
-/// For SQLite's check, which tells nobody how far it is.
+/// A spinner for SQLite's check, which does not report progress.
 pub(super) fn checking(bytes: u64) -> ProgressBar {
     styled(bytes, CHECKING)
 }
 
-/// For putting a copy in the place of the database, which tells nobody how far it is.
+/// A spinner for restoring a copy, which does not report progress.
 pub(super) fn restoring() -> ProgressBar {
     styled(0, RESTORING)
 }
 
-/// Lets work go on, with a look at how far it is now and then for as long as the bar is seen.
+/// Runs work, and updates the bar now and then as long as it is visible.
 pub(super) async fn beside<T>(work: impl Future<Output = T>, bar: ProgressBar, mut position: impl AsyncFnMut() -> Option<u64>) -> T {
     if bar.is_hidden() {
         return work.await;
@@ -81,11 +81,11 @@ fn styled(numbers: u64, template: &str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Without the decimals that indicatif would show.
+    // Without indicatif's decimals.
     let style = style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
-        let _ = write!(text, "{}/s", grouped(state.per_sec().round() as u64)); // into memory: it cannot fail
+        let _ = write!(text, "{}/s", grouped(state.per_sec().round() as u64)); // writing to memory cannot fail
     });
-    // Cleared when it is dropped too, as after an error or where the output was closed.
+    // Clears the bar also when it is dropped, for instance after an error or when the output was closed.
     ProgressBar::new(numbers).with_style(style).with_finish(ProgressFinish::AndClear)
 }
 

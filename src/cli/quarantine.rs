@@ -1,4 +1,4 @@
-//! `quarantine`: callbacks that were authentic but not understood.
+//! `quarantine`: callbacks that could not be understood.
 
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
@@ -121,7 +121,7 @@ async fn replay(session: &Session, client: &Client, args: ReplayArgs) -> Result<
                 sum.duplicates += one.duplicates;
                 sum.quarantined.extend(one.quarantined);
             }
-            // One that is still not understood does not keep the others from being read.
+            // One that still cannot be understood does not prevent the others from being replayed.
             Err(error) if error.problem(409).is_some() => {
                 say(&format!("callback {id}: {}", plain(&error.to_string())));
                 refused += 1;
@@ -151,7 +151,7 @@ async fn found(client: &Client, ids: &[QuarantineId]) -> Result<Vec<i64>, Failur
     Ok(found)
 }
 
-/// All ids are collected first: replaying changes the list.
+/// All ids are collected first, because replaying changes the list.
 async fn waiting(client: &Client) -> Result<Vec<i64>, ClientError> {
     Ok(all(client, Some(QuarantineState::Waiting)).await?.iter().map(|item| item.id).collect())
 }

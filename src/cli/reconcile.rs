@@ -26,7 +26,7 @@ pub async fn run(session: &Session, args: IdArgs) -> Result<(), Failure> {
                 all.duplicates += found.duplicates;
                 all.pending += found.pending;
             }
-            // About the others it may say more.
+            // The other batches may have more to report.
             Err(error @ ClientError::Problem(_)) if error.problem(502).is_some() => {
                 say(&format!("batch {}: {}", batch.id, plain(&error.to_string())));
                 failed = Some(Failure::from(error));
@@ -38,7 +38,7 @@ pub async fn run(session: &Session, args: IdArgs) -> Result<(), Failure> {
     failed.map_or(Ok(()), Err)
 }
 
-/// What was never handed over, or refused, has no receipts to be asked for.
+/// Whether the provider may have the batch: one that was never submitted, or was refused, has no receipts.
 fn may_be_there(batch: &Batch) -> bool {
     use BatchState::{Complete, Scheduled, Submitted, Unconfirmed};
     matches!(batch.state, Submitted | Scheduled | Complete | Unconfirmed)

@@ -1,4 +1,4 @@
-//! `resolve`: unconfirmed batches, decided by a person.
+//! `resolve`: decisions about unconfirmed batches.
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
@@ -34,7 +34,7 @@ pub struct ResolveArgs {
     consent: Consent,
 }
 
-/// What a person decides.
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Decision {
     /// The provider has it
@@ -78,7 +78,7 @@ pub async fn run(session: &Session, args: ResolveArgs) -> Result<(), Failure> {
         let question = format!("Send {all} again? If the provider already has {these}, people get the message twice.");
         args.consent.to(&question, "nothing was sent")?;
     }
-    // One after the other: cut off in the middle, the same command goes on with the rest.
+    // One after the other: if this is interrupted, the same command continues with the rest.
     let mut resolved = Vec::with_capacity(batches.len());
     for batch in batches {
         resolved.push(client.resolve(batch.id, args.resolution.into()).await?);

@@ -1,4 +1,4 @@
-//! `restore`: a copy in the place of the database, while no daemon runs.
+//! `restore`: puts a copy in the place of the database while no daemon runs.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub struct RestoreArgs {
     copy: PathBuf,
 }
 
-/// What was done, for programs.
+/// The result, for programs.
 #[derive(Serialize)]
 struct Told {
     database: String,

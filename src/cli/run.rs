@@ -1,4 +1,4 @@
-//! From the arguments to the command, and from its end to the exit code.
+//! From the arguments to the command, and from its result to the exit code.
 
 use std::io;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use super::{
     restore, sandbox, send, serve, tables, watch,
 };
 
-/// Runs a command to its end. What went wrong is told on standard error.
+/// Runs a command. Errors are printed on standard error.
 pub async fn run(cli: Cli) -> ExitCode {
     match dispatch(cli).await {
         Ok(()) => ExitCode::SUCCESS,

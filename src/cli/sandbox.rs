@@ -1,4 +1,4 @@
-//! `receiptd sandbox`: the provider simulator on its own, with named profiles and every one of their knobs.
+//! `receiptd sandbox`: the simulated provider on its own, with named profiles and a flag for each of their values.
 
 mod knobs;
 
@@ -23,8 +23,8 @@ and set the key: RECEIPTD_PROVIDER__KEY=sandbox-key";
 
 /// Arguments of `receiptd sandbox`.
 ///
-/// A share is a percentage (`8%`) or a fraction (`0.08`) of a batch's destinations. A span is one length of time
-/// (`50ms`) or two (`1s..5s`). What is not given is as the profile says.
+/// A share is a percentage (`8%`) or a fraction (`0.08`) of a batch's destinations. A span is one duration (`50ms`) or
+/// two (`1s..5s`). The profile decides what is not given.
 #[derive(Args, Clone, Debug)]
 #[command(
     about = "Run the provider simulator on its own",
@@ -55,15 +55,15 @@ pub struct SandboxArgs {
     /// How the provider behaves
     #[arg(long, default_value = "calm", value_parser = PossibleValuesParser::new(Profile::NAMES))]
     pub profile: String,
-    /// What the profile's knobs are set to instead.
+    /// Values that override the profile.
     #[command(flatten)]
     pub knobs: Knobs,
 }
 
-/// Runs the simulator until SIGINT or SIGTERM; says on standard output how to use it, and at the end what happened.
+/// Runs the simulator until SIGINT or SIGTERM. Prints how to use it, and at the end what happened, on standard output.
 ///
 /// # Errors
-/// When the address can't be had, or the server fails.
+/// If the address cannot be used, or the server fails.
 pub async fn run(args: SandboxArgs, json: bool) -> io::Result<()> {
     let settings = Settings {
         key: args.key,
@@ -80,7 +80,7 @@ pub async fn run(args: SandboxArgs, json: bool) -> io::Result<()> {
         io::Error::new(error.kind(), format!("cannot listen on {}: {error}. Choose another address with --listen", args.listen))
     })?;
     let handle = bound.handle();
-    // Before a word is said: whoever reads it may stop us at once.
+    // Before anything is printed: the reader may stop the program at once.
     let stopping = asked_to_stop().map_err(io::Error::other)?;
     let mut out = io::stdout();
     if json {

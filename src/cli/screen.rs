@@ -1,6 +1,6 @@
-//! Where results are read: how wide it is, whether it has colours, and how times are said there.
+//! Where results are displayed: the width, colours, and the form of times.
 //!
-//! On a terminal times are relative or local; anywhere else they are RFC 3339, and nothing is shortened.
+//! On a terminal, times are relative or local; elsewhere, they are RFC 3339, and nothing is shortened.
 
 use std::io::IsTerminal;
 
@@ -10,20 +10,20 @@ use jiff::tz::TimeZone;
 use crate::clock::Clock;
 use crate::domain::{BatchState, DestinationState, Timestamp};
 
-/// As wide as a terminal is taken for that does not say.
+/// The width assumed for a terminal that does not report it.
 const USUAL_WIDTH: usize = 80;
 
-/// What standard output leads to.
+/// The display behind standard output.
 #[derive(Clone, Debug)]
 pub struct Screen {
-    /// Columns; none where there is no end to a line.
+    /// The width in characters; `None` if lines are unlimited.
     pub(super) width: Option<usize>,
     pub(super) color: bool,
     now: Timestamp,
     zone: TimeZone,
 }
 
-/// What a word means, for its colour.
+/// The meaning of a word, for its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tone {
     #[default]
@@ -60,7 +60,7 @@ impl From<DestinationState> for Tone {
 }
 
 impl Screen {
-    /// Standard output, with colours as `--color` says: `auto` has them on a terminal, unless `NO_COLOR` is set.
+    /// Standard output, with colours as `--color` says: with `auto`, on a terminal, unless `NO_COLOR` is set.
     pub fn of_stdout(color: ColorChoice) -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -77,22 +77,22 @@ impl Screen {
         }
     }
 
-    /// A file or a program: no width, no colours.
+    /// A file or a program: without a width, without colours.
     pub fn pipe() -> Self {
         Self { width: None, color: false, now: Clock::system().now(), zone: TimeZone::UTC }
     }
 
-    /// The same without colours: for standard error.
+    /// The same screen without colours, for standard error.
     pub(super) fn without_colors(&self) -> Self {
         Self { color: false, ..self.clone() }
     }
 
-    /// Whether a person reads it, and not a program or a file.
+    /// Whether the output is a terminal, not a program or a file.
     pub(super) fn is_terminal(&self) -> bool {
         self.width.is_some()
     }
 
-    /// A time in a table: `5m ago`, or the day once it is longer ago.
+    /// A time in a table: `5m ago`, or the date if it is more than a day ago.
     pub(super) fn time(&self, at: Timestamp) -> String {
         if !self.is_terminal() {
             return at.to_string();
@@ -103,7 +103,7 @@ impl Screen {
         })
     }
 
-    /// A time that stands alone: local, with its zone, and how long ago.
+    /// A time on its own: local, with its zone, and how long ago it was.
     pub(super) fn moment(&self, at: Timestamp) -> String {
         if !self.is_terminal() {
             return at.to_string();
@@ -112,7 +112,7 @@ impl Screen {
         self.relative(at).map_or_else(|| local.clone(), |relative| format!("{local} ({relative})"))
     }
 
-    /// The same for a time that may not have come: then a dash.
+    /// A time on its own, or a dash if there is none.
     pub(super) fn moment_or_dash(&self, at: Option<Timestamp>) -> String {
         at.map_or_else(|| "-".to_owned(), |at| self.moment(at))
     }
@@ -122,7 +122,7 @@ impl Screen {
         at.to_zoned_datetime(self.zone.clone()).strftime(format).to_string()
     }
 
-    /// Within a day.
+    /// A relative time, if it is within a day.
     fn relative(&self, at: Timestamp) -> Option<String> {
         let (ago, ahead) = (self.now.since(at).as_secs(), at.since(self.now).as_secs());
         let said = match ago.max(ahead) {
@@ -134,7 +134,7 @@ impl Screen {
         Some(if ahead > 0 { format!("in {said}") } else { format!("{said} ago") })
     }
 
-    /// Text in the colour of what it means.
+    /// The text in the colour of its meaning.
     pub(super) fn paint(&self, text: &str, tone: Tone) -> String {
         let code = match tone {
             Tone::Plain => return text.to_owned(),
@@ -155,7 +155,7 @@ fn width_of_stdout() -> usize {
 
 #[cfg(test)]
 impl Screen {
-    /// A screen of this width, without colours, in the time zone of London; none is a pipe.
+    /// A screen of this width, without colours, in London's time zone; without a width, it is a pipe.
     pub(super) fn of_width(width: Option<usize>, now: Timestamp) -> Self {
         Self { width, color: false, now, zone: TimeZone::get("Europe/London").expect("a zone") }
     }

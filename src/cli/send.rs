@@ -153,7 +153,7 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, numbers: &Numbe
         Some(batch) if plan.group().is_none() => Subject::Batch(Box::new(batch)),
         Some(_) => Subject::Group(Box::new(client.group(plan.id).await?)),
     };
-    // What is held up may be so for days.
+    // A delay may last for days.
     let is_held_up = say_what_holds_up(client, subject.batches()).await;
     if wait && !is_held_up {
         return watch::wait(session, client, subject).await;
@@ -173,7 +173,7 @@ async fn finish(session: &Session, client: &Client, plan: &Plan, numbers: &Numbe
     Ok(())
 }
 
-/// What `send --json` prints of one batch.
+/// What `send --json` prints for one batch.
 #[derive(Serialize)]
 struct SentBatch<'a> {
     #[serde(flatten)]
@@ -195,8 +195,8 @@ fn checked_parts(message: &str, allow_multi: bool) -> Result<u32, Failure> {
     }
 }
 
-/// Reads the list, and what the numbers of its rows count; refuses one with rows that hold no number, unless these are to
-/// be skipped.
+/// Reads the list. Returns it with the word for what its line numbers count. Refuses a list with invalid rows, unless
+/// they are to be skipped.
 fn read(args: &SendArgs, reading: &Reading) -> Result<(NumberList, &'static str), Failure> {
     let (list, place) = match &args.to_file {
         Some(file) => (read_file(file, args.column.as_deref().map(Column::from).as_ref(), reading)?, "line"),
@@ -220,7 +220,7 @@ fn read(args: &SendArgs, reading: &Reading) -> Result<(NumberList, &'static str)
     Ok((list, place))
 }
 
-/// All refused rows, in the place of a file that may be there. It is for its owner alone: numbers are in it.
+/// Writes all refused rows, replacing an existing file. Only the owner may read it, because it contains numbers.
 fn write_rejects(file: &Path, rejects: &[Reject]) -> Result<(), Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let line = |reject: &Reject| [reject.line.to_string(), reject.row.clone(), reject.reason.clone()];

@@ -1,4 +1,4 @@
-//! When to send: a point in time with its zone, or so much later than now.
+//! The send time: a point in time with its zone, or a delay from now.
 
 use std::str::FromStr;
 
@@ -8,11 +8,11 @@ use jiff::tz::TimeZone;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 
-/// What `--send-at` says.
+/// The value of `--send-at`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SendAt {
     pub(super) at: Timestamp,
-    /// The zone it was given in; none for UTC, an offset, or so much later than now.
+    /// The zone in which it was given; `None` for UTC, an offset or a delay.
     zone: Option<TimeZone>,
 }
 
@@ -47,7 +47,7 @@ impl FromStr for SendAt {
     }
 }
 
-/// Date and time, and the zone behind them: `… Europe/London` or `…[Europe/London]`.
+/// The date and time, and the zone after them: `… Europe/London` or `…[Europe/London]`.
 fn parted(text: &str) -> (&str, Option<&str>) {
     if let Some((civil, zone)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) {
         return (civil.trim(), Some(zone));
@@ -58,13 +58,13 @@ fn parted(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Behind the date, which has hyphens of its own.
+/// Whether there is an offset after the date, which has hyphens of its own.
 fn has_offset(civil: &str) -> bool {
     civil.get(10..).is_some_and(|time| time.contains(['+', '-', 'Z', 'z']))
 }
 
 impl SendAt {
-    /// Local time, and the same in UTC.
+    /// The local time, and the same time in UTC.
     pub(super) fn shown(&self) -> String {
         let zone = self.zone.clone().unwrap_or_else(TimeZone::system);
         let at = jiff::Timestamp::from_millisecond(self.at.as_millis()).unwrap_or_default();

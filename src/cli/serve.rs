@@ -29,7 +29,7 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// What the flags say, as key and value of the configuration.
+    /// The flags as keys and values of the configuration.
     fn overrides(&self) -> Vec<(String, String)> {
         [
             ("database", self.database.as_ref().map(|file| file.display().to_string())),
@@ -55,7 +55,7 @@ pub async fn run(session: &Session, args: ServeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Completes at SIGTERM or SIGINT.
+/// Completes on SIGTERM or SIGINT.
 pub(super) fn asked_to_stop() -> Result<impl Future<Output = ()>, Failure> {
     let listen = |kind| signal(kind).map_err(|error| Failure::Failed(format!("cannot listen for signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
@@ -70,7 +70,7 @@ pub(super) fn asked_to_stop() -> Result<impl Future<Output = ()>, Failure> {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
-            // To be put right by whoever started it.
+            // To be fixed by the person who started it.
             ServeError::Listen { .. }
             | ServeError::Inherited { .. }
             | ServeError::Open(_)

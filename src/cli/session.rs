@@ -1,4 +1,4 @@
-//! What every command needs: the configuration, the way to the daemon, and the output.
+//! What every command needs: the configuration, a client of the daemon, and the output.
 
 use std::fs;
 use std::io;
@@ -22,12 +22,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// `config_file`: what `--config` says.
+    /// Creates a session. `config_file` is the value of `--config`.
     pub fn new(config_file: Option<PathBuf>, output: Output) -> Self {
         Self { output, config_file }
     }
 
-    /// What `--config` says.
+    /// The value of `--config`.
     pub(super) fn config_file(&self) -> Option<&Path> {
         self.config_file.as_deref()
     }
@@ -37,18 +37,18 @@ impl Session {
         self.load_with(Vec::new())
     }
 
-    /// Reads the configuration, with what flags say: key (`provider.rate`) and value.
+    /// Reads the configuration with flags, given as keys (`provider.rate`) and values.
     pub fn load_with(&self, overrides: Vec<(String, String)>) -> Result<Loaded, Failure> {
         Ok(Config::load(&Sources::from_process(self.config_file.clone(), overrides)?)?)
     }
 
-    /// The configuration and a client of the daemon it describes.
+    /// The configuration, and a client of the daemon that it describes.
     pub fn connect(&self) -> Result<(Config, Client), Failure> {
         let config = self.load()?.config;
         let address = base(config.api.listen);
         match read_token(&config.api.token_file) {
             Ok(token) => Ok((config, Client::new(&address, token.expose()))),
-            // Nobody made it who would listen: more often than not there is no daemon yet.
+            // The daemon would have created the file, so usually there is no daemon yet.
             Err(failure) if !config.api.token_file.exists() && !listens(&address) => {
                 Err(Failure::Unreachable(format!("cannot reach the daemon at {address}, and {failure}")))
             }
@@ -61,19 +61,19 @@ impl Session {
         Ok(self.connect()?.1)
     }
 
-    /// A client that may ask for no more than health.
+    /// A client without a token, for the health endpoints.
     pub fn client_without_token(&self) -> Result<Client, Failure> {
         Ok(Client::new(&base(self.load()?.config.api.listen), ""))
     }
 }
 
-/// Reads one number given as an argument.
+/// Reads a number given as an argument.
 pub fn number(config: &Config, text: &str) -> Result<Msisdn, Failure> {
     let read = NumberReader::new(config.provider.default_region).read(text);
     read.map(|read| read.number).map_err(|error| Failure::Usage(format!("{} {error}", quoted(text))))
 }
 
-/// Where the private listener is reached from the same machine.
+/// The address of the private listener on the same machine.
 pub fn base(listen: SocketAddr) -> String {
     let ip = match listen.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -88,7 +88,7 @@ fn listens(base: &str) -> bool {
     address.is_ok_and(|address| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
 }
 
-/// The token of the API.
+/// Reads the API token.
 pub fn read_token(file: &Path) -> Result<Secret, Failure> {
     let shown = file.display();
     let text = fs::read_to_string(file).map_err(|error| {

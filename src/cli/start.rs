@@ -1,14 +1,14 @@
-//! How the daemon is started here: that depends on how it was installed.
+//! How to start the daemon on this machine, which depends on how it was installed.
 
 use std::path::Path;
 
 use crate::config::Loaded;
 
-/// Where units of systemd are, ours from the package or from an administrator.
+/// Where systemd units are, from the package or from an administrator.
 const UNITS: [&str; 3] =
     ["/etc/systemd/system/receiptd.service", "/usr/lib/systemd/system/receiptd.service", "/lib/systemd/system/receiptd.service"];
 
-/// The configuration that the unit reads.
+/// The configuration that the unit uses.
 const OF_THE_UNIT: &str = "/etc/receiptd/receiptd.toml";
 
 /// The command that starts the daemon with this configuration.

@@ -1,4 +1,4 @@
-//! What an ID on the command line stands for: a batch or a group.
+//! What an id on the command line identifies: a batch or a group.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::{Failure, Session};
 use crate::api::{Batch, BatchId, BatchState, Condition, Counts, Group};
 use crate::client::{Client, ClientError};
 
-/// What an ID stands for.
+/// What an id identifies.
 #[derive(Clone, Serialize)]
 #[serde(untagged)]
 pub(super) enum Subject {
@@ -20,7 +20,7 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    /// Asks for a batch, and where there is none, for a group.
+    /// Looks for a batch with this id, and otherwise for a group.
     pub(super) async fn find(client: &Client, id: BatchId) -> Result<Self, ClientError> {
         match client.batch(id).await {
             Ok(batch) => Ok(Self::Batch(Box::new(batch))),
@@ -42,7 +42,7 @@ impl Subject {
         }
     }
 
-    /// The same, as it is now.
+    /// Reads the batch or group again.
     pub(super) async fn again(&self, client: &Client) -> Result<Self, ClientError> {
         match self {
             Self::Batch(batch) => Ok(Self::Batch(Box::new(client.batch(batch.id).await?))),
@@ -50,7 +50,7 @@ impl Subject {
         }
     }
 
-    /// The id that it was asked for by.
+    /// The id of the batch or group.
     pub(super) fn id(&self) -> BatchId {
         match self {
             Self::Batch(batch) => batch.id,
@@ -66,14 +66,15 @@ impl Subject {
         }
     }
 
-    /// All counts together.
+    /// The sums of the counts.
     pub(super) fn counts(&self) -> Counts {
         match self {
             Self::Batch(batch) => batch.counts,
             Self::Group(group) => group.counts,
         }
     }
-    /// Prints it with its counts, and its failures by code: the end of `show`, `watch` and `send --wait`.
+    /// Prints the batch or group with its counts and its failures by code: the result of `show`, `watch` and `send
+    /// --wait`.
     pub(super) async fn show(&self, session: &Session, client: &Client) -> Result<(), Failure> {
         let failures = failures_by_code(client, self.batches()).await?;
         let shown = Shown { subject: self, failures_by_code: &failures };
@@ -100,7 +101,7 @@ impl Subject {
     }
 }
 
-/// A batch or a group as it is printed for programs: the API's, and the failures by code.
+/// A batch or a group as printed for programs: the API's object with the failures by code.
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
@@ -108,8 +109,8 @@ struct Shown<'a> {
     failures_by_code: &'a [FailuresOfCode],
 }
 
-/// Says why nothing goes out at the moment, where any of these batches waits, and whether that is so. Fails silently: it
-/// comes beside what was asked for.
+/// If any of these batches waits, says why nothing is being sent. Returns whether something prevents sending. Errors
+/// are ignored, because this is only additional information.
 pub(super) async fn say_what_holds_up(client: &Client, batches: &[Batch]) -> bool {
     if !batches.iter().any(|batch| batch.state == BatchState::Queued) {
         return false;

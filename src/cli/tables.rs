@@ -1,4 +1,4 @@
-//! Every table that people see. Text from elsewhere is made harmless for a terminal by its cells.
+//! All tables. Their cells make text from elsewhere harmless for a terminal.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::screen::{Screen, Tone};
 use crate::api::{Batch, BatchId, Channel, Counts, DestinationState, NumberReport, QuarantineState, Quarantined, Receipt};
 use crate::config::Entry;
 
-/// As much of a text as a table shows at the most.
+/// The number of characters of a text that a table shows at most.
 const BEGINNING: usize = 40;
 
-/// Batches, a line each.
+/// Batches, one per line.
 pub(super) fn batches(batches: &[Batch], screen: &Screen) -> String {
     let mut table = Table::new([
         Column::new("id", Fit::Id, 0),
@@ -43,13 +43,13 @@ pub(super) fn batches(batches: &[Batch], screen: &Screen) -> String {
     table.rendered(screen)
 }
 
-/// The beginning of its text.
+/// The beginning of the batch's text.
 fn beginning(batch: &Batch) -> Cell {
     let text = batch.message.as_deref().map_or_else(|| "(erased)".to_owned(), super::escape::line);
     Cell::new(super::layout::shortened(&text, BEGINNING))
 }
 
-/// Everything about one batch but its counts.
+/// Everything about one batch except its counts.
 pub(super) fn batch(batch: &Batch, screen: &Screen) -> String {
     let id = |id: Option<BatchId>| id.map(|id| id.to_string());
     let yes = |yes: bool| yes.then(|| "yes".to_owned());
@@ -80,13 +80,13 @@ pub(super) fn batch(batch: &Batch, screen: &Screen) -> String {
     toned_fields(rows.map(|(name, value)| (name, value, tone(name))), screen)
 }
 
-/// Channels in the order in which they are tried; none where the choice is the provider's.
+/// The channels in the order in which they are tried; `None` if the provider chooses.
 pub(super) fn channels(first: Option<Channel>, fallback: &[Channel]) -> Option<String> {
     let names: Vec<_> = first.iter().chain(fallback).map(|channel| channel.as_str()).collect();
     (!names.is_empty()).then(|| names.join(", then "))
 }
 
-/// How many destinations are in which state.
+/// The number of destinations in each state.
 pub(super) fn counts(counts: &Counts, screen: &Screen) -> String {
     let states = DestinationState::ALL.map(|state| (state.as_str(), counts.in_state(state), state.into()));
     let remarks =
@@ -96,7 +96,7 @@ pub(super) fn counts(counts: &Counts, screen: &Screen) -> String {
     counted(["destinations", "count"], rows, screen)
 }
 
-/// Names, and how many there are of each.
+/// Names, with the number of each.
 pub(super) fn counted<'a>(
     [name, count]: [&'static str; 2],
     rows: impl IntoIterator<Item = (&'a str, u64, Tone)>,
@@ -109,7 +109,7 @@ pub(super) fn counted<'a>(
     table.rendered(screen)
 }
 
-/// Failures by code, in the order given.
+/// The failures by code, in the given order.
 pub(super) fn failures(failures: &[FailuresOfCode], screen: &Screen) -> String {
     let mut table = Table::new([
         Column::new("failed with code", Fit::Shorten(16), 0),
@@ -122,7 +122,7 @@ pub(super) fn failures(failures: &[FailuresOfCode], screen: &Screen) -> String {
     table.rendered(screen)
 }
 
-/// One number in every batch, with the history of its receipts. `about` has the batches that are known.
+/// One number in every batch, with the history of its receipts. `about` contains the known batches.
 pub(super) fn number_report(report: &NumberReport, about: &BTreeMap<BatchId, Batch>, screen: &Screen) -> String {
     let mut table = Table::new([
         Column::new("batch", Fit::Id, 0),
@@ -175,7 +175,7 @@ fn history_line(receipt: &Receipt, batch: &str, screen: &Screen) -> [Cell; 9] {
     ]
 }
 
-/// Quarantined callbacks, a line each.
+/// Quarantined callbacks, one per line.
 pub(super) fn quarantine(items: &[Quarantined], screen: &Screen) -> String {
     let mut table = Table::new([
         Column::number("id", 0),
@@ -225,7 +225,7 @@ pub fn config(entries: &[Entry], screen: &Screen) -> String {
     table.rendered(screen)
 }
 
-/// Names and their values, a line each; what has no value is left out.
+/// Names and values, one per line; names without a value are skipped.
 pub(super) fn fields(rows: impl IntoIterator<Item = (&'static str, Option<String>)>, screen: &Screen) -> String {
     toned_fields(rows.into_iter().map(|(name, value)| (name, value, Tone::Plain)), screen)
 }
@@ -245,7 +245,7 @@ fn number(number: u64) -> Cell {
     Cell::new(grouped(number))
 }
 
-/// A number with a colour where it is not 0.
+/// A number, with a colour if it is not 0.
 fn some(number: u64, tone: Tone) -> Cell {
     Cell::toned(grouped(number), if number > 0 { tone } else { Tone::Plain })
 }

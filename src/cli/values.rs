@@ -1,4 +1,4 @@
-//! Values that several commands take: how their words are read.
+//! Values that several commands accept, and how they are parsed.
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -16,28 +16,28 @@ pub struct IdArgs {
     pub id: IdArg,
 }
 
-/// Reads the state of a batch.
+/// Parses the state of a batch.
 pub(super) fn batch_state() -> impl TypedValueParser<Value = BatchState> {
     PossibleValuesParser::new(BatchState::ALL.map(BatchState::as_str)).try_map(|word| word.parse().map_err(|()| "no such state"))
 }
 
-/// Reads the state of a destination.
+/// Parses the state of a destination.
 pub(super) fn destination_state() -> impl TypedValueParser<Value = DestinationState> {
     PossibleValuesParser::new(DestinationState::ALL.map(DestinationState::as_str))
         .try_map(|word| word.parse().map_err(|()| "no such state"))
 }
 
-/// Reads the state of a callback in the quarantine.
+/// Parses the state of a quarantined callback.
 pub(super) fn quarantine_state() -> impl TypedValueParser<Value = QuarantineState> {
     PossibleValuesParser::new(QuarantineState::ALL.map(QuarantineState::as_str)).try_map(|word| word.parse().map_err(|()| "no such state"))
 }
 
-/// Reads a channel.
+/// Parses a channel.
 pub(super) fn channel() -> impl TypedValueParser<Value = Channel> {
     PossibleValuesParser::new(["sms", "rcs"]).try_map(|word| word.parse().map_err(|()| "no such channel"))
 }
 
-/// Reads how many items of a list are shown.
+/// Parses the number of items of a list to show.
 pub(super) fn limit() -> impl TypedValueParser<Value = u32> {
     clap::value_parser!(u32).range(1..=i64::from(MAX_LIMIT))
 }

@@ -14,16 +14,16 @@ use super::{Failure, Session, progress};
 use crate::api::{Batch, BatchId, BatchState, Counts};
 use crate::client::Client;
 
-/// Between two looks at a batch that waits for the provider: its states bring no receipt.
+/// The interval of checking a batch that waits for the provider, because these states cause no receipt.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The same once nothing but receipts is awaited. They ring by themselves; what remains is a batch that expires, or that
-/// somebody decides about.
+/// The interval once only receipts are awaited. Receipts trigger a check by themselves; this is for a batch that
+/// expires, or that somebody decides about.
 const LONG_PAUSE: Duration = Duration::from_secs(5);
-/// Receipts that come in a burst are one reason to look.
+/// Receipts within this time cause a single check.
 const BREATH: Duration = Duration::from_millis(500);
-/// A daemon that is restarted meanwhile is waited for.
+/// How long to wait for a daemon that is restarted meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What is unconfirmed may yet be cleared up by a receipt; after this it is taken for the outcome.
+/// A receipt may still settle an unconfirmed batch; after this time it counts as the result.
 const UNCONFIRMED_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Examples of `receiptd watch`.
@@ -49,8 +49,8 @@ pub async fn run(session: &Session, args: WatchArgs) -> Result<(), Failure> {
     wait(session, &client, subject).await
 }
 
-/// Follows a batch or a group to its end, shows how it ended, and fails where it ended badly. Ctrl-C ends the following, and
-/// nothing else.
+/// Follows a batch or a group to its end, shows the result, and fails if it ended badly. Ctrl-C only ends the
+/// following.
 pub(super) async fn wait(session: &Session, client: &Client, subject: Subject) -> Result<(), Failure> {
     let id = subject.id();
     let subject = tokio::select! {
@@ -71,7 +71,7 @@ async fn until_settled(client: &Client, mut subject: Subject) -> Result<Subject,
     settled.map(|()| subject)
 }
 
-/// Rings at every receipt, over restarts of the daemon.
+/// Rings the bell at every receipt, across restarts of the daemon.
 async fn follow(client: Client, subject: Subject, bell: Rc<Notify>) {
     let ours: Vec<BatchId> = subject.batches().iter().map(|batch| batch.id).collect();
     let one = if let [id] = ours[..] { Some(id) } else { None };
@@ -90,13 +90,13 @@ async fn follow(client: Client, subject: Subject, bell: Rc<Notify>) {
             })
             .await;
         if ended.is_err_and(|error| !error.may_pass()) {
-            return; // whoever looks meets the same, and tells it
+            return; // the caller meets the same error and reports it
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// The stream says when to look, the batch says what is true.
+/// Checks the batch whenever the stream reports a receipt: the stream says when, the batch says what is true.
 async fn look_on(client: &Client, subject: &mut Subject, bell: &Notify) -> Result<(), Failure> {
     let settled = |counts: Counts| counts.total.saturating_sub(counts.pending());
     let bar = progress::waiting(subject.counts().total, settled(subject.counts()));
@@ -137,7 +137,7 @@ async fn look_on(client: &Client, subject: &mut Subject, bell: &Notify) -> Resul
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WaitingFor {
     Receipts,
-    /// All the rest is settled, and something is unconfirmed.
+    /// Whether everything else is settled and something is unconfirmed.
     Clearing,
     Nothing,
 }
@@ -167,7 +167,7 @@ fn state_line(subject: &Subject) -> String {
     std::iter::once(state).chain(of).collect::<Vec<_>>().join(", ")
 }
 
-/// The worst that became of any of the batches.
+/// The worst result of any of the batches.
 fn verdict(batches: &[Batch]) -> Result<(), Failure> {
     let first = |state| batches.iter().find(|batch| batch.state == state);
     if let Some(batch) = first(BatchState::Rejected) {

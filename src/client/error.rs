@@ -7,16 +7,16 @@ use crate::api::Problem;
 pub enum ClientError {
     /// There was no answer: the daemon is not running or listens elsewhere, a time-out, or a lost connection. The
     /// request may have been carried out nevertheless.
-    #[error("the daemon can't be reached: {0}")]
+    #[error("the daemon cannot be reached: {0}")]
     Unreachable(String),
     /// The daemon refused the request.
     #[error("{}", detail_of(.0))]
     Problem(Box<Problem>),
     /// The answer is not receiptd's, or was cut short.
-    #[error("the answer can't be read: {0}")]
+    #[error("the answer cannot be read: {0}")]
     Unreadable(String),
     /// The export arrived but could not be written locally.
-    #[error("can't write the export: {0}")]
+    #[error("cannot write the export: {0}")]
     Write(#[source] std::io::Error),
 }
 

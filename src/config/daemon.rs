@@ -44,7 +44,7 @@ impl Loaded {
         }
         if collide(config.callback.listen, listen) {
             let text = format!(
-                "callback.listen ({}) and api.listen ({listen}) can't share port {}: the public \
+                "callback.listen ({}) and api.listen ({listen}) cannot share port {}: the public \
                  listener serves callbacks and nothing else",
                 config.callback.listen,
                 listen.port()

@@ -8,7 +8,7 @@ use super::Origin;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The configuration file is missing or cannot be read.
-    #[error("the configuration file {}{} can't be read: {source}", path.display(), named(*named_by))]
+    #[error("the configuration file {}{} cannot be read: {source}", path.display(), named(*named_by))]
     Read {
         /// The path of the file.
         path: PathBuf,

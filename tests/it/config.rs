@@ -231,7 +231,7 @@ fn a_named_file_is_read_and_must_exist() {
     by_variable.sources.file = Some("receiptd.toml".into());
     assert_eq!(by_variable.load().config.provider.rate.map(u32::from), Some(1));
     by_variable.sources.file = Some("none.toml".into());
-    assert_says(&by_variable.error(), &["none.toml (named by --config) can't be read"]);
+    assert_says(&by_variable.error(), &["none.toml (named by --config) cannot be read"]);
     let setting = Setting::new().env("RECEIPTD_CONFIG", "/nowhere/c.toml");
     assert_says(&setting.error(), &["/nowhere/c.toml", "RECEIPTD_CONFIG"]);
 }
@@ -264,7 +264,7 @@ fn a_file_that_is_no_toml_is_named_with_the_place_and_without_the_line() {
 fn a_folder_in_place_of_the_file_is_an_error() {
     let setting = Setting::new();
     fs::create_dir(setting.path("receiptd.toml")).expect("a folder");
-    assert_says(&setting.error(), &["receiptd.toml can't be read"]);
+    assert_says(&setting.error(), &["receiptd.toml cannot be read"]);
 }
 
 // ---- unknown keys
@@ -452,7 +452,7 @@ fn both_listeners_on_one_port_are_refused() {
     let on = |callback: &str, api: &str| with_key_and_url().flag("callback.listen", callback).flag("api.listen", api);
     for callback in ["127.0.0.1:8081", "0.0.0.0:8081", "[::]:8081"] {
         let error = on(callback, "127.0.0.1:8081").daemon_error();
-        assert_says(&error, &[callback, "can't share port 8081"]);
+        assert_says(&error, &[callback, "cannot share port 8081"]);
     }
     for (callback, api) in [("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.2:1", "127.0.0.1:1")] {
         assert!(on(callback, api).load().for_daemon().is_ok(), "{callback} {api}");

@@ -1,4 +1,4 @@
-//! What `doctor` sees of the files: are they there, whose are they, who may read them, what disk are they on?
+//! The checks of files: whether they exist, who owns and may read them, and which disk they are on.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use super::finding::Finding;
 use crate::config::{KeySource, Loaded};
 
-/// Less room than this is too little: some two million receipts.
+/// The least free space in bytes: enough for about two million receipts.
 const LEAST_ROOM: u64 = 512 << 20;
 
-/// `statfs(2)`'s numbers of file systems that are somewhere else.
+/// The numbers of network file systems in `statfs(2)`.
 #[cfg(target_os = "linux")]
 const NETWORK_FILE_SYSTEMS: [(u32, &str); 6] =
     [(0x6969, "NFS"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB"), (0x517B, "SMB"), (0x0102_1997, "9P"), (0x00C3_6400, "Ceph")];
 
-/// All of it, the database first.
+/// All file checks, the database first.
 pub(super) fn looks(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = vec![database(loaded)];
     findings.extend(disk(loaded));
@@ -50,8 +50,9 @@ fn folder(loaded: &Loaded) -> &Path {
     loaded.config.database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// What belongs to somebody else keeps the daemon from writing, as after a command that was run by root. The measure is
-/// the folder, which is the service's own; root's may be anybody's, and then it is the database.
+/// A file that belongs to somebody else keeps the daemon from writing, for instance after root ran a command. The
+/// reference is the owner of the folder, which is the service's own. A folder owned by root says nothing; then the
+/// reference is the owner of the database.
 fn owners(loaded: &Loaded) -> Vec<Finding> {
     let owner = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
     let measure = if owner(folder(loaded)).is_some_and(|uid| uid != 0) { folder(loaded) } else { &loaded.config.database };
@@ -61,7 +62,8 @@ fn owners(loaded: &Loaded) -> Vec<Finding> {
     files.filter_map(|file| stranger(&file, owner(&file)?, measure, expected)).collect()
 }
 
-/// May the daemon's group read it? That is enough for the token, which the Debian package makes as root's.
+/// Whether the daemon's group may read the file. This is enough for the token, which the Debian package creates as
+/// root's.
 fn shared(token: &Path, measure: &Path) -> bool {
     let (Ok(token), Ok(measure)) = (std::fs::metadata(token), std::fs::metadata(measure)) else { return false };
     token.gid() == measure.gid() && token.permissions().mode() & 0o040 != 0
@@ -78,8 +80,8 @@ fn stranger(file: &Path, owner: u32, measure: &Path, expected: u32) -> Option<Fi
     })
 }
 
-/// Nobody but its owner may read it, or write to it: none of `forbidden`. (The API token may be shared with a group, whose
-/// members then use the command line.) That it is not there is told by other looks.
+/// Checks that nobody but the owner has the permissions in `forbidden`. (The API token may be shared with a group whose
+/// members use the command line.) Other checks report that a file is missing.
 fn permissions(check: &'static str, file: &Path, forbidden: u32) -> Option<Finding> {
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
     let shown = file.display();
@@ -89,7 +91,7 @@ fn permissions(check: &'static str, file: &Path, forbidden: u32) -> Option<Findi
     })
 }
 
-/// Room on the disk, and whether it is one that SQLite's locks and syncs can be trusted on.
+/// The free space on the disk, and whether it is one on which SQLite's locks and syncs can be trusted.
 fn disk(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Ok(found) = rustix::fs::statvfs(folder(loaded)) {

@@ -1,18 +1,18 @@
-//! What `doctor` found: one line a check, and below it how to fix what is wrong.
+//! The findings of `doctor`: one line per check, followed by how to fix a problem.
 
 use serde::Serialize;
 
 use crate::cli::output::plain;
 use crate::cli::screen::{Screen, Tone};
 
-/// What one look found.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub(super) check: &'static str,
-    /// Nothing is wrong with it.
+    /// Whether the check passed.
     pub(super) ok: bool,
-    /// What was found.
+    /// What the check found.
     pub(super) detail: String,
     /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,18 +20,18 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// All is well.
+    /// A check that passed.
     pub(super) fn good(check: &'static str, detail: impl Into<String>) -> Self {
         Self { check, ok: true, detail: detail.into(), fix: None }
     }
 
-    /// Something is wrong, and this is how to fix it.
+    /// A problem and how to fix it.
     pub(super) fn bad(check: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { check, ok: false, detail: detail.into(), fix: Some(fix.into()) }
     }
 }
 
-/// The findings as people read them.
+/// The findings as displayed for people.
 pub(super) fn rendered(findings: &[Finding], screen: &Screen) -> String {
     let mut text = String::new();
     for finding in findings {

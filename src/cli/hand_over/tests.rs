@@ -1,4 +1,4 @@
-//! A plan is handed over to as much of a daemon as that needs.
+//! Tests of submitting a plan, with a minimal daemon.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::Msisdn;
 
-/// As much of a daemon as handing over needs.
+/// A minimal daemon for submitting batches.
 #[derive(Default)]
 struct Daemon {
     batches: BTreeMap<BatchId, Value>,
     pruned: BTreeMap<BatchId, Value>,
     posted: Vec<BatchId>,
-    /// Refuses everything after so many batches.
+    /// Refuses everything after this many batches.
     breaks_after: Option<usize>,
 }
 
@@ -151,13 +151,13 @@ async fn an_edited_list_stops_before_anything_new_goes_out() {
     daemon.lock().expect("not poisoned").breaks_after = Some(2);
     assert!(run(&client, &plan(10..20, 3)).await.is_err());
     daemon.lock().expect("not poisoned").breaks_after = None;
-    // One more number at the front: every batch differs, also those that are not there yet.
+    // One more number at the front changes every batch, including those that do not exist yet.
     let edited = run(&client, &plan(9..20, 3)).await.err().expect("differs");
     assert_eq!(edited.exit_code(), 1);
     assert!(edited.to_string().contains("Nothing new was sent"), "{edited}");
-    // One more at the end: the first batches are the same, and the job is only longer.
+    // One more number at the end: the first batches stay the same, and only the list is longer.
     assert_eq!(daemon.lock().expect("not poisoned").batches.len(), 2);
-    // A difference in the second batch alone is found before the third and the fourth go out.
+    // A difference only in the second batch is found before the third and the fourth are sent.
     assert!(run(&client, &plan((10..20).filter(|n| *n != 14), 3)).await.is_err());
     assert_eq!(daemon.lock().expect("not poisoned").batches.len(), 2);
     server.stop(false).await;
@@ -208,7 +208,7 @@ async fn where_a_part_was_pruned_nothing_new_goes_out_under_its_id() {
         daemon.lock().expect("not poisoned").prune(sent.batch(index));
         pruned.push(sent.batch(index));
         let posted = daemon.lock().expect("not poisoned").posted.len();
-        // Another cut, a longer list, a shorter one.
+        // Another division into batches, a longer list, a shorter one.
         for other in [plan(0..25, 50), plan(0..25, 5), plan(0..25, 20), plan(0..35, 10), plan(0..20, 10)] {
             let refused = run(&client, &other).await.err().expect("another plan").to_string();
             assert!(refused.contains("Nothing new was sent"), "{refused}");
@@ -217,7 +217,7 @@ async fn where_a_part_was_pruned_nothing_new_goes_out_under_its_id() {
         assert_eq!(daemon.posted.len(), posted, "nothing of another plan is even tried");
         daemon.posted.clear();
     }
-    // As many batches with other numbers: the daemon tells, and has none of them.
+    // The same number of batches with other numbers: the daemon notices, and has none of them.
     let edited = run(&client, &plan(1..26, 10)).await.err().expect("other numbers").to_string();
     assert!(edited.contains("Nothing new was sent") && edited.contains("was used before"), "{edited}");
     assert!(daemon.lock().expect("not poisoned").batches.is_empty());
@@ -247,7 +247,7 @@ async fn a_list_that_was_begun_in_time_is_finished_at_a_later_one() {
     assert_eq!((finished.created, finished.batches.len()), (2, 4));
     let times: Vec<Value> = finished.batches.iter().map(|batch| json!(batch.send_at)).collect();
     assert_eq!(times, [json!(first), json!(first), json!(later), json!(later)]);
-    // With nothing left to be handed over, another time is another wish.
+    // With nothing left to submit, another time is a different request.
     assert!(run_at(&client, &plan, first).await.is_err());
     server.stop(false).await;
 }

@@ -1,4 +1,4 @@
-//! What a file is that was passed without a column: perhaps no list of numbers, but a CSV.
+//! Recognising a CSV that was passed without a column.
 
 use std::io::{self, BufRead, Cursor, Read};
 
@@ -8,14 +8,14 @@ use crate::cli::layout::shortened;
 use crate::cli::output::plain;
 use crate::domain::{is_blank, visible};
 
-/// As much of a file is looked at.
+/// The number of bytes of a file that are examined.
 const LOOKED_AT: u64 = 64 * 1024;
-/// So many rows of it.
+/// The number of rows that are examined.
 const ROWS: usize = 50;
-/// So many columns are listed.
+/// The number of columns that are listed.
 const LISTED: usize = 20;
 
-/// A column as it is listed.
+/// A column in the list.
 #[derive(Debug, Default)]
 struct Column {
     name: String,
@@ -23,7 +23,8 @@ struct Column {
     numbers: usize,
 }
 
-/// Reads the beginning of a file, and gives back the whole of it: `Err` with the list of its columns where it is a CSV.
+/// Reads the beginning of a file. Returns a reader of the whole file, or `Err` with the list of its columns if it is a
+/// CSV.
 pub(super) fn refuse_table<R: BufRead, F: Fn(&str) -> bool>(
     mut input: R,
     is_number: F,
@@ -36,11 +37,11 @@ pub(super) fn refuse_table<R: BufRead, F: Fn(&str) -> bool>(
     })
 }
 
-/// The columns of a CSV, a line each, and which of them to pass; none where it is a list of numbers, as far as can be seen.
+/// The columns of a CSV, one per line, with the ones to pass; `None` if it appears to be a list of numbers.
 fn listed(head: &[u8], is_number: impl Fn(&str) -> bool) -> Option<String> {
     let mut table = Table::open(head, |row| row.len() > 1).ok()?;
     let (mut row, mut rows) = (Row::default(), Vec::<Vec<String>>::new());
-    // The last one may be cut off: then it is no row, or an odd one.
+    // The last row may be cut off.
     while rows.len() < ROWS && table.read(&mut row).unwrap_or(false) {
         let cells: Vec<String> = row.cells().map(|cell| visible(&encoding::text(cell)).trim().to_owned()).collect();
         if !row.is_blank() && !cells[0].starts_with('#') {
@@ -52,7 +53,7 @@ fn listed(head: &[u8], is_number: impl Fn(&str) -> bool) -> Option<String> {
     let data = &rows[usize::from(has_names)..];
     let is_table = match first.len() {
         1 => has_names && data.first().is_some_and(|row| is_number(&row[0])),
-        // A number with a comma in it is one number all the same.
+        // A number that contains a comma is still one number.
         columns => !is_number(&first.join(",")) && rows.iter().filter(|row| row.len() == columns).count() * 2 > rows.len(),
     };
     if !is_table {
@@ -67,7 +68,7 @@ fn listed(head: &[u8], is_number: impl Fn(&str) -> bool) -> Option<String> {
     Some(told(&columns))
 }
 
-/// A column's name, and no number with something to it that is left out in silence.
+/// Whether a cell is a column's name, and not a number with an addition that would be skipped silently.
 pub(super) fn is_name(cell: &str) -> bool {
     cell.contains(char::is_alphabetic) && cell.chars().filter(char::is_ascii_digit).count() < 7
 }

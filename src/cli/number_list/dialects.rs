@@ -1,18 +1,18 @@
-//! Tables as Python's `csv`, LibreOffice and Excel write them, made up by the thousand: as many rows go in as numbers and
-//! remarks come out. `just fuzz-lists` makes up a million.
+//! Thousands of generated tables, as Python's `csv`, LibreOffice and Excel write them: as many rows go in as numbers
+//! and remarks come out. `just fuzz-lists` generates a million.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// How a table is written.
+/// The dialect of a table.
 #[derive(Debug, Clone)]
 struct Dialect {
     separator: char,
     end: &'static str,
     encoding: Encoding,
     quotes: Quotes,
-    /// The first line names the separator.
+    /// Whether the first line names the separator.
     names_separator: bool,
 }
 
@@ -27,11 +27,11 @@ enum Encoding {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Quotes {
-    /// Around cells that need them: Excel, and `csv.QUOTE_MINIMAL`.
+    /// Around cells that need them, like Excel and `csv.QUOTE_MINIMAL`.
     WhereNeeded,
-    /// Around all cells: `csv.QUOTE_ALL`.
+    /// Around all cells, like `csv.QUOTE_ALL`.
     Always,
-    /// Around all that is no number: LibreOffice's "quote all text cells".
+    /// Around all cells that are not numbers, like LibreOffice's "quote all text cells".
     Texts,
 }
 
@@ -74,7 +74,7 @@ impl Dialect {
     }
 }
 
-/// What stands in the column of the numbers, and the number that is meant.
+/// A cell of the column with the numbers, and the number that it means.
 fn number_cell() -> impl Strategy<Value = (String, Option<u64>)> {
     let number = 447_700_900_000u64..447_700_901_000;
     prop_oneof![
@@ -98,7 +98,7 @@ fn number_cell() -> impl Strategy<Value = (String, Option<u64>)> {
     ]
 }
 
-/// What stands in the other columns.
+/// A cell of another column.
 fn other_cell() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => "[A-Za-z ]{0,8}",
@@ -110,7 +110,7 @@ fn other_cell() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Cells of a row, and the number that is meant.
+/// The cells of a row, and the number that it means.
 type Cells = (Vec<String>, Option<u64>);
 
 #[derive(Debug, Clone)]
@@ -118,7 +118,7 @@ struct Made {
     dialect: Dialect,
     names: Vec<String>,
     position: usize,
-    /// Rows; one without cells is a blank one, of the n-th kind.
+    /// The rows; an error is a blank row of the n-th kind.
     rows: Vec<Result<Cells, usize>>,
     blank_lines: usize,
 }
@@ -131,7 +131,7 @@ fn made() -> impl Strategy<Value = Made> {
         (dialect(), names, 0..columns, rows, 0usize..3).prop_map(|(dialect, mut names, position, rows, blank_lines)| {
             names[position] = "Téléphone".to_owned();
             if dialect.names_separator {
-                // Else the separator is found by its number in this very line.
+                // Otherwise the separator is found by its frequency in this line.
                 let at = (position + 1) % names.len();
                 if at != position {
                     names[at] = "a, b; c, d".to_owned();
@@ -169,7 +169,7 @@ impl Made {
         text
     }
 
-    /// Rows that are no blank ones.
+    /// The rows that are not blank.
     fn rows(&self) -> impl Iterator<Item = &Cells> {
         self.rows.iter().flatten().filter(|(cells, _)| cells.iter().any(|cell| !is_blank(cell)))
     }
@@ -180,7 +180,7 @@ fn reading() -> Reading {
 }
 
 fn read(bytes: &[u8], column: &Column) -> Result<NumberList, Failure> {
-    // Small pieces, so that everything is cut somewhere.
+    // Small pieces, so that every boundary is tried.
     read_csv(BufReader::with_capacity(13, bytes), column, &reading())
 }
 
@@ -201,7 +201,7 @@ proptest! {
         let meant: Vec<u64> = made.rows().filter_map(|(_, number)| *number).collect();
         let read: Vec<u64> = list.numbers.iter().map(|number| number.digits()).collect();
         let has_line_breaks = made.rows().any(|(cells, _)| cells.iter().any(|cell| cell.contains('\n')));
-        // A cell with line breaks may look as if it had swallowed rows; then its row is told.
+        // A cell with line breaks may look as if it contained other rows; then its row is reported.
         let is_kept = read == meant || has_line_breaks && read.iter().all(|number| meant.contains(number));
         prop_assert!(is_kept, "{text:?}: {read:?}, and meant are {meant:?}");
     }

@@ -1,14 +1,14 @@
-//! Lists in UTF-8, whatever they were written in: spreadsheets write UTF-16 and the code pages of Windows too.
+//! Decoding lists to UTF-8 from any encoding: spreadsheets also write UTF-16 and the Windows code pages.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// The input as UTF-8 without a byte order mark. What is no UTF-8 stays as it is, see [`text`].
+/// The input as UTF-8 without a byte order mark. Bytes that are not UTF-8 stay as they are, see [`text`].
 ///
 /// # Errors
-/// When it cannot be read, or is no text at all.
+/// If it cannot be read, or is not text.
 pub(super) fn decoded<'a>(mut input: impl BufRead + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
     let mut head = Vec::with_capacity(4);
     input.by_ref().take(4).read_to_end(&mut head)?;
@@ -37,7 +37,8 @@ pub(super) fn decoded<'a>(mut input: impl BufRead + 'a) -> io::Result<Box<dyn Bu
     })
 }
 
-/// A cell or a line as text. What is no UTF-8 was most likely written by a Windows program: digits are the same there.
+/// A cell or a line as text. If it is not UTF-8, it was most likely written by a Windows program; digits are the same
+/// there.
 pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
@@ -45,7 +46,7 @@ pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Reads UTF-16 as UTF-8.
+/// Converts UTF-16 to UTF-8.
 struct Decoding<R> {
     bytes: R,
     decoder: Decoder,

@@ -1,26 +1,26 @@
-//! Lines of any length, of which no more is kept than a number needs.
+//! Reading lines of any length, keeping no more of each than a number needs.
 
 use std::io::{self, BufRead};
 
-/// No line with a number is longer; the rest of such a line is passed over without being kept.
+/// The longest line with a number; the rest of a longer line is skipped.
 const LONGEST: usize = 256;
 
-/// Reads lines that end with LF, CR LF, or CR alone.
+/// Reads lines that end with LF, CR LF or CR.
 pub(super) struct Lines<R> {
     input: R,
     kept: Vec<u8>,
     number: u64,
-    /// The line before ended with CR: an LF that follows belongs to it.
+    /// Whether the previous line ended with CR, so that a following LF belongs to it.
     after_return: bool,
 }
 
-/// One line.
+/// A line.
 pub(super) struct Line<'a> {
-    /// Its text without its end, or the beginning of it.
+    /// The text without the line end, or its beginning.
     pub(super) bytes: &'a [u8],
-    /// Counted from 1.
+    /// The line number, counted from 1.
     pub(super) number: u64,
-    /// There was more of it.
+    /// Whether the text was cut off.
     pub(super) is_cut: bool,
 }
 
@@ -29,7 +29,7 @@ impl<R: BufRead> Lines<R> {
         Self { input, kept: Vec::with_capacity(LONGEST), number: 0, after_return: false }
     }
 
-    /// The next line; none at the end.
+    /// The next line; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.kept.clear();
         let (mut is_cut, mut is_any) = (false, false);

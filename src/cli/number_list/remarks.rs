@@ -1,18 +1,18 @@
-//! What is to be said of single rows of a list.
+//! Remarks on single rows of a list.
 
 use crate::cli::output::grouped;
 
-/// Remarks on rows: how many there are, and the first ones.
+/// The number of remarks, and the first ones.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::cli) struct Remarks {
-    /// How many.
+    /// The number of remarks.
     pub(in crate::cli) count: u64,
-    /// The first ones: the line, counted from 1, and what is to be said.
+    /// The first remarks: the line, counted from 1, and the text.
     pub(in crate::cli) first: Vec<(u64, String)>,
 }
 
 impl Remarks {
-    /// Takes down a remark; the text is kept while there are fewer than `most`.
+    /// Adds a remark; its text is kept if there are fewer than `most`.
     pub(super) fn note(&mut self, most: usize, line: u64, remark: impl Into<String>) {
         self.count += 1;
         if self.first.len() < most {
@@ -20,7 +20,8 @@ impl Remarks {
         }
     }
 
-    /// The first of them, a line each, and how many more there are. `place` is what the numbers of lines count.
+    /// The first remarks, one per line, and the number of further ones. `place` is the word for what the line numbers
+    /// count.
     pub(in crate::cli) fn listed(&self, place: &str) -> String {
         let mut lines: Vec<String> = self.first.iter().map(|(line, remark)| format!("  {place} {line}: {remark}")).collect();
         let more = self.count - self.first.len() as u64;

@@ -1,4 +1,4 @@
-//! Rows of a CSV, in any of the dialects that spreadsheets and programs write, and none of them lost.
+//! The rows of a CSV in any dialect of spreadsheets and programs, without losing any.
 
 use std::cmp::Reverse;
 use std::io::{self, BufRead};
@@ -6,13 +6,13 @@ use std::io::{self, BufRead};
 use super::encoding::{decoded, text};
 use crate::domain::is_blank;
 
-/// A row that is longer than this has a quotation mark that is never closed, or is no row.
+/// The largest length of a row: a longer one has an unclosed quotation mark, or is not a row.
 const LONGEST_ROW: usize = 256 * 1024;
 
-/// Separators that are looked for, the likelier one first: where two are as frequent, it is taken.
+/// The separators considered, the most likely first, which decides between equally frequent ones.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// Why a table cannot be read: from here on nobody knows where rows begin and end.
+/// Why a table cannot be read: from here on, it is unknown where rows begin and end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TableError {
     #[error("cannot read the CSV: {0}")]
@@ -27,17 +27,17 @@ pub(super) enum TableError {
     TooLong(u64),
 }
 
-/// One row.
+/// A row.
 #[derive(Debug, Default)]
 pub(super) struct Row {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// Line in which it begins, counted from 1.
+    /// The line in which it begins, counted from 1.
     pub(super) line: u64,
 }
 
 impl Row {
-    /// Number of columns.
+    /// The number of columns.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -53,36 +53,36 @@ impl Row {
         (0..self.len()).filter_map(|position| self.cell(position))
     }
 
-    /// Spreadsheets leave rows at the end in which there is nothing but separators.
+    /// Whether the row contains nothing but separators, like the rows that spreadsheets add at the end.
     pub(super) fn is_blank(&self) -> bool {
         self.cells().all(|cell| is_blank(&text(cell)))
     }
 }
 
-/// Where the reading of a cell stands.
+/// The state of reading a cell.
 enum Within {
     Start,
     Plain,
-    /// Between quotation marks, the first of which stands in this line.
+    /// Inside quotation marks that were opened in this line.
     Quotes(u64),
-    /// After the closing mark.
+    /// After the closing quotation mark.
     AfterQuotes(u64),
 }
 
-/// A CSV.
+/// A CSV being read.
 pub(super) struct Table<'a> {
     input: Box<dyn BufRead + 'a>,
-    /// What was read of the input and is not used yet, from `at` on.
+    /// The input that was read but not used yet, from `at` on.
     ahead: Vec<u8>,
     at: usize,
     line: u64,
     separator: u8,
-    /// The file names its separator (`sep=;`).
+    /// Whether the file names its separator (`sep=;`).
     is_told: bool,
 }
 
 impl<'a> Table<'a> {
-    /// Reads what stands before the first row.
+    /// Reads everything before the first row.
     pub(super) fn open(input: impl BufRead + 'a, is_likely: impl Fn(&Row) -> bool) -> Result<Self, TableError> {
         let mut table = Self::with(decoded(input)?, b',');
         table.look_ahead(is_likely)?;
@@ -97,15 +97,15 @@ impl<'a> Table<'a> {
         self.separator
     }
 
-    /// Skips empty lines and Excel's `sep=;`. Where no separator is named, it is the most frequent one in the line ahead
-    /// with which that is likely to be the first row, or else the most frequent one.
+    /// Skips empty lines and Excel's `sep=;`. If no separator is named, uses the most frequent one in the next line
+    /// that makes it a likely first row, or else the most frequent one.
     pub(super) fn look_ahead(&mut self, is_likely: impl Fn(&Row) -> bool) -> Result<(), TableError> {
         loop {
             let length = self.line_ahead()?;
             let is_end = self.byte(0)?.is_none();
             let line = &self.ahead[self.at..self.at + length];
             let told = named_separator(line);
-            // Nothing but separators is a row with nothing in it.
+            // A line with nothing but separators is an empty row.
             let is_empty = || is_blank(&text(line).replace([',', ';', '|', '"'], ""));
             if is_end || told.is_none() && !is_empty() {
                 if !self.is_told {
@@ -123,14 +123,14 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The length of the line ahead, without its end, which is none where it stands between quotation marks.
+    /// The length of the next line without its end; line ends inside quotation marks do not count.
     fn line_ahead(&mut self) -> io::Result<usize> {
         let (mut length, mut in_quotes, mut before) = (0, false, b',');
         while length < LONGEST_ROW {
             let Some(byte) = self.byte(length)? else { break };
             match byte {
                 b'"' if in_quotes || SEPARATORS.contains(&before) => in_quotes = !in_quotes,
-                // A doubled mark closed and opens again.
+                // A doubled mark closes and opens again.
                 b'"' if before == b'"' => in_quotes = true,
                 b'\r' | b'\n' if !in_quotes => break,
                 _ => {}
@@ -141,7 +141,7 @@ impl<'a> Table<'a> {
         Ok(length)
     }
 
-    /// The n-th byte ahead; none at the end.
+    /// The n-th byte ahead; `None` at the end.
     fn byte(&mut self, n: usize) -> io::Result<Option<u8>> {
         while self.at + n >= self.ahead.len() {
             self.ahead.drain(..self.at);
@@ -157,7 +157,7 @@ impl<'a> Table<'a> {
         Ok(Some(self.ahead[self.at + n]))
     }
 
-    /// Passes the end of a line, if one is ahead: LF, CR LF, or CR alone.
+    /// Skips the end of a line, if there is one: LF, CR LF or CR.
     fn end_line(&mut self) -> io::Result<()> {
         let length = match (self.byte(0)?, self.byte(1)?) {
             (Some(b'\r'), Some(b'\n')) => 2,
@@ -222,7 +222,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// `sep=;`, as Excel writes and reads it, perhaps between quotation marks.
+/// The separator in `sep=;`, as Excel writes and reads it, possibly in quotation marks.
 fn named_separator(line: &[u8]) -> Option<u8> {
     let line = line.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(line);
     match line {
@@ -231,7 +231,7 @@ fn named_separator(line: &[u8]) -> Option<u8> {
     }
 }
 
-/// The separators that a line has outside its quotation marks, the most frequent one first.
+/// The separators in a line outside quotation marks, most frequent first.
 fn by_frequency(line: &[u8]) -> Vec<u8> {
     let (mut found, mut in_quotes, mut before) = (SEPARATORS.map(|separator| (0usize, separator)), false, b',');
     for byte in line {
@@ -247,7 +247,7 @@ fn by_frequency(line: &[u8]) -> Vec<u8> {
     found.into_iter().filter(|(count, _)| *count > 0).map(|(_, separator)| separator).collect()
 }
 
-/// What a line is with this separator.
+/// The line split by this separator.
 fn first_row(line: &[u8], separator: u8) -> Row {
     let mut row = Row::default();
     match Table::with(Box::new(line), separator).read(&mut row) {
@@ -256,15 +256,15 @@ fn first_row(line: &[u8], separator: u8) -> Row {
     }
 }
 
-/// Whether a cell has swallowed rows, since a quotation mark is missing or too many: it holds line breaks, and one of its
-/// lines has something separated that is a number where the numbers are.
+/// Whether a cell contains other rows because a quotation mark is missing or superfluous: it has line breaks, and one
+/// of its lines has a number in the column of the numbers.
 pub(super) fn swallowed(row: &Row, position: usize, separator: u8, is_number: impl Fn(&str) -> bool) -> bool {
     row.cells().enumerate().any(|(at, cell)| {
         if !cell.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             return false;
         }
         cell.split(|byte| matches!(byte, b'\r' | b'\n')).enumerate().any(|(line, part)| {
-            // Its first line goes on in the row; the others begin one.
+            // Its first line continues the row; the others begin a new one.
             let before = if line == 0 { at } else { 0 };
             let cells: Vec<&[u8]> = part.split(|byte| *byte == separator).collect();
             let found = position.checked_sub(before).and_then(|within| cells.get(within));
@@ -273,7 +273,7 @@ pub(super) fn swallowed(row: &Row, position: usize, separator: u8, is_number: im
     })
 }
 
-/// Whether a row of column names has swallowed rows: a cell has line breaks, and somewhere stands what may be a number.
+/// Whether a row of column names contains other rows: a cell has line breaks, and some part may be a number.
 pub(super) fn swallowed_by_names(row: &Row, separator: u8) -> bool {
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let is_long = |part: &[u8]| part.iter().filter(|byte| byte.is_ascii_digit()).count() >= 7;

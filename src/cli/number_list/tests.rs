@@ -50,7 +50,7 @@ fn line_ends_and_encodings_of_other_systems_are_no_matter() {
             assert_eq!((shown(&table), wrong_lines(&table)), (vec!["+447700900123".to_owned(), "+447700900124".to_owned()], vec![5]));
         }
     }
-    // What Windows makes of a space that does not break, and of an apostrophe.
+    // The Windows encodings of a no-break space and of an apostrophe.
     assert_eq!(shown(&lines(b"\x92+44\xa07700\xa0900123")), ["+447700900123"]);
     for (bytes, told) in [(&b"PK\x03\x04\x14\x00"[..], "save the sheet as CSV"), (&b"\xff\xfe\0\0+\0\0\0"[..], "UTF-32")] {
         assert!(read_lines(bytes, &Reading::default()).expect_err("no text").to_string().contains(told));
@@ -197,7 +197,7 @@ fn rows_with_nothing_in_them_are_blank_lines() {
     assert_eq!((list.numbers.len(), list.invalid.count), (2, 0));
     let list = csv("phone,name\n,A\n447700900124,\n", "phone").expect("read");
     assert_eq!((shown(&list), list.invalid.first), (vec!["+447700900124".to_owned()], vec![(2, "is empty".to_owned())]));
-    // On every line it is a column more; only on the rows, the row is too long.
+    // An additional column on every line is fine; only in the rows it makes them too long.
     assert_eq!(csv("phone,name,\n447700900123,A,\n", "phone").expect("read").numbers.len(), 1);
     let told = csv("phone,name\n447700900123,A,\n\"Smith\",B, C\n", "phone").expect("read").invalid.first;
     assert!(told[0].1.ends_with("remove the separators at its end") && told[1].1.ends_with("contain the separator"), "{told:?}");
@@ -238,7 +238,7 @@ fn a_stray_quotation_mark_swallows_no_row() {
         let refused = csv(text, "phone").expect_err("broken");
         assert!(refused.exit_code() == 2 && refused.to_string().contains(told), "{text}: {refused}");
     }
-    // These are well-formed, and yet rows have vanished in a cell.
+    // These are well-formed, but rows have disappeared inside a cell.
     for text in [
         "name,phone\n\"Al,447700900123\nBea,447700900124\nCy\",447700900125",
         "name,phone\n\"Al,447700900123\nCy\",447700900125",
@@ -250,7 +250,7 @@ fn a_stray_quotation_mark_swallows_no_row() {
         assert_eq!(wrong_lines(&list), [2], "{text}");
         assert!(list.invalid.first[0].1.contains("is a quotation mark missing"), "{text}");
     }
-    // And these are what they seem.
+    // These are what they appear to be.
     let text = "name,phone,note\n\"two\nlines\",447700900123,\"a \"\"quoted\"\" word\"\n\"A\" ,\"447700900124\",\"12 High St,\nLeeds, 1234567\"\n5\" pipe,447700900125,\"\"\n";
     let list = csv(text, "phone").expect("read");
     assert_eq!((list.numbers.len(), list.invalid.count), (3, 0));

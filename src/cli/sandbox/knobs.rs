@@ -1,4 +1,4 @@
-//! The flags of `sandbox` that each override one value of the profile, and how their words are read.
+//! The flags of `sandbox` that each override one value of the profile, and how their values are parsed.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ pub struct Knobs {
     pub repeated: Option<RepeatedArg>,
 }
 
-/// A documented spelling.
+/// The spelling that counts.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum SpellingArg {
     /// Both spellings
@@ -105,7 +105,7 @@ pub enum SpellingArg {
     Neither,
 }
 
-/// What the provider refuses beyond nonsense.
+/// What the provider refuses beyond malformed requests.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum StrictArg {
     /// Unknown fields
@@ -114,7 +114,7 @@ pub enum StrictArg {
     Pairs,
 }
 
-/// What becomes of a batch whose uuid was used before.
+/// How a batch whose UUID was used before is treated.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum RepeatedArg {
     /// Send it a second time
@@ -126,7 +126,7 @@ pub enum RepeatedArg {
 }
 
 impl Knobs {
-    /// The profile with these values instead of its own.
+    /// Overrides the profile with these values.
     pub fn apply(self, mut profile: Profile) -> Profile {
         fn set<T>(value: &mut T, given: Option<T>) {
             if let Some(given) = given {

@@ -14,7 +14,7 @@ fn on(width: Option<usize>) -> Screen {
     Screen::of_width(width, now())
 }
 
-/// A batch with the longest of everything.
+/// A batch with the longest possible values.
 fn a_batch(state: &str, id: &str) -> Batch {
     let batch = json!({
         "id": id, "provider_id": "0199aaaa-58c1-4a0e-9a53-0d6a2f1f7c11", "group": "7d444840-9dc0-11d1-b245-5ffdce74fad2",
@@ -59,7 +59,7 @@ fn quarantined_ones() -> Vec<Quarantined> {
     vec![serde_json::from_value(item).expect("an item")]
 }
 
-/// Each table by its name, and whether a row of it is always one line.
+/// Each table with its name, and whether its rows are always one line.
 fn each(screen: &Screen) -> Vec<(&'static str, String, Option<usize>)> {
     let about = many().into_iter().map(|batch| (batch.id, batch)).collect();
     let failure = |code: Option<&str>, meaning: Option<&str>| FailuresOfCode {

@@ -24,7 +24,7 @@ receiptd sandbox --profile stormy --seed 7
 | `stormy` | everything that may happen to receipts, often |
 | `deaf` | receipts are never posted; only asking the provider finds them |
 | `liar` | the provider ignores our id, writes its own in upper case, and its counts are wrong |
-| `flaky` | one submission in three fails, in ways that say more or less about what became of the batch |
+| `flaky` | one submission in three fails, in ways that leave the fate of the batch more or less clear |
 
 ## What each profile sets
 A value of `calm` holds in the other profiles unless they have one of their own. A flag wins over the profile.
