@@ -8,12 +8,14 @@
 
 use std::path::PathBuf;
 
-use common::{Receiptd, drive, median, setting};
+use common::{PER_BATCH, Receiptd, drive, median, setting};
 
 mod common;
 
 /// The number of requests per measurement.
 const REQUESTS: usize = 40_000;
+/// Requests of one measurement on one connection.
+const ONE_BY_ONE: usize = 2_000;
 
 fn main() {
     let (destinations, rounds) = (setting("BENCH_DESTINATIONS", 1_000_000), setting("BENCH_ROUNDS", 7));
@@ -32,8 +34,12 @@ fn main() {
             daemon
         })
         .collect();
-    let per_round = REQUESTS.min(destinations / (rounds * 2 + 1));
-    let scatter = |n: usize| n * 7_919 % destinations;
+    // Every receipt is the first of its destination: single ones go to the first two thirds, those in arrays to the rest.
+    let singles = destinations / 3 * 2;
+    let per_round = REQUESTS.min((singles / rounds - ONE_BY_ONE) / 2);
+    let arrays = 400.min((destinations - singles - PER_BATCH) / rounds / 100);
+    let scatter = |n: usize| n * 7_919 % singles;
+    let in_arrays = singles.next_multiple_of(PER_BATCH);
     let mut next = 0;
     for (what, connections) in
         [("64 connections", 64), ("1,000 connections", 1_000), ("arrays of 100, 16 connections", 16), ("1 connection", 1)]
@@ -46,8 +52,8 @@ fn main() {
             for n in [round % 2, 1 - round % 2] {
                 let daemon = &daemons[n];
                 let (requests, each): (Vec<_>, f64) = match connections {
-                    16 => ((0..400).map(|n| daemon.post_hundred((round * 400 + n) * 100 % destinations, |k| k * 31)).collect(), 100.0),
-                    1 => ((next..next + 2_000).map(|n| daemon.post(scatter(n))).collect(), 1.0),
+                    16 => ((0..arrays).map(|n| daemon.post_hundred(in_arrays + (round * arrays + n) * 100, |k| k * 31)).collect(), 100.0),
+                    1 => ((next..next + ONE_BY_ONE).map(|n| daemon.post(scatter(n))).collect(), 1.0),
                     _ => ((next..next + per_round).map(|n| daemon.post(scatter(n))).collect(), 1.0),
                 };
                 let before = daemon.cpu();
@@ -56,7 +62,11 @@ fn main() {
                 rates[n].push(measured.rate * each);
                 p99[n].push(measured.latency[1]);
             }
-            next += if connections == 1 { 2_000 } else { per_round };
+            next += match connections {
+                16 => 0,
+                1 => ONE_BY_ONE,
+                _ => per_round,
+            };
         }
         let ratios: Vec<f64> = rates[0].iter().zip(&rates[1]).map(|(old, new)| new / old).collect();
         let each: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
